@@ -1,0 +1,8 @@
+//! What flows between the rooms, in memory and on disk: images, feature maps, proposals, the
+//! proposal store, COCO files.
+
+pub mod atomic_file;
+pub mod feature_map;
+pub mod image;
+pub mod proposal_set;
+pub mod vectors;

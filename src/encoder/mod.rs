@@ -1,0 +1,42 @@
+//! Encoders: where feature maps come from.
+//!
+//! Patent ¶32: any self-supervised encoder; ¶53: the two top-most maps. An encoder names any list
+//! of maps with their strides (a ViT has one); the extractor pairs them with sets of K.
+
+use crate::Result;
+use crate::data::feature_map::FeatureMap;
+use crate::data::image::Image;
+use crate::workers::Workers;
+
+/// One map that an encoder gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapDescription {
+    /// For example `layer4`.
+    pub name: String,
+    /// Channels of the map.
+    pub channels: usize,
+    /// Nominal pixels of the resized image for each cell.
+    pub stride: usize,
+}
+
+/// A source of feature maps. Implementations are shared between threads.
+pub trait Encoder: Send + Sync {
+    /// The maps in the order in which [`Encoder::encode`] gives them, deepest (largest stride)
+    /// first. Regions are pooled over the first.
+    fn maps(&self) -> &[MapDescription];
+
+    /// What identifies the encoder in `run.toml`: kind and a checksum of its weights.
+    fn fingerprint(&self) -> String;
+
+    /// Sides of the input must be multiples of this.
+    fn side_multiple(&self) -> usize {
+        32
+    }
+
+    /// Computes the maps of images that are already resized. `maps[image][map]`; images may
+    /// differ in size.
+    ///
+    /// # Errors
+    /// Those of the implementation; the answer has exactly `images.len()` entries otherwise.
+    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>>;
+}

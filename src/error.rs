@@ -1,0 +1,153 @@
+//! One error type for the whole library; every message carries the numbers.
+//!
+//! Conventions: a variant names what went wrong, its fields hold what was expected and what was
+//! found, and its text is one line that a user of any binding can act on. `capi::status` maps
+//! each variant to a status number of the C ABI.
+
+use std::path::PathBuf;
+
+/// What every fallible function of the library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong, with the numbers that say how.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // --- arguments and configuration -------------------------------------------------------
+    /// An argument has a value that its documentation excludes.
+    #[error("{argument}: {reason}")]
+    InvalidArgument { argument: String, reason: String },
+    /// A pointer that must not be NULL is NULL.
+    #[error("{argument}: must not be NULL")]
+    NullPointer { argument: String },
+    /// `struct_size` of an options struct is shorter or longer than any published layout.
+    #[error("{name}: struct_size {got} is outside [{smallest}, {largest}]")]
+    StructSize { name: String, got: usize, smallest: usize, largest: usize },
+    /// An options struct of a newer library has a non-zero field that this one does not know.
+    #[error("{name}: byte {offset} is set, but this library knows only the first {known} bytes")]
+    UnknownOption { name: String, offset: usize, known: usize },
+    /// A configuration key that does not exist.
+    #[error("{document}: unknown key `{key}`; the nearest is `{nearest}`")]
+    UnknownKey { document: String, key: String, nearest: String },
+    /// A configuration value of the wrong type or outside its range.
+    #[error("{document}: `{key}`: {reason}")]
+    ConfigValue { document: String, key: String, reason: String },
+    /// A configuration document that is not TOML.
+    #[error("{document}: not a TOML document: {reason}")]
+    ConfigSyntax { document: String, reason: String },
+    /// The function exists but its cargo feature was left out of this build.
+    #[error("this build lacks the cargo feature `{feature}`")]
+    NotCompiled { feature: &'static str },
+    /// The caller's array is too short for the answer.
+    #[error("{argument}: capacity {capacity} is too small, {needed} needed")]
+    BufferTooSmall { argument: String, needed: usize, capacity: usize },
+
+    // --- tensors ---------------------------------------------------------------------------
+    /// A tensor or array of the wrong shape.
+    #[error("{name}: expected {expected}, got {got}")]
+    Shape { name: String, expected: String, got: String },
+    /// A tensor of an element type that is not supported there.
+    #[error("{name}: expected element type {expected}, got {got}")]
+    ElementType { name: String, expected: String, got: String },
+    /// A tensor on a device that is not supported there.
+    #[error("{name}: expected device {expected}, got {got}")]
+    Device { name: String, expected: String, got: String },
+    /// A tensor whose strides are not supported there.
+    #[error("{name}: expected {expected}, got strides {got}")]
+    Strides { name: String, expected: String, got: String },
+    /// A read-only tensor was given for output.
+    #[error("{name}: is read-only and cannot be written")]
+    ReadOnly { name: String },
+    /// NaN or infinity where only finite numbers make sense.
+    #[error("{name}: value {value} at index {index} is not finite")]
+    NonFinite { name: String, index: usize, value: f32 },
+    /// A vector without direction cannot be normalised.
+    #[error("{name}: vector {index} has norm zero")]
+    ZeroVector { name: String, index: usize },
+    /// More clusters than points.
+    #[error("clusters: {clusters} asked for, but there are only {points} vectors")]
+    TooFewPoints { clusters: usize, points: usize },
+
+    // --- devices and foreign libraries -----------------------------------------------------
+    /// No usable CUDA device or driver.
+    #[error("CUDA is not available: {reason}")]
+    CudaUnavailable { reason: String },
+    /// libonnxruntime was not found or is too old.
+    #[error("the ONNX Runtime library was not found or cannot be used; tried {tried}")]
+    OnnxLibrary { tried: String },
+    /// The model file is not one that ONNX Runtime accepts, or lacks what an encoder needs.
+    #[error("ONNX model {model}: {reason}")]
+    OnnxModel { model: String, reason: String },
+    /// The asked-for execution provider cannot run the whole model.
+    #[error("ONNX provider `{provider}` cannot run the whole model: {reason}")]
+    OnnxProvider { provider: String, reason: String },
+
+    // --- files -----------------------------------------------------------------------------
+    /// The operating system refused.
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    /// Bytes that are not a readable image.
+    #[error("{image}: {reason}")]
+    ImageDecode { image: String, reason: String },
+    /// An image over a limit.
+    #[error("{image}: {what} {got} is over the limit of {limit}")]
+    ImageTooLarge { image: String, what: &'static str, got: u64, limit: u64 },
+    /// A folder without a single file that could be an image.
+    #[error("{path}: no images in this folder", path = path.display())]
+    NoImages { path: PathBuf },
+    /// A folder in which every image is broken.
+    #[error("{path}: none of {files} files is a readable image; the first: {first}", path = path.display())]
+    NoReadableImage { path: PathBuf, files: usize, first: String },
+    /// The output folder belongs to another run.
+    #[error("{path}: holds another run: `{key}` is {found} there, {wanted} here", path = path.display())]
+    RunMismatch { path: PathBuf, key: String, found: String, wanted: String },
+    /// A run folder in which an earlier step has not been done.
+    #[error("{path}: step `{step}` has not been done there", path = path.display())]
+    RunStep { path: PathBuf, step: &'static str },
+    /// A store, annotation, weights or centroids file that is truncated, damaged or of another version.
+    #[error("{path}: {reason}", path = path.display())]
+    Format { path: PathBuf, reason: String },
+    /// A weights file without the parameters that the network needs.
+    #[error("{file}: {reason}; names: {names}")]
+    WeightNames { file: String, reason: String, names: String },
+
+    // --- the call itself -------------------------------------------------------------------
+    /// A cancel token was set while the call ran.
+    #[error("cancelled")]
+    Cancelled,
+    /// A host callback returned this status.
+    #[error("the host's {callback} callback returned {status}")]
+    HostCallback { callback: &'static str, status: i32 },
+    /// An earlier call on this handle panicked.
+    #[error("an earlier call on this handle failed inside the library; only destroy works now")]
+    Poisoned,
+    /// A defect of the library.
+    #[error("internal error: {reason}")]
+    Internal { reason: String },
+}
+
+impl Error {
+    /// An [`Error::InvalidArgument`] from anything that prints.
+    pub fn invalid(argument: impl Into<String>, reason: impl std::fmt::Display) -> Error {
+        Error::InvalidArgument { argument: argument.into(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Shape`] from anything that prints.
+    pub fn shape(
+        name: impl Into<String>,
+        expected: impl std::fmt::Display,
+        got: impl std::fmt::Display,
+    ) -> Error {
+        Error::Shape { name: name.into(), expected: expected.to_string(), got: got.to_string() }
+    }
+
+    /// An [`Error::Io`] about `path`.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+        Error::Io { path: path.into(), source }
+    }
+
+    /// An [`Error::Format`] about `path`.
+    pub fn format(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Error {
+        Error::Format { path: path.into(), reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,190 @@
+//! Who runs the work: the caller's thread, a pool shared by thread count, or the host's job system.
+//!
+//! `threads = 1` uses the caller's thread alone: no thread is started and nothing is allocated,
+//! which is what frame loops ask for. Other counts share one reference-counted pool for each
+//! count; rayon's global pool, which belongs to the host, is never touched (conventions.md,
+//! "Options"). Work is split by index and never by thread, so results do not depend on the count.
+
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// The host's job system: runs `task(i)` for every `i` below the count, in any order, on any
+/// threads, and returns when all are done.
+pub type HostParallelFor = Arc<dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Send + Sync>;
+
+/// Runs indexed tasks. Cheap to clone; handles keep one.
+#[derive(Clone)]
+pub struct Workers {
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Caller,
+    Pool(Arc<rayon::ThreadPool>),
+    Host { count: usize, parallel_for: HostParallelFor },
+}
+
+/// Most threads a pool may have; a larger request is a mistake of the caller.
+pub const THREADS_MAX: usize = 1024;
+
+static POOLS: Mutex<Option<HashMap<usize, Weak<rayon::ThreadPool>>>> = Mutex::new(None);
+
+impl Workers {
+    /// Only the caller's thread.
+    pub fn caller() -> Workers {
+        Workers { kind: Kind::Caller }
+    }
+
+    /// `threads` threads: 0 is one for each processor, 1 the caller's own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] over [`THREADS_MAX`]; [`Error::Internal`] when the system
+    /// refuses to start threads.
+    pub fn with_threads(threads: usize) -> Result<Workers> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        if threads > THREADS_MAX {
+            return Err(Error::invalid("threads", format!("{threads} is over {THREADS_MAX}")));
+        }
+        if threads == 1 {
+            return Ok(Workers::caller());
+        }
+        let mut guard = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = guard.get_or_insert_with(HashMap::new);
+        if let Some(pool) = pools.get(&threads).and_then(Weak::upgrade) {
+            return Ok(Workers { kind: Kind::Pool(pool) });
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("simdetr-{index}"))
+            .build()
+            .map_err(|error| Error::Internal { reason: format!("thread pool: {error}") })?;
+        let pool = Arc::new(pool);
+        pools.insert(threads, Arc::downgrade(&pool));
+        Ok(Workers { kind: Kind::Pool(pool) })
+    }
+
+    /// The host's job system; `count` says how many tasks it runs at once.
+    pub fn host(count: usize, parallel_for: HostParallelFor) -> Workers {
+        Workers { kind: Kind::Host { count: count.max(1), parallel_for } }
+    }
+
+    /// How many tasks run at once.
+    pub fn count(&self) -> usize {
+        match &self.kind {
+            Kind::Caller => 1,
+            Kind::Pool(pool) => pool.current_num_threads(),
+            Kind::Host { count, .. } => *count,
+        }
+    }
+
+    /// Runs `task(0) .. task(tasks - 1)`, each once, and returns when all are done.
+    pub fn for_each(&self, tasks: usize, task: impl Fn(usize) + Sync) {
+        match &self.kind {
+            _ if tasks <= 1 => (0..tasks).for_each(task),
+            Kind::Caller => (0..tasks).for_each(task),
+            Kind::Pool(pool) => {
+                pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(&task));
+            }
+            Kind::Host { parallel_for, .. } => parallel_for(tasks, &task),
+        }
+    }
+
+    /// Runs `task` on consecutive pieces of `data`, `piece` elements each (the last may be
+    /// shorter); `task` gets the piece's number.
+    pub fn for_each_piece<T: Send>(
+        &self,
+        data: &mut [T],
+        piece: usize,
+        task: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        match &self.kind {
+            Kind::Caller => {
+                data.chunks_mut(piece).enumerate().for_each(|(index, part)| task(index, part));
+            }
+            Kind::Pool(pool) => pool.install(|| {
+                data.par_chunks_mut(piece)
+                    .with_max_len(1)
+                    .enumerate()
+                    .for_each(|(index, part)| task(index, part));
+            }),
+            Kind::Host { parallel_for, .. } => {
+                let parts: Vec<_> = data.chunks_mut(piece).map(Mutex::new).collect();
+                parallel_for(parts.len(), &|index| {
+                    task(index, &mut parts[index].lock().unwrap_or_else(PoisonError::into_inner));
+                });
+            }
+        }
+    }
+
+    /// The answers of `task(0) .. task(tasks - 1)` in order, or the error of the lowest index.
+    ///
+    /// # Errors
+    /// Whatever `task` answers.
+    pub fn try_map<T: Send>(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let mut answers: Vec<Option<Result<T>>> = (0..tasks).map(|_| None).collect();
+        self.for_each_piece(&mut answers, 1, |index, answer| answer[0] = Some(task(index)));
+        answers
+            .into_iter()
+            .map(|answer| {
+                answer.unwrap_or_else(|| {
+                    Err(Error::Internal { reason: "the host skipped a task".into() })
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_kinds() -> Vec<Workers> {
+        let serial: HostParallelFor = Arc::new(|tasks, task| (0..tasks).rev().for_each(task));
+        vec![Workers::caller(), Workers::with_threads(3).unwrap(), Workers::host(2, serial)]
+    }
+
+    #[test]
+    fn every_kind_runs_every_task_once_and_keeps_order() {
+        for workers in all_kinds() {
+            let squares = workers.try_map(100, |index| Ok(index * index)).unwrap();
+            assert_eq!(squares, (0..100).map(|index| index * index).collect::<Vec<_>>());
+            let mut data = vec![0usize; 10];
+            workers.for_each_piece(&mut data, 3, |piece, part| part.fill(piece));
+            assert_eq!(data, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn the_error_of_the_lowest_index_wins() {
+        for workers in all_kinds() {
+            let error = workers
+                .try_map(10, |index| match index {
+                    4 | 7 => Err(Error::invalid("task", index)),
+                    _ => Ok(()),
+                })
+                .unwrap_err();
+            assert_eq!(error.to_string(), "task: 4");
+        }
+    }
+
+    #[test]
+    fn pools_of_one_count_are_shared() {
+        let (first, second) =
+            (Workers::with_threads(5).unwrap(), Workers::with_threads(5).unwrap());
+        match (&first.kind, &second.kind) {
+            (Kind::Pool(first), Kind::Pool(second)) => assert!(Arc::ptr_eq(first, second)),
+            _ => panic!("expected pools"),
+        }
+        assert!(Workers::with_threads(THREADS_MAX + 1).is_err());
+    }
+}
