@@ -2,6 +2,23 @@
 //!
 //! Patent ¶32: any self-supervised encoder; ¶53: the two top-most maps. An encoder names any list
 //! of maps with their strides (a ViT has one); the extractor pairs them with sets of K.
+//!
+//! | file | encoder |
+//! |---|---|
+//! | [`onnx`] | an ONNX file, run by a libonnxruntime that is found at run time |
+//! | [`host`] | a callback of the host |
+//! | [`source`] | the choice between them by name and by content |
+
+pub mod fingerprint;
+pub mod host;
+pub mod onnx;
+#[cfg(feature = "onnx")]
+#[allow(unsafe_code)]
+mod onnx_library;
+mod onnx_maps;
+#[cfg_attr(not(feature = "onnx"), path = "onnx_absent.rs")]
+mod onnx_session;
+pub mod source;
 
 use crate::Result;
 use crate::data::feature_map::FeatureMap;
@@ -33,10 +50,28 @@ pub trait Encoder: Send + Sync {
         32
     }
 
+    /// Height and width in pixels that every image must have, where only one size is possible.
+    fn fixed_size(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Bytes that the encoder holds for as long as it lives, as far as the library knows them.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     /// Computes the maps of images that are already resized. `maps[image][map]`; images may
     /// differ in size.
     ///
     /// # Errors
     /// Those of the implementation; the answer has exactly `images.len()` entries otherwise.
     fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>>;
+}
+
+/// The least common multiple of the strides, so that every map's cells tile the image.
+fn common_multiple(strides: impl Iterator<Item = usize>) -> usize {
+    fn divisor(a: usize, b: usize) -> usize {
+        if b == 0 { a } else { divisor(b, a % b) }
+    }
+    strides.fold(1, |multiple, stride| multiple / divisor(multiple, stride) * stride)
 }
