@@ -16,6 +16,17 @@ pub fn parse<T: Default + Serialize + DeserializeOwned>(text: &str, document: &s
         document: document.into(),
         reason: error.message().into(),
     })?;
+    from_table(given, document)
+}
+
+/// [`parse`] for a table that is already there.
+///
+/// # Errors
+/// [`Error::UnknownKey`], [`Error::ConfigValue`].
+pub fn from_table<T: Default + Serialize + DeserializeOwned>(
+    given: toml::Table,
+    document: &str,
+) -> Result<T> {
     let known = toml::Table::try_from(T::default())
         .map_err(|error| Error::Internal { reason: format!("configuration defaults: {error}") })?;
     check_keys(&given, &known, "", document)?;

@@ -1,1 +1,24 @@
-//! Being built.
+//! The C ABI: check, convert, guard, call. No algorithm lives here.
+//!
+//! One file for each handle; every exported function runs its body inside [`guard`], so that no
+//! panic crosses the border, and reports through a status and a caller-owned `simdetr_error_t`.
+//! `include/simdetr.h` is generated from these files by `tests/header.rs`, which also fixes their
+//! order; the doc comments are Doxygen because they become the header's text. The conventions and
+//! their reasons are in the header's opening comment (`cbindgen.toml`).
+//!
+//! Safety, once for all exported functions: pointers must be NULL where the text allows it, or
+//! point to what the text says for as long as it says. NULL elsewhere, unknown numbers and wrong
+//! sizes are answered with a status.
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+
+pub mod cancel;
+pub mod error;
+mod guard;
+pub mod log;
+mod options;
+mod pointers;
+pub mod run;
+pub mod status;
+pub mod tensor;
+pub mod version;
+pub mod workers;

@@ -1,0 +1,261 @@
+//! Status numbers: one for each variant of [`crate::Error`], in blocks by subject.
+//!
+//! Numbers never change their meaning; a retired one stays reserved by a comment. Negative numbers
+//! belong to the host: what its callback answered comes back unchanged (metatensor's rule).
+
+use crate::Error;
+use std::ffi::{CStr, c_char};
+
+/// What every fallible function answers: 0, a positive `SIMDETR_ERROR_*` of the library, or the
+/// negative number that a callback of the host returned.
+pub type simdetr_status_t = i32;
+
+/// The call did what it says.
+pub const SIMDETR_OK: simdetr_status_t = 0;
+
+/// An argument has a value that its documentation excludes.
+pub const SIMDETR_ERROR_INVALID_ARGUMENT: simdetr_status_t = 1;
+/// A pointer that must not be NULL is NULL.
+pub const SIMDETR_ERROR_NULL_POINTER: simdetr_status_t = 2;
+/// `struct_size` is shorter than the first published layout, or absurd.
+pub const SIMDETR_ERROR_STRUCT_SIZE: simdetr_status_t = 3;
+/// A field that only a newer library knows is not zero.
+pub const SIMDETR_ERROR_UNKNOWN_OPTION: simdetr_status_t = 4;
+/// A configuration key that does not exist; the message names the nearest.
+pub const SIMDETR_ERROR_UNKNOWN_KEY: simdetr_status_t = 5;
+/// A configuration value or option field outside its range.
+pub const SIMDETR_ERROR_CONFIG_VALUE: simdetr_status_t = 6;
+/// A configuration document that is not TOML.
+pub const SIMDETR_ERROR_CONFIG_SYNTAX: simdetr_status_t = 7;
+/// The function's cargo feature was left out of this build.
+pub const SIMDETR_ERROR_NOT_COMPILED: simdetr_status_t = 8;
+/// The caller's array is too short; the count that is needed has been written.
+pub const SIMDETR_ERROR_BUFFER_TOO_SMALL: simdetr_status_t = 9;
+
+/// A tensor or array of the wrong shape.
+pub const SIMDETR_ERROR_SHAPE: simdetr_status_t = 100;
+/// A tensor of an unsupported element type.
+pub const SIMDETR_ERROR_ELEMENT_TYPE: simdetr_status_t = 101;
+/// A tensor on an unsupported device.
+pub const SIMDETR_ERROR_DEVICE: simdetr_status_t = 102;
+/// A tensor with unsupported strides.
+pub const SIMDETR_ERROR_STRIDES: simdetr_status_t = 103;
+/// A read-only tensor was given for output.
+pub const SIMDETR_ERROR_READ_ONLY: simdetr_status_t = 104;
+/// NaN or infinity where only finite numbers make sense.
+pub const SIMDETR_ERROR_NON_FINITE: simdetr_status_t = 105;
+/// A vector of norm zero has no direction.
+pub const SIMDETR_ERROR_ZERO_VECTOR: simdetr_status_t = 106;
+/// More clusters asked for than there are vectors.
+pub const SIMDETR_ERROR_TOO_FEW_POINTS: simdetr_status_t = 107;
+
+/// No usable CUDA device or driver.
+pub const SIMDETR_ERROR_CUDA_UNAVAILABLE: simdetr_status_t = 200;
+
+/// libonnxruntime was not found or is too old; the message lists what was tried.
+pub const SIMDETR_ERROR_ONNX_LIBRARY: simdetr_status_t = 300;
+/// The ONNX file is not a model, or not one of an encoder.
+pub const SIMDETR_ERROR_ONNX_MODEL: simdetr_status_t = 301;
+/// The execution provider cannot run the whole model.
+pub const SIMDETR_ERROR_ONNX_PROVIDER: simdetr_status_t = 302;
+
+/// The operating system refused.
+pub const SIMDETR_ERROR_IO: simdetr_status_t = 400;
+/// Bytes that are not a readable image.
+pub const SIMDETR_ERROR_IMAGE_DECODE: simdetr_status_t = 401;
+/// An image over `pixels_max` or `bytes_max`.
+pub const SIMDETR_ERROR_IMAGE_TOO_LARGE: simdetr_status_t = 402;
+/// A folder without any file that could be an image.
+pub const SIMDETR_ERROR_NO_IMAGES: simdetr_status_t = 403;
+/// A folder in which every image is broken.
+pub const SIMDETR_ERROR_NO_READABLE_IMAGE: simdetr_status_t = 404;
+/// The output folder holds another run.
+pub const SIMDETR_ERROR_RUN_MISMATCH: simdetr_status_t = 405;
+/// An earlier step of the run has not been done.
+pub const SIMDETR_ERROR_RUN_STEP: simdetr_status_t = 406;
+/// A file that is truncated, damaged or of another version.
+pub const SIMDETR_ERROR_FORMAT: simdetr_status_t = 407;
+/// A weights file without the parameters that the network needs.
+pub const SIMDETR_ERROR_WEIGHT_NAMES: simdetr_status_t = 408;
+
+/// The cancel token was set while the call ran.
+pub const SIMDETR_ERROR_CANCELLED: simdetr_status_t = 900;
+/// A callback of the host answered something that is neither 0 nor negative.
+pub const SIMDETR_ERROR_HOST_CALLBACK: simdetr_status_t = 901;
+/// A defect of the library was caught; the handle is poisoned.
+pub const SIMDETR_ERROR_PANIC: simdetr_status_t = 902;
+/// An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`; only destroy works.
+pub const SIMDETR_ERROR_POISONED: simdetr_status_t = 903;
+/// A condition that should not arise.
+pub const SIMDETR_ERROR_INTERNAL: simdetr_status_t = 904;
+
+/// The one map from errors to numbers.
+pub(super) fn status_of(error: &Error) -> simdetr_status_t {
+    match error {
+        Error::InvalidArgument { .. } => SIMDETR_ERROR_INVALID_ARGUMENT,
+        Error::NullPointer { .. } => SIMDETR_ERROR_NULL_POINTER,
+        Error::StructSize { .. } => SIMDETR_ERROR_STRUCT_SIZE,
+        Error::UnknownOption { .. } => SIMDETR_ERROR_UNKNOWN_OPTION,
+        Error::UnknownKey { .. } => SIMDETR_ERROR_UNKNOWN_KEY,
+        Error::ConfigValue { .. } => SIMDETR_ERROR_CONFIG_VALUE,
+        Error::ConfigSyntax { .. } => SIMDETR_ERROR_CONFIG_SYNTAX,
+        Error::NotCompiled { .. } => SIMDETR_ERROR_NOT_COMPILED,
+        Error::BufferTooSmall { .. } => SIMDETR_ERROR_BUFFER_TOO_SMALL,
+        Error::Shape { .. } => SIMDETR_ERROR_SHAPE,
+        Error::ElementType { .. } => SIMDETR_ERROR_ELEMENT_TYPE,
+        Error::Device { .. } => SIMDETR_ERROR_DEVICE,
+        Error::Strides { .. } => SIMDETR_ERROR_STRIDES,
+        Error::ReadOnly { .. } => SIMDETR_ERROR_READ_ONLY,
+        Error::NonFinite { .. } => SIMDETR_ERROR_NON_FINITE,
+        Error::ZeroVector { .. } => SIMDETR_ERROR_ZERO_VECTOR,
+        Error::TooFewPoints { .. } => SIMDETR_ERROR_TOO_FEW_POINTS,
+        Error::CudaUnavailable { .. } => SIMDETR_ERROR_CUDA_UNAVAILABLE,
+        Error::OnnxLibrary { .. } => SIMDETR_ERROR_ONNX_LIBRARY,
+        Error::OnnxModel { .. } => SIMDETR_ERROR_ONNX_MODEL,
+        Error::OnnxProvider { .. } => SIMDETR_ERROR_ONNX_PROVIDER,
+        Error::Io { .. } => SIMDETR_ERROR_IO,
+        Error::ImageDecode { .. } => SIMDETR_ERROR_IMAGE_DECODE,
+        Error::ImageTooLarge { .. } => SIMDETR_ERROR_IMAGE_TOO_LARGE,
+        Error::NoImages { .. } => SIMDETR_ERROR_NO_IMAGES,
+        Error::NoReadableImage { .. } => SIMDETR_ERROR_NO_READABLE_IMAGE,
+        Error::RunMismatch { .. } => SIMDETR_ERROR_RUN_MISMATCH,
+        Error::RunStep { .. } => SIMDETR_ERROR_RUN_STEP,
+        Error::Format { .. } => SIMDETR_ERROR_FORMAT,
+        Error::WeightNames { .. } => SIMDETR_ERROR_WEIGHT_NAMES,
+        Error::Cancelled => SIMDETR_ERROR_CANCELLED,
+        Error::HostCallback { status, .. } if *status < 0 => *status,
+        Error::HostCallback { .. } => SIMDETR_ERROR_HOST_CALLBACK,
+        Error::Poisoned => SIMDETR_ERROR_POISONED,
+        Error::Internal { .. } => SIMDETR_ERROR_INTERNAL,
+    }
+}
+
+/// The name of a status.
+///
+/// @param[in] status Any number.
+/// @return A static string such as "SIMDETR_ERROR_SHAPE"; "host" for negative numbers, "unknown"
+/// for numbers that this library does not use. Never NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn simdetr_status_name(status: simdetr_status_t) -> *const c_char {
+    name_of(status).as_ptr()
+}
+
+macro_rules! names {
+    ($($constant:ident)*) => {
+        fn name_of(status: simdetr_status_t) -> &'static CStr {
+            match status {
+                $($constant => const {
+                    match CStr::from_bytes_with_nul(concat!(stringify!($constant), "\0").as_bytes()) {
+                        Ok(name) => name,
+                        Err(_) => panic!("a stringified name holds no NUL"),
+                    }
+                },)*
+                i32::MIN..0 => c"host",
+                _ => c"unknown",
+            }
+        }
+
+        #[cfg(test)]
+        const NAMED: &[simdetr_status_t] = &[$($constant),*];
+    };
+}
+
+names! {
+    SIMDETR_OK
+    SIMDETR_ERROR_INVALID_ARGUMENT SIMDETR_ERROR_NULL_POINTER SIMDETR_ERROR_STRUCT_SIZE
+    SIMDETR_ERROR_UNKNOWN_OPTION SIMDETR_ERROR_UNKNOWN_KEY SIMDETR_ERROR_CONFIG_VALUE
+    SIMDETR_ERROR_CONFIG_SYNTAX SIMDETR_ERROR_NOT_COMPILED SIMDETR_ERROR_BUFFER_TOO_SMALL
+    SIMDETR_ERROR_SHAPE SIMDETR_ERROR_ELEMENT_TYPE SIMDETR_ERROR_DEVICE SIMDETR_ERROR_STRIDES
+    SIMDETR_ERROR_READ_ONLY SIMDETR_ERROR_NON_FINITE SIMDETR_ERROR_ZERO_VECTOR
+    SIMDETR_ERROR_TOO_FEW_POINTS SIMDETR_ERROR_CUDA_UNAVAILABLE SIMDETR_ERROR_ONNX_LIBRARY
+    SIMDETR_ERROR_ONNX_MODEL SIMDETR_ERROR_ONNX_PROVIDER SIMDETR_ERROR_IO
+    SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
+    SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
+    SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_CANCELLED
+    SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn one_of_each() -> Vec<Error> {
+        let text = || "x".to_string();
+        let path = || std::path::PathBuf::from("x");
+        vec![
+            Error::invalid("x", "y"),
+            Error::NullPointer { argument: text() },
+            Error::StructSize { name: text(), got: 0, smallest: 1, largest: 2 },
+            Error::UnknownOption { name: text(), offset: 8, known: 8 },
+            Error::UnknownKey { document: text(), key: text(), nearest: text() },
+            Error::ConfigValue { document: text(), key: text(), reason: text() },
+            Error::ConfigSyntax { document: text(), reason: text() },
+            Error::NotCompiled { feature: "onnx" },
+            Error::BufferTooSmall { argument: text(), needed: 2, capacity: 1 },
+            Error::shape("x", "y", "z"),
+            Error::ElementType { name: text(), expected: text(), got: text() },
+            Error::Device { name: text(), expected: text(), got: text() },
+            Error::Strides { name: text(), expected: text(), got: text() },
+            Error::ReadOnly { name: text() },
+            Error::NonFinite { name: text(), index: 0, value: f32::NAN },
+            Error::ZeroVector { name: text(), index: 0 },
+            Error::TooFewPoints { clusters: 2, points: 1 },
+            Error::CudaUnavailable { reason: text() },
+            Error::OnnxLibrary { tried: text() },
+            Error::OnnxModel { model: text(), reason: text() },
+            Error::OnnxProvider { provider: text(), reason: text() },
+            Error::io("x", std::io::Error::other("y")),
+            Error::ImageDecode { image: text(), reason: text() },
+            Error::ImageTooLarge { image: text(), what: "pixels", got: 2, limit: 1 },
+            Error::NoImages { path: path() },
+            Error::NoReadableImage { path: path(), files: 1, first: text() },
+            Error::RunMismatch { path: path(), key: text(), found: text(), wanted: text() },
+            Error::RunStep { path: path(), step: "extract" },
+            Error::format("x", "y"),
+            Error::WeightNames { file: text(), reason: text(), names: text() },
+            Error::Cancelled,
+            Error::HostCallback { callback: "progress", status: 1 },
+            Error::Poisoned,
+            Error::Internal { reason: text() },
+        ]
+    }
+
+    /// The variants as `src/error.rs` lists them, so that a new one cannot be forgotten here.
+    fn variants() -> BTreeSet<String> {
+        let source = include_str!("../error.rs");
+        let body = source.split("pub enum Error {").nth(1).unwrap().split("\n}\n").next().unwrap();
+        body.lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| line.starts_with(char::is_uppercase))
+            .map(|line| line.chars().take_while(|c| c.is_alphanumeric()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn every_variant_has_its_own_number_and_every_number_its_name() {
+        let samples = one_of_each();
+        let names: BTreeSet<String> = samples
+            .iter()
+            .map(|error| format!("{error:?}").chars().take_while(|c| c.is_alphanumeric()).collect())
+            .collect();
+        assert_eq!(names, variants());
+        let numbers: BTreeSet<_> = samples.iter().map(status_of).collect();
+        assert_eq!(numbers.len(), samples.len());
+        let mut expected: BTreeSet<_> = NAMED.iter().copied().collect();
+        assert_eq!(expected.len(), NAMED.len());
+        assert!(expected.remove(&SIMDETR_OK) && expected.remove(&SIMDETR_ERROR_PANIC));
+        assert_eq!(numbers, expected);
+    }
+
+    #[test]
+    fn negative_answers_of_callbacks_pass_through() {
+        let error = Error::HostCallback { callback: "encode", status: -17 };
+        assert_eq!(status_of(&error), -17);
+        assert_eq!(name_of(-17), c"host");
+        assert_eq!(name_of(99), c"unknown");
+        assert_eq!(name_of(SIMDETR_ERROR_SHAPE), c"SIMDETR_ERROR_SHAPE");
+    }
+}
