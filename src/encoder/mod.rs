@@ -9,8 +9,10 @@
 //! | [`host`] | a callback of the host |
 //! | [`source`] | the choice between them by name and by content |
 
+pub mod descriptor;
 pub mod fingerprint;
 pub mod host;
+mod lab;
 pub mod onnx;
 #[cfg(feature = "onnx")]
 #[allow(unsafe_code)]
@@ -70,8 +72,10 @@ pub trait Encoder: Send + Sync {
 
 /// The least common multiple of the strides, so that every map's cells tile the image.
 fn common_multiple(strides: impl Iterator<Item = usize>) -> usize {
-    fn divisor(a: usize, b: usize) -> usize {
-        if b == 0 { a } else { divisor(b, a % b) }
-    }
-    strides.fold(1, |multiple, stride| multiple / divisor(multiple, stride) * stride)
+    strides.fold(1, |multiple, stride| multiple / common_divisor(multiple, stride) * stride)
+}
+
+/// The greatest number that divides both.
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
