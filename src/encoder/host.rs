@@ -31,8 +31,8 @@ impl HostEncoder {
     /// `name` identifies the host's model in `run.toml`, because a callback has no checksum.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] without maps, without channels or with a stride outside
-    /// [1, 1024].
+    /// [`Error::InvalidArgument`] without maps, without channels, with a stride outside [1, 1024]
+    /// or with groups that do not sum to the channels.
     pub fn new(name: &str, mut maps: Vec<MapDescription>, encode: HostEncode) -> Result<Self> {
         if maps.is_empty() {
             return Err(Error::invalid("maps", "a host encoder must describe at least one map"));
@@ -46,6 +46,12 @@ impl HostEncoder {
                          [1, {STRIDE_MAX}] are needed",
                         map.name, map.channels, map.stride
                     ),
+                ));
+            }
+            if map.groups.contains(&0) || map.groups.iter().sum::<usize>() != map.channels {
+                return Err(Error::invalid(
+                    format!("maps[{index}].groups"),
+                    format!("{:?} do not sum to {} channels", map.groups, map.channels),
                 ));
             }
         }
@@ -128,7 +134,7 @@ mod tests {
 
     fn descriptions() -> Vec<MapDescription> {
         [("fine", 2, 16), ("coarse", 3, 32)]
-            .map(|(name, channels, stride)| MapDescription { name: name.into(), channels, stride })
+            .map(|(name, channels, stride)| MapDescription::new(name, channels, stride))
             .to_vec()
     }
 
@@ -191,13 +197,16 @@ mod tests {
         maps[1].stride = 0;
         let error = HostEncoder::new("test", maps, Box::new(|_, _| 0)).err().unwrap().to_string();
         assert!(error.contains("maps[1]") && error.contains("stride 0"), "{error}");
+        let mut maps = descriptions();
+        maps[0].groups = vec![1, 2];
+        let error = HostEncoder::new("test", maps, Box::new(|_, _| 0)).err().unwrap().to_string();
+        assert_eq!(error, "maps[0].groups: [1, 2] do not sum to 2 channels");
     }
 
     #[test]
     fn sides_are_multiples_of_every_stride() {
-        let maps = [14, 4]
-            .map(|stride| MapDescription { name: stride.to_string(), channels: 1, stride })
-            .to_vec();
+        let maps =
+            [14, 4].map(|stride| MapDescription::new(stride.to_string(), 1, stride)).to_vec();
         let encoder = HostEncoder::new("test", maps, Box::new(|_, _| 0)).unwrap();
         assert_eq!(encoder.side_multiple(), 28);
         assert_eq!(encoder.fingerprint(), "host:test");

@@ -36,6 +36,16 @@ pub struct MapDescription {
     pub channels: usize,
     /// Nominal pixels of the resized image for each cell.
     pub stride: usize,
+    /// Sizes of the groups of consecutive channels that are of one kind, summing to `channels`.
+    /// Local clustering lets every group weigh the same, however many channels it has.
+    pub groups: Vec<usize>,
+}
+
+impl MapDescription {
+    /// A map whose channels are all of one kind.
+    pub fn new(name: impl Into<String>, channels: usize, stride: usize) -> MapDescription {
+        MapDescription { name: name.into(), channels, stride, groups: vec![channels] }
+    }
 }
 
 /// A source of feature maps. Implementations are shared between threads.

@@ -247,7 +247,7 @@ fn probe(
             Error::OnnxModel { model: label.into(), reason }
         })?;
         let (channels, stride) = (layout.channels, layout.stride);
-        found.push((MapDescription { name, channels, stride }, layout));
+        found.push((MapDescription::new(name, channels, stride), layout));
         Ok(())
     })?;
     found.sort_by_key(|(map, _)| std::cmp::Reverse(map.stride));
