@@ -9,8 +9,18 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const SOURCES: &[&str] =
-    &["version", "status", "error", "log", "cancel", "run", "workers", "tensor"];
+const SOURCES: &[&str] = &[
+    "version",
+    "status",
+    "error",
+    "log",
+    "cancel",
+    "run",
+    "workers",
+    "tensor",
+    "proposals",
+    "proposals_tensor",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

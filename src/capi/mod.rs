@@ -17,6 +17,8 @@ mod guard;
 pub mod log;
 mod options;
 mod pointers;
+pub mod proposals;
+pub mod proposals_tensor;
 pub mod run;
 pub mod status;
 pub mod tensor;

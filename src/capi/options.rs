@@ -47,6 +47,25 @@ pub(super) unsafe fn copy_options<T: Versioned>(given: *const T) -> Result<T> {
 /// # Safety
 /// As [`copy_options`].
 pub(super) unsafe fn copy_struct<T: Versioned>(given: *const T) -> Result<T> {
+    // SAFETY: the caller's promise is the same.
+    let size = unsafe { checked_size(given) }?;
+    let known = size_of::<T>();
+    let mut copy = T::zeroed();
+    // SAFETY: `size` bytes are readable by promise, `known` are writable; both stop at the lesser.
+    unsafe {
+        let target = (&raw mut copy).cast::<u8>();
+        target.copy_from_nonoverlapping(given.cast::<u8>(), size.min(known));
+        let tail = given.cast::<u8>();
+        if let Some(offset) = (known..size).find(|&offset| *tail.add(offset) != 0) {
+            return Err(Error::UnknownOption { name: T::NAME.into(), offset, known });
+        }
+    }
+    Ok(copy)
+}
+
+/// # Safety
+/// `given` is NULL or points to a readable `size_t`.
+unsafe fn checked_size<T: Versioned>(given: *const T) -> Result<usize> {
     if given.is_null() {
         return Err(Error::NullPointer { argument: T::NAME.into() });
     }
@@ -60,18 +79,24 @@ pub(super) unsafe fn copy_struct<T: Versioned>(given: *const T) -> Result<T> {
             largest: STRUCT_SIZE_MAX,
         });
     }
-    let known = size_of::<T>();
-    let mut copy = T::zeroed();
-    // SAFETY: `size` bytes are readable by promise, `known` are writable; both stop at the lesser.
+    Ok(size)
+}
+
+/// Fills in the caller's struct as far as its `struct_size`, which stays as it is.
+///
+/// # Safety
+/// `target` is NULL or points to as many writable bytes as its first `size_t` says.
+pub(super) unsafe fn write_struct<T: Versioned>(target: *mut T, value: &T) -> Result<()> {
+    // SAFETY: the caller's promise is the same.
+    let size = unsafe { checked_size(target.cast_const()) }?;
+    let header = size_of::<usize>();
+    // SAFETY: at most `size` bytes are written, which the caller promises to be writable.
     unsafe {
-        let target = (&raw mut copy).cast::<u8>();
-        target.copy_from_nonoverlapping(given.cast::<u8>(), size.min(known));
-        let tail = given.cast::<u8>();
-        if let Some(offset) = (known..size).find(|&offset| *tail.add(offset) != 0) {
-            return Err(Error::UnknownOption { name: T::NAME.into(), offset, known });
-        }
+        let source = (&raw const *value).cast::<u8>().add(header);
+        let length = size.min(size_of::<T>()) - header;
+        target.cast::<u8>().add(header).copy_from_nonoverlapping(source, length);
     }
-    Ok(copy)
+    Ok(())
 }
 
 /// Fills the first `struct_size` bytes of a struct with defaults and the size; what every
@@ -170,10 +195,28 @@ impl Keys {
         Ok(self)
     }
 
-    /// Any other value that was given.
-    pub(super) fn value(&mut self, key: &str, value: Option<toml::Value>) -> &mut Keys {
+    /// Real numbers; given if any is not 0, or if `bit` is set.
+    pub(super) fn reals(&mut self, key: &str, values: &[f32], bit: u64) -> &mut Keys {
+        if values.iter().any(|&value| value != 0.0) || self.set_mask & bit != 0 {
+            let values = values.iter().map(|&value| toml::Value::Float(f64::from(value)));
+            self.put(key, toml::Value::Array(values.collect()));
+        }
+        self
+    }
+
+    /// A text; NULL is the default.
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> &mut Keys {
         if let Some(value) = value {
-            self.put(key, value);
+            self.put(key, toml::Value::String(value.into()));
+        }
+        self
+    }
+
+    /// Texts; none is the default.
+    pub(super) fn texts(&mut self, key: &str, values: &[&str]) -> &mut Keys {
+        if !values.is_empty() {
+            let values = values.iter().map(|&value| toml::Value::String(value.into()));
+            self.put(key, toml::Value::Array(values.collect()));
         }
         self
     }

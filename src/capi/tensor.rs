@@ -255,8 +255,8 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
 /// What an exported tensor keeps alive until its deleter is called: independent of every handle.
 struct Owner<M> {
     managed: M,
-    shape: Vec<i64>,
-    strides: Vec<i64>,
+    _shape: Vec<i64>,
+    _strides: Vec<i64>,
     _values: Box<dyn std::any::Any + Send>,
 }
 
@@ -283,7 +283,12 @@ fn own<T: Element, M>(
         strides[axis - 1] = strides[axis] * shape[axis].max(1);
     }
     let tensor = describe(&mut values, &mut shape, &mut strides);
-    Box::new(Owner { managed: managed(tensor), shape, strides, _values: Box::new(values) })
+    Box::new(Owner {
+        managed: managed(tensor),
+        _shape: shape,
+        _strides: strides,
+        _values: Box::new(values),
+    })
 }
 
 /// `values` as a tensor that the host owns.

@@ -54,3 +54,67 @@ pub fn workspace(name: &str) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
+
+/// Folders of the install prefix that users get.
+pub struct Prefix {
+    pub root: PathBuf,
+}
+
+impl Prefix {
+    pub fn include(&self) -> PathBuf {
+        self.root.join("include")
+    }
+
+    pub fn lib(&self) -> PathBuf {
+        self.root.join("lib")
+    }
+
+    pub fn pkgconfig(&self) -> PathBuf {
+        self.lib().join("pkgconfig")
+    }
+}
+
+/// Installs this build of the library as users do, with `cmake --install` of `bindings/cpp`, into
+/// a prefix of the calling test; `None`, after saying so, where cmake is not installed.
+pub fn staged(test: &str) -> Option<Prefix> {
+    if !has("cmake", "it stages the install prefix") {
+        return None;
+    }
+    let folder = workspace(test);
+    let (build, prefix) = (folder.join("stage"), folder.join("prefix"));
+    let library = built_library();
+    finish(
+        Command::new("cmake")
+            .arg("-S")
+            .arg(root().join("bindings/cpp"))
+            .arg("-B")
+            .arg(&build)
+            .arg("-DCMAKE_INSTALL_LIBDIR=lib")
+            .arg(format!("-DSIMDETR_LIBRARY={}", library.display())),
+    );
+    finish(Command::new("cmake").arg("--install").arg(&build).arg("--prefix").arg(&prefix));
+    Some(Prefix { root: prefix })
+}
+
+/// Compiles one C or C++ file against a prefix, warnings being errors, and gives the program.
+pub fn compile(prefix: &Prefix, source: &Path, standard: &str, extra: &[&str]) -> PathBuf {
+    let compiler = if standard.contains("++") { "c++" } else { "cc" };
+    let stem = source.file_stem().unwrap().to_str().unwrap();
+    let program = prefix.root.join(format!("{stem}-{standard}"));
+    let language = if standard.contains("++") { "c++" } else { "c" };
+    finish(
+        Command::new(compiler)
+            .arg(format!("-std={standard}"))
+            .args(["-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-x"])
+            .arg(language)
+            .args(extra)
+            .arg(source)
+            .args(["-x", "none", "-o"])
+            .arg(&program)
+            .arg(format!("-I{}", prefix.include().display()))
+            .arg(format!("-L{}", prefix.lib().display()))
+            .arg(format!("-Wl,-rpath,{}", prefix.lib().display()))
+            .args(["-lsimdetr", "-lm"]),
+    );
+    program
+}

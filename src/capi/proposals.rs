@@ -1,0 +1,255 @@
+//! `simdetr_proposals_t`: the proposals of one image, in memory that is used again.
+//!
+//! The extractor fills it and the store reads it. A host looks at it through borrowed pointers,
+//! copies parts into arrays of its own, or takes tensors (`proposals_tensor`).
+
+use super::error::simdetr_error_t;
+use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
+use super::options::{Versioned, write_struct};
+use super::pointers::{output, slice, slice_mut};
+use super::status::simdetr_status_t;
+use crate::data::proposal_set::ProposalSet;
+use crate::{Error, Result};
+
+/// The proposals of one image. One thread at a time may fill it; reading may be shared.
+#[derive(Default)]
+pub struct simdetr_proposals_t {
+    pub(super) set: ProposalSet,
+    poison: Poison,
+}
+
+impl Handle for simdetr_proposals_t {
+    const NAME: &'static str = "proposals";
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+}
+
+/// Borrowed arrays of a `simdetr_proposals_t`, valid until it is filled again or destroyed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_proposals_view_t {
+    /// `sizeof(simdetr_proposals_view_t)`, set by the caller.
+    pub struct_size: usize,
+    /// Number of proposals.
+    pub count: usize,
+    /// Length of one vector.
+    pub dimensions: usize,
+    /// `[count, 4]`: x0, y0, x1, y1.
+    pub boxes: *const f32,
+    /// `[count]`.
+    pub scores: *const f32,
+    /// `[count]`: area of each region as a share of the image.
+    pub region_shares: *const f32,
+    /// `[count]`: index of the map in which each region was found; -1 for the image itself.
+    pub levels: *const i32,
+    /// `[count]`: K of the clustering that found each region; 0 where there was none.
+    pub cluster_counts: *const i32,
+    /// `[count, dimensions]`: unit vectors.
+    pub vectors: *const f32,
+    /// `[count]`: length of each vector before it was made a unit vector.
+    pub norms: *const f32,
+    /// `[count, 2]`: rows and columns of each mask's grid, which covers the whole image.
+    pub mask_grids: *const u32,
+    /// `[count + 1]`: the runs of mask i begin at `mask_offsets[i]` and end before
+    /// `mask_offsets[i + 1]`.
+    pub mask_offsets: *const u32,
+    /// Run lengths of all masks, row by row, alternating unset and set cells, unset first.
+    pub mask_runs: *const u32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_proposals_view_t>() == 104);
+
+// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
+unsafe impl Versioned for simdetr_proposals_view_t {
+    const NAME: &'static str = "simdetr_proposals_view_t";
+    const SMALLEST: usize = size_of::<simdetr_proposals_view_t>();
+}
+
+/// Makes an empty set of proposals.
+///
+/// @param[out] out The set, to be given to `simdetr_proposals_destroy`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposals_create(
+    out: *mut *mut simdetr_proposals_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let out = unsafe { output(out, "out") }?;
+        let mut proposals = simdetr_proposals_t::default();
+        proposals.set.clear(0);
+        out.set(into_handle(proposals));
+        Ok(())
+    })
+}
+
+/// Destroys a set of proposals; views of it end, exported tensors live on.
+///
+/// @param[in] proposals May be NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_proposals_destroy(proposals: *mut simdetr_proposals_t) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(proposals) }
+}
+
+/// Gives borrowed pointers to everything.
+///
+/// @param[in] proposals The set.
+/// @param[in,out] view `struct_size` must be set; the rest is filled in.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the set `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposals_view(
+    proposals: *const simdetr_proposals_t,
+    view: *mut simdetr_proposals_view_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(proposals, error, |proposals| {
+            let set = &proposals.set;
+            let arrays = simdetr_proposals_view_t {
+                struct_size: size_of::<simdetr_proposals_view_t>(),
+                count: set.count(),
+                dimensions: set.dimensions,
+                boxes: set.boxes.as_ptr().cast(),
+                scores: set.scores.as_ptr(),
+                region_shares: set.region_shares.as_ptr(),
+                levels: set.levels.as_ptr(),
+                cluster_counts: set.cluster_counts.as_ptr(),
+                vectors: set.vectors.as_ptr(),
+                norms: set.norms.as_ptr(),
+                mask_grids: set.mask_grids.as_ptr().cast(),
+                mask_offsets: set.mask_offsets.as_ptr(),
+                mask_runs: set.mask_runs.as_ptr(),
+            };
+            write_struct(view, &arrays)
+        })
+    }
+}
+
+/// Copies the proposals into arrays of the host.
+///
+/// @param[in] proposals The set.
+/// @param[out] boxes `[capacity, 4]`; this and each other array may be NULL.
+/// @param[out] scores `[capacity]`.
+/// @param[out] levels `[capacity]`.
+/// @param[out] cluster_counts `[capacity]`.
+/// @param[out] vectors `[capacity, dimensions]`.
+/// @param[in] dimensions Length of one vector that `vectors` has room for; must be the set's own
+/// unless `vectors` is NULL.
+/// @param[in] capacity Proposals that the arrays have room for; 0 asks for the count.
+/// @param[out] count Number of proposals; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the set `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposals_copy_f32(
+    proposals: *const simdetr_proposals_t,
+    boxes: *mut f32,
+    scores: *mut f32,
+    levels: *mut i32,
+    cluster_counts: *mut i32,
+    vectors: *mut f32,
+    dimensions: usize,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(proposals, error, |proposals| {
+            let set = &proposals.set;
+            let needed = set.count();
+            if !vectors.is_null() && dimensions != set.dimensions {
+                return Err(Error::shape("vectors", set.dimensions, dimensions));
+            }
+            output(count, "count")?.set(needed);
+            if capacity < needed && capacity > 0 {
+                return Err(Error::BufferTooSmall { argument: "boxes".into(), needed, capacity });
+            }
+            if capacity == 0 {
+                return Ok(());
+            }
+            copy(boxes, set.boxes.as_flattened())?;
+            copy(scores, &set.scores)?;
+            copy(levels, &set.levels)?;
+            copy(cluster_counts, &set.cluster_counts)?;
+            copy(vectors, &set.vectors)
+        })
+    }
+}
+
+/// # Safety
+/// `target` is NULL or has room for all of `source`.
+unsafe fn copy<T: Copy>(target: *mut T, source: &[T]) -> Result<()> {
+    if !target.is_null() {
+        // SAFETY: promised by the caller.
+        unsafe { slice_mut(target, source.len(), "array") }?.copy_from_slice(source);
+    }
+    Ok(())
+}
+
+/// Replaces the proposals by arrays of the host, for example before they go into a store. Vectors
+/// are made unit vectors; regions are taken to fill their boxes; levels and K are 0.
+///
+/// @param[in] proposals The set.
+/// @param[in] boxes `[count, 4]`.
+/// @param[in] scores `[count]`; NULL takes each box's share of the image.
+/// @param[in] vectors `[count, dimensions]`.
+/// @param[in] dimensions Length of one vector.
+/// @param[in] count Number of proposals; 0 allows NULL arrays.
+/// @param[in] image_width Pixels, more than 0.
+/// @param[in] image_height Pixels, more than 0.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_NON_FINITE`, `SIMDETR_ERROR_ZERO_VECTOR` with the index; the set is
+/// untouched then.
+///
+/// One thread at a time on one set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposals_assign_f32(
+    proposals: *mut simdetr_proposals_t,
+    boxes: *const f32,
+    scores: *const f32,
+    vectors: *const f32,
+    dimensions: usize,
+    count: usize,
+    image_width: u32,
+    image_height: u32,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle_mut(proposals, error, |proposals| {
+            let values = |length: usize| {
+                count.checked_mul(length).ok_or_else(|| {
+                    Error::invalid("count", format!("{count} x {length} values overflow"))
+                })
+            };
+            let boxes = slice(boxes, values(4)?, "boxes")?.as_chunks::<4>().0;
+            let vectors = slice(vectors, values(dimensions)?, "vectors")?;
+            let scores = match scores.is_null() {
+                true => None,
+                false => Some(slice(scores, count, "scores")?),
+            };
+            let size = (image_width, image_height);
+            proposals.set = ProposalSet::from_boxes(boxes, scores, vectors, dimensions, size)?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! The C programs of `tests/c`, built as C99, C11 and C++17 with all warnings as errors against a
+//! staged install prefix, run, and run again under valgrind.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+use support::Prefix;
+
+const STANDARDS: [&str; 3] = ["c99", "c11", "c++17"];
+
+fn source(name: &str) -> PathBuf {
+    support::root().join("tests/c").join(format!("{name}.c"))
+}
+
+/// Runs one program in a fresh folder, plainly in each standard and once under valgrind.
+fn check(name: &str) {
+    let Some(prefix) = support::staged(&format!("c-{name}")) else { return };
+    for standard in STANDARDS {
+        let program = support::compile(&prefix, &source(name), standard, &[]);
+        let folder = tempfile::tempdir().unwrap();
+        support::finish(Command::new(&program).arg(folder.path()).current_dir(folder.path()));
+        if standard == "c11" {
+            under_valgrind(&program);
+        }
+    }
+}
+
+/// No error and no leak; what the thread pools keep until the end of the process is reachable.
+fn under_valgrind(program: &PathBuf) {
+    if !support::has("valgrind", "it looks for leaks in the C tests") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    support::finish(
+        Command::new("valgrind")
+            .args(["-q", "--error-exitcode=99", "--leak-check=full"])
+            .args(["--errors-for-leak-kinds=definite,indirect", "--child-silent-after-fork=yes"])
+            .arg(program)
+            .arg(folder.path())
+            .env("SIMDETR_TEST_SLOW_MACHINE", "1")
+            .current_dir(folder.path()),
+    );
+}
+
+#[test]
+fn layout() {
+    check("layout");
+}
+
+#[test]
+fn include_order() {
+    check("include_order");
+}
+
+#[test]
+fn basics() {
+    check("basics");
+}
+
+#[test]
+fn the_prefix_has_the_links_and_the_package_files() {
+    let Some(Prefix { root }) = support::staged("c-prefix") else { return };
+    let abi = format!("{}.{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    let full = format!("libsimdetr.so.{}", env!("CARGO_PKG_VERSION"));
+    for link in ["libsimdetr.so".to_string(), format!("libsimdetr.so.{abi}")] {
+        assert_eq!(std::fs::read_link(root.join("lib").join(link)).unwrap(), PathBuf::from(&full));
+    }
+    let packages = root.join("lib/pkgconfig");
+    if support::has("pkg-config", "it reads simdetr.pc") {
+        let ask = |what: &str| {
+            support::finish(
+                Command::new("pkg-config")
+                    .args([what, "simdetr"])
+                    .env("PKG_CONFIG_PATH", &packages),
+            )
+        };
+        assert!(ask("--libs").contains("-lsimdetr") && ask("--cflags").contains("include"));
+        assert_eq!(ask("--modversion").trim(), env!("CARGO_PKG_VERSION"));
+    }
+}
