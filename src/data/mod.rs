@@ -5,4 +5,5 @@ pub mod atomic_file;
 pub mod feature_map;
 pub mod image;
 pub mod proposal_set;
+pub mod store;
 pub mod vectors;
