@@ -2,6 +2,7 @@
 //! proposal store, COCO files.
 
 pub mod atomic_file;
+pub mod coco;
 pub mod feature_map;
 pub mod image;
 pub mod proposal_set;
