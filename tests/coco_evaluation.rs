@@ -1,0 +1,117 @@
+//! Evaluation against pycocotools (`golden/coco_eval/make.py`), to the last bit: ties, crowds,
+//! empty images, other maxima, class-aware and pooled.
+
+use simdetr::control::Control;
+use simdetr::data::coco::read::{read_dataset, read_detections};
+use simdetr::evaluation::{
+    BoxArrays, Evaluation, EvaluationInput, EvaluationOptions, ObjectTraits, evaluate,
+};
+use simdetr::workers::Workers;
+use std::path::{Path, PathBuf};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/coco_eval").join(name)
+}
+
+fn expected() -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(golden("expected.json")).unwrap()).unwrap()
+}
+
+fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+/// FNV-1a, 64 bits, of the little-endian bytes.
+fn hash(values: &[f64]) -> String {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    let hash = bytes.fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    format!("{hash:016x}")
+}
+
+fn assert_equal(evaluation: &Evaluation, expected: &serde_json::Value, name: &str) {
+    let figures: Vec<f64> = evaluation.figures().into_iter().map(|(_, value)| value).collect();
+    assert_eq!(figures, numbers(&expected["figures"]), "{name}");
+    let precision: Vec<_> =
+        evaluation.categories.iter().map(|category| category.average_precision).collect();
+    assert_eq!(precision, numbers(&expected["category_precision"]), "{name}");
+    let recall: Vec<_> =
+        evaluation.categories.iter().map(|category| category.average_recall).collect();
+    assert_eq!(recall, numbers(&expected["category_recall"]), "{name}");
+    assert_eq!(hash(&evaluation.precision_array()), expected["precision_hash"], "{name}");
+    assert_eq!(hash(&evaluation.recall_array()), expected["recall_hash"], "{name}");
+}
+
+/// Runs `check` with each case's name, its options and what is expected.
+fn for_each_case(mut check: impl FnMut(&str, &EvaluationOptions, &serde_json::Value)) {
+    let expected = expected();
+    let cases = expected["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 7);
+    for case in cases {
+        let detections_max =
+            numbers(&case["detections_max"]).iter().map(|&maximum| maximum as u32).collect();
+        let mut options = EvaluationOptions { class_agnostic: false, detections_max };
+        check(case["name"].as_str().unwrap(), &options, &case["class_aware"]);
+        options.class_agnostic = true;
+        check(case["name"].as_str().unwrap(), &options, &case["class_agnostic"]);
+    }
+}
+
+#[test]
+fn files_give_the_bits_of_pycocotools_at_any_thread_count() {
+    for_each_case(|name, options, expected| {
+        let input = EvaluationInput::from_files(
+            &golden(&format!("{name}.ground_truth.json")),
+            &golden(&format!("{name}.detections.json")),
+        )
+        .unwrap();
+        for threads in [1, 2, 3, 7] {
+            let workers = Workers::with_threads(threads).unwrap();
+            let evaluation = evaluate(&input, options, &workers, &Control::default()).unwrap();
+            assert_equal(&evaluation, expected, name);
+        }
+    });
+}
+
+/// The coordinates of these cases are multiples of 1/4, which f32 holds exactly.
+#[test]
+fn arrays_give_the_bits_of_pycocotools() {
+    for_each_case(|name, options, expected| {
+        if !["ties", "all_scores_one"].contains(&name) {
+            return;
+        }
+        let objects = read_dataset(&golden(&format!("{name}.ground_truth.json"))).unwrap();
+        let detections = read_detections(&golden(&format!("{name}.detections.json"))).unwrap();
+        let columns = |file: &simdetr::data::coco::CocoFile| {
+            let boxes = file.annotations.iter().map(|one| {
+                let [x, y, width, height] = one.bounds.map(|value| value as f32);
+                [x, y, x + width, y + height]
+            });
+            let images = file.annotations.iter().map(|one| one.image_id);
+            let categories = file.annotations.iter().map(|one| one.category_id);
+            (boxes.collect::<Vec<_>>(), images.collect::<Vec<_>>(), categories.collect::<Vec<_>>())
+        };
+        let (object_boxes, object_images, object_categories) = columns(&objects);
+        let (boxes, images, categories) = columns(&detections);
+        let areas: Vec<f64> = objects.annotations.iter().map(|one| one.area).collect();
+        let crowds: Vec<bool> = objects.annotations.iter().map(|one| one.is_crowd).collect();
+        let scores: Vec<f32> =
+            detections.annotations.iter().map(|one| one.score.unwrap() as f32).collect();
+        let input = EvaluationInput::from_arrays(
+            BoxArrays {
+                image_ids: &object_images,
+                category_ids: &object_categories,
+                boxes: &object_boxes,
+            },
+            ObjectTraits { areas: &areas, crowds: &crowds },
+            BoxArrays { image_ids: &images, category_ids: &categories, boxes: &boxes },
+            &scores,
+        )
+        .unwrap();
+        let evaluation =
+            evaluate(&input, options, &Workers::caller(), &Control::default()).unwrap();
+        let figures: Vec<f64> = evaluation.figures().into_iter().map(|(_, value)| value).collect();
+        assert_eq!(figures, numbers(&expected["figures"]), "{name}");
+    });
+}
