@@ -3,5 +3,8 @@
 //! Own code and no framework (design.md §4): a framework's convolutions were three to seven times
 //! slower than what reused buffers and one good matrix product give.
 
+pub mod aligned;
 #[allow(unsafe_code)]
 pub mod matrix_product;
+#[allow(unsafe_code)]
+pub mod simd;

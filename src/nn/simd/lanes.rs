@@ -1,0 +1,156 @@
+//! A vector of floats and the few operations that the kernels need, for each level.
+
+/// Floats that are worked on together.
+///
+/// # Safety
+/// Every function may only be called where the level's instructions are enabled; pointers must be
+/// good for `WIDTH` floats.
+pub trait Lanes: Copy {
+    /// Floats in a vector.
+    const WIDTH: usize;
+    type Vector: Copy;
+
+    unsafe fn splat(value: f32) -> Self::Vector;
+    unsafe fn load(from: *const f32) -> Self::Vector;
+    unsafe fn store(to: *mut f32, vector: Self::Vector);
+    /// `a * b + c`, fused where the level can.
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn subtract(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger; a NaN in `a` gives `b`, a NaN in `b` gives NaN.
+    unsafe fn maximum(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+}
+
+/// Arrays of eight, which compilers turn into what the target has.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+impl Lanes for Portable {
+    const WIDTH: usize = 8;
+    type Vector = [f32; 8];
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> [f32; 8] {
+        // SAFETY: the caller's promise; arrays of floats may lie at any float.
+        unsafe { from.cast::<[f32; 8]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, vector: [f32; 8]) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[f32; 8]>().write(vector) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|lane| a[lane] + b[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|lane| a[lane] - b[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Lanes;
+    use std::arch::x86_64::*;
+
+    /// Writes the operations of one level as single instructions.
+    macro_rules! lanes {
+        ($name:ident, $doc:literal, $width:literal, $vector:ty, $splat:ident, $load:ident,
+         $store:ident, $multiply_add:ident, $add:ident, $subtract:ident, $maximum:ident) => {
+            #[doc = $doc]
+            #[derive(Clone, Copy)]
+            pub struct $name;
+
+            // SAFETY (each call below): the trait's promise that the instructions are enabled
+            // and the pointers good.
+            impl Lanes for $name {
+                const WIDTH: usize = $width;
+                type Vector = $vector;
+
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> $vector {
+                    unsafe { $splat(value) }
+                }
+
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> $vector {
+                    unsafe { $load(from) }
+                }
+
+                #[inline(always)]
+                unsafe fn store(to: *mut f32, vector: $vector) {
+                    unsafe { $store(to, vector) }
+                }
+
+                #[inline(always)]
+                unsafe fn multiply_add(a: $vector, b: $vector, c: $vector) -> $vector {
+                    unsafe { $multiply_add(a, b, c) }
+                }
+
+                #[inline(always)]
+                unsafe fn add(a: $vector, b: $vector) -> $vector {
+                    unsafe { $add(a, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn subtract(a: $vector, b: $vector) -> $vector {
+                    unsafe { $subtract(a, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn maximum(a: $vector, b: $vector) -> $vector {
+                    unsafe { $maximum(a, b) }
+                }
+            }
+        };
+    }
+
+    lanes!(
+        Avx2,
+        "AVX2 and FMA.",
+        8,
+        __m256,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_max_ps
+    );
+    lanes!(
+        Avx512,
+        "AVX-512F.",
+        16,
+        __m512,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_max_ps
+    );
+}

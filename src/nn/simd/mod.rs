@@ -1,0 +1,123 @@
+//! The crate's one module of vector instructions: levels, and the kernels that pay for them.
+//!
+//! Each kernel is written once over [`lanes::Lanes`] and compiled for every level; the level is
+//! found when the program runs. Callers see safe functions over slices. The order of the sums in
+//! a kernel does not depend on how the work was cut, so results differ between levels (fused
+//! multiply-add, or not) but never between thread counts.
+
+mod lanes;
+
+pub mod panels;
+
+use std::sync::OnceLock;
+
+/// The instruction sets that kernels are compiled for, from the plainest to the widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust, on any processor.
+    Portable,
+    /// AVX2 with fused multiply-add: eight lanes.
+    Avx2,
+    /// AVX-512F: sixteen lanes, 32 registers.
+    Avx512,
+}
+
+impl Level {
+    /// The widest level of this processor.
+    pub fn best() -> Level {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| *Level::available().last().unwrap_or(&Level::Portable))
+    }
+
+    /// Every level that this processor can run, plainest first.
+    pub fn available() -> Vec<Level> {
+        let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2 {
+                levels.push(Level::Avx2);
+            }
+            if avx2 && is_x86_feature_detected!("avx512f") {
+                levels.push(Level::Avx512);
+            }
+        }
+        levels
+    }
+
+    /// The name that `run.toml` records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
+    /// Floats in one vector.
+    pub fn width(self) -> usize {
+        match self {
+            Level::Portable | Level::Avx2 => 8,
+            Level::Avx512 => 16,
+        }
+    }
+
+    /// Refuses a level that this processor lacks: the kernels would be undefined there.
+    fn check(self) {
+        assert!(self <= Level::best(), "this processor lacks {}", self.name());
+    }
+}
+
+/// Calls `kernel::<Lanes>(variables)` compiled for a level; the variables are named with their
+/// types.
+///
+/// The kernel must be `#[inline(always)]`: only inside a function that enables the instructions
+/// do its vector operations become single instructions.
+macro_rules! dispatch {
+    ($level:expr, $kernel:ident($($name:ident : $type:ty),* $(,)?)) => {{
+        let level: $crate::nn::simd::Level = $level;
+        level.check();
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx512f")]
+            unsafe fn wide($($name: $type),*) {
+                // SAFETY: the instructions are enabled; the rest is the caller's promise.
+                unsafe { $kernel::<$crate::nn::simd::lanes::Avx512>($($name),*) }
+            }
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn middle($($name: $type),*) {
+                // SAFETY: as above.
+                unsafe { $kernel::<$crate::nn::simd::lanes::Avx2>($($name),*) }
+            }
+            // SAFETY: `check` proved that this processor has the instructions; the rest is the
+            // caller's promise.
+            unsafe {
+                match level {
+                    $crate::nn::simd::Level::Avx512 => wide($($name),*),
+                    $crate::nn::simd::Level::Avx2 => middle($($name),*),
+                    $crate::nn::simd::Level::Portable => {
+                        $kernel::<$crate::nn::simd::lanes::Portable>($($name),*)
+                    }
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        // SAFETY: the caller's promise; this level needs no instructions.
+        unsafe {
+            $kernel::<$crate::nn::simd::lanes::Portable>($($name),*)
+        }
+    }};
+}
+pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_level_is_available_and_portable_always_is() {
+        let levels = Level::available();
+        assert_eq!(levels[0], Level::Portable);
+        assert_eq!(levels.last(), Some(&Level::best()));
+    }
+}

@@ -1,0 +1,335 @@
+//! Rows of activations times packed weights, with a layer's bias, residual and ReLU in registers.
+//!
+//! A tile of 6 rows by 64 columns keeps 24 of AVX-512's 32 registers as sums. Weights are packed
+//! once into panels of 64 columns that are read front to back; activations are read where they
+//! lie, by one offset for each row and one for each segment of the inner dimension. A 3x3
+//! convolution is three segments (its three rows of pixels), so nothing is copied into columns
+//! ("indirect" convolution: Dukhan, arXiv 1907.02129). The inner dimension is not cut: sums never
+//! leave the registers, and their order is the order of the inner dimension whatever the tile.
+
+use super::lanes::Lanes;
+use super::{Level, dispatch};
+use crate::nn::aligned::AlignedFloats;
+
+/// Rows of the largest tile.
+const TILE_ROWS: usize = 6;
+/// Lanes of the widest panel.
+const PANEL_WIDTH_MAX: usize = 64;
+
+/// The right operand of a product and a bias for its columns, packed for one level.
+#[derive(Debug)]
+pub struct Panels {
+    level: Level,
+    inner: usize,
+    columns: usize,
+    values: AlignedFloats,
+    bias: AlignedFloats,
+}
+
+impl Panels {
+    /// Packs the matrix whose element (step, column) is `weight(step, column)`; `bias` has a value
+    /// for each column, or none at all (zeros).
+    pub fn pack(
+        level: Level,
+        inner: usize,
+        columns: usize,
+        bias: &[f32],
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Panels {
+        level.check();
+        assert!(bias.is_empty() || bias.len() == columns, "{} for {columns}", bias.len());
+        let padded = columns.next_multiple_of(level.width());
+        let mut packed_bias = AlignedFloats::zeros(padded);
+        packed_bias.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+        let mut values = AlignedFloats::zeros(padded * inner);
+        let mut start = 0;
+        for first in (0..columns).step_by(panel_width(level)) {
+            let width = panel_width(level).min(padded - first);
+            let panel = &mut values.as_mut_slice()[start..start + width * inner];
+            for (step, row) in panel.chunks_exact_mut(width).enumerate() {
+                for (column, value) in (first..columns).zip(row) {
+                    *value = weight(step, column);
+                }
+            }
+            start += width * inner;
+        }
+        Panels { level, inner, columns, values, bias: packed_bias }
+    }
+
+    /// Length of the inner dimension.
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.values.memory_bytes() + self.bias.memory_bytes()
+    }
+}
+
+/// Columns of every panel but the last, which may be narrower by whole vectors.
+fn panel_width(level: Level) -> usize {
+    match level {
+        Level::Portable | Level::Avx2 => 16,
+        Level::Avx512 => PANEL_WIDTH_MAX,
+    }
+}
+
+/// The left operand: row `r` is, for each segment, the `segment_length` floats at
+/// `data[offsets[r] + segment]`, one segment after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    pub data: &'a [f32],
+    pub offsets: &'a [usize],
+    pub segments: &'a [usize],
+    pub segment_length: usize,
+}
+
+/// What happens to the sums before they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Values to add, and the offset of each row's first one.
+    pub residual: Option<(&'a [f32], &'a [usize])>,
+    /// Negative results become 0.
+    pub relu: bool,
+}
+
+/// Writes row `r` of (`rows` times `panels`, bias added, then `epilogue`) to
+/// `output[output_offsets[r]..][..columns]`.
+///
+/// # Panics
+/// When an offset leads outside its slice or the inner dimensions differ.
+pub fn multiply(
+    rows: Rows<'_>,
+    panels: &Panels,
+    epilogue: Epilogue<'_>,
+    output: &mut [f32],
+    output_offsets: &[usize],
+) {
+    let largest = |offsets: &[usize]| offsets.iter().copied().max().unwrap_or(0);
+    let count = rows.offsets.len();
+    if count == 0 {
+        return;
+    }
+    assert_eq!(rows.segments.len() * rows.segment_length, panels.inner);
+    let reach = largest(rows.offsets) + largest(rows.segments) + rows.segment_length;
+    assert!(reach <= rows.data.len(), "input: {reach} of {}", rows.data.len());
+    assert_eq!(output_offsets.len(), count);
+    let reach = largest(output_offsets) + panels.columns;
+    assert!(reach <= output.len(), "output: {reach} of {}", output.len());
+    if let Some((data, offsets)) = epilogue.residual {
+        assert_eq!(offsets.len(), count);
+        let reach = largest(offsets) + panels.columns;
+        assert!(reach <= data.len(), "residual: {reach} of {}", data.len());
+    }
+    let job = Job { rows, panels, epilogue, output: output.as_mut_ptr(), output_offsets };
+    let job = &job;
+    dispatch!(panels.level, multiply_panels(job: &Job<'_>));
+}
+
+/// A product whose offsets have been checked.
+struct Job<'a> {
+    rows: Rows<'a>,
+    panels: &'a Panels,
+    epilogue: Epilogue<'a>,
+    output: *mut f32,
+    output_offsets: &'a [usize],
+}
+
+/// # Safety
+/// The level's instructions are enabled and every offset of `job` stays inside its slice.
+#[inline(always)]
+unsafe fn multiply_panels<L: Lanes>(job: &Job<'_>) {
+    let panels = job.panels;
+    let vectors_max = panel_width(panels.level) / L::WIDTH;
+    let mut weights = panels.values.as_slice().as_ptr();
+    let mut column = 0;
+    while column < panels.columns {
+        let vectors = (panels.columns - column).div_ceil(L::WIDTH).min(vectors_max);
+        // SAFETY: `pack` laid the panel that starts at `column` out with `vectors` vectors for
+        // each step; the next one follows it.
+        unsafe {
+            match vectors {
+                1 => multiply_panel::<L, 1>(job, weights, column),
+                2 => multiply_panel::<L, 2>(job, weights, column),
+                3 => multiply_panel::<L, 3>(job, weights, column),
+                _ => multiply_panel::<L, 4>(job, weights, column),
+            }
+            weights = weights.add(vectors * L::WIDTH * panels.inner);
+        }
+        column += vectors * L::WIDTH;
+    }
+}
+
+/// # Safety
+/// As [`multiply_panels`]; `weights` is the panel that starts at `column`.
+#[inline(always)]
+unsafe fn multiply_panel<L: Lanes, const VECTORS: usize>(
+    job: &Job<'_>,
+    weights: *const f32,
+    column: usize,
+) {
+    let count = job.rows.offsets.len();
+    for row in (0..count).step_by(TILE_ROWS) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match count - row {
+                1 => tile::<L, 1, VECTORS>(job, weights, row, column),
+                2 => tile::<L, 2, VECTORS>(job, weights, row, column),
+                3 => tile::<L, 3, VECTORS>(job, weights, row, column),
+                4 => tile::<L, 4, VECTORS>(job, weights, row, column),
+                5 => tile::<L, 5, VECTORS>(job, weights, row, column),
+                _ => tile::<L, TILE_ROWS, VECTORS>(job, weights, row, column),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`multiply_panel`]; rows `row..row + ROWS` exist.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const ROWS: usize, const VECTORS: usize>(
+    job: &Job<'_>,
+    mut weights: *const f32,
+    row: usize,
+    column: usize,
+) {
+    let rows = &job.rows;
+    // SAFETY: bias and panels are padded to whole vectors, and `multiply` checked the offsets.
+    unsafe {
+        let bias = job.panels.bias.as_slice().as_ptr().add(column);
+        let mut sums: [[L::Vector; VECTORS]; ROWS] =
+            [std::array::from_fn(|vector| L::load(bias.add(vector * L::WIDTH))); ROWS];
+        for segment in rows.segments {
+            let start = rows.data.as_ptr().add(*segment);
+            let inputs: [*const f32; ROWS] =
+                std::array::from_fn(|line| start.add(rows.offsets[row + line]));
+            for step in 0..rows.segment_length {
+                let factors: [L::Vector; VECTORS] =
+                    std::array::from_fn(|vector| L::load(weights.add(vector * L::WIDTH)));
+                for line in 0..ROWS {
+                    let value = L::splat(*inputs[line].add(step));
+                    for vector in 0..VECTORS {
+                        sums[line][vector] =
+                            L::multiply_add(value, factors[vector], sums[line][vector]);
+                    }
+                }
+                weights = weights.add(VECTORS * L::WIDTH);
+            }
+        }
+        for (line, sums) in sums.iter().enumerate() {
+            finish_row::<L, VECTORS>(job, sums, row + line, column);
+        }
+    }
+}
+
+/// Applies the epilogue to the sums of one row and writes them.
+///
+/// # Safety
+/// As [`multiply_panel`].
+#[inline(always)]
+unsafe fn finish_row<L: Lanes, const VECTORS: usize>(
+    job: &Job<'_>,
+    sums: &[L::Vector; VECTORS],
+    row: usize,
+    column: usize,
+) {
+    // SAFETY: whole vectors are read and written only where the columns fill them; `multiply`
+    // checked the offsets.
+    unsafe {
+        let output = job.output.add(job.output_offsets[row] + column);
+        let residual =
+            job.epilogue.residual.map(|(data, offsets)| data.as_ptr().add(offsets[row] + column));
+        let zero = L::splat(0.0);
+        for (vector, &sum) in sums.iter().enumerate() {
+            let lane = vector * L::WIDTH;
+            let valid = job.panels.columns - column - lane;
+            if valid >= L::WIDTH {
+                let mut sum = sum;
+                if let Some(residual) = residual {
+                    sum = L::add(sum, L::load(residual.add(lane)));
+                }
+                if job.epilogue.relu {
+                    sum = L::maximum(zero, sum);
+                }
+                L::store(output.add(lane), sum);
+            } else {
+                let mut sums = [0.0f32; PANEL_WIDTH_MAX];
+                L::store(sums.as_mut_ptr(), sum);
+                for (index, &sum) in sums[..valid].iter().enumerate() {
+                    let sum = sum + residual.map_or(0.0, |residual| *residual.add(lane + index));
+                    let below = job.epilogue.relu && sum < 0.0;
+                    *output.add(lane + index) = if below { 0.0 } else { sum };
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Random, StreamKey};
+
+    fn draw(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(StreamKey::new(seed, Purpose::Sampling));
+        (0..count).map(|_| random.uniform() as f32 - 0.5).collect()
+    }
+
+    /// Two segments of seven, rows that overlap, columns that fill no vector, every number of
+    /// rows in the last tile.
+    #[test]
+    fn every_level_agrees_with_three_loops() {
+        let data = draw(200, 1);
+        let (segments, segment_length) = ([3usize, 40], 7);
+        for columns in [1, 16, 37, 64, 100] {
+            let (weights, bias) = (draw(14 * columns, 2), draw(columns, 3));
+            for count in 0..14 {
+                let offsets: Vec<usize> = (0..count).map(|row| row * 5).collect();
+                let places: Vec<usize> = (0..count).map(|row| row * (columns + 2) + 1).collect();
+                let residual = draw(count * (columns + 2) + 1, 4);
+                for level in Level::available() {
+                    let panels = Panels::pack(level, 14, columns, &bias, |step, column| {
+                        weights[step * columns + column]
+                    });
+                    let rows = Rows {
+                        data: &data,
+                        offsets: &offsets,
+                        segments: &segments,
+                        segment_length,
+                    };
+                    let epilogue = Epilogue { residual: Some((&residual, &places)), relu: true };
+                    let mut output = vec![9.0f32; residual.len()];
+                    multiply(rows, &panels, epilogue, &mut output, &places);
+                    let mut wanted = vec![9.0f32; residual.len()];
+                    for row in 0..count {
+                        for column in 0..columns {
+                            let mut sum = bias[column];
+                            for step in 0..14 {
+                                let from = offsets[row] + segments[step / 7] + step % 7;
+                                sum += data[from] * weights[step * columns + column];
+                            }
+                            let place = places[row] + column;
+                            wanted[place] = (sum + residual[place]).max(0.0);
+                        }
+                    }
+                    let error = output.iter().zip(&wanted).map(|(got, want)| (got - want).abs());
+                    assert!(error.fold(0.0, f32::max) < 1e-5, "{level:?} {columns} {count}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "input: 11 of 10")]
+    fn offsets_outside_are_refused() {
+        let panels = Panels::pack(Level::best(), 2, 1, &[], |_, _| 1.0);
+        let rows = Rows { data: &[0.0; 10], offsets: &[9], segments: &[0], segment_length: 2 };
+        multiply(rows, &panels, Epilogue::default(), &mut [0.0], &[0]);
+    }
+}
