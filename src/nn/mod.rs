@@ -3,8 +3,13 @@
 //! Own code and no framework (design.md §4): a framework's convolutions were three to seven times
 //! slower than what reused buffers and one good matrix product give.
 
+pub mod activation;
 pub mod aligned;
+pub mod convolution;
 #[allow(unsafe_code)]
 pub mod matrix_product;
+pub mod max_pool;
+pub mod scratch;
 #[allow(unsafe_code)]
 pub mod simd;
+pub mod winograd;

@@ -6,8 +6,10 @@
 //! multiply-add, or not) but never between thread counts.
 
 mod lanes;
+pub mod max_pool;
 
 pub mod panels;
+pub mod winograd;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,231 @@
+//! The two transforms of Winograd's F(4x4, 3x3), vectors of channels at a time.
+//!
+//! With points 0, ±p, ±q and infinity and a = p², b = q², the transforms of one dimension are
+//!
+//! ```text
+//! input   v0 = ab x0 - (a+b) x2 + x4          output  y0 = m0 + (m1+m2) + (m3+m4)
+//!         v1,2 = (x4 - b x2) ± p (x3 - b x1)          y1 = p (m1-m2) + q (m3-m4)
+//!         v3,4 = (x4 - a x2) ± q (x3 - a x1)          y2 = a (m1+m2) + b (m3+m4)
+//!         v5 = ab x1 - (a+b) x3 + x5                  y3 = p³ (m1-m2) + q³ (m3-m4) + m5
+//! ```
+//!
+//! applied to the columns of a tile and then to its rows ([`crate::nn::winograd`] says why these
+//! points). All their products are exact in single precision.
+
+use super::lanes::Lanes;
+use super::{Level, dispatch};
+
+/// Side of an input tile.
+pub const INPUT_SIDE: usize = 6;
+/// Side of an output tile.
+pub const OUTPUT_SIDE: usize = 4;
+/// Values of a transformed tile.
+pub const PLACES: usize = INPUT_SIDE * INPUT_SIDE;
+/// The inner pair of points is plus and minus this.
+pub const POINT_P: f32 = 0.75;
+/// The outer pair of points.
+pub const POINT_Q: f32 = 1.5;
+/// Fewest channels: the last vector of a tile overlaps the one before it.
+pub const CHANNELS_MIN: usize = 16;
+
+const A: f32 = POINT_P * POINT_P;
+const B: f32 = POINT_Q * POINT_Q;
+
+/// Transforms one tile of 6x6 pixels. `patch` starts at its first pixel and its rows are `pitch`
+/// floats apart; place `i` goes to `to[i * stride..][..channels]`.
+///
+/// # Panics
+/// When the slices are too short or `channels` is under [`CHANNELS_MIN`].
+pub fn transform_input(
+    level: Level,
+    (patch, pitch): (&[f32], usize),
+    channels: usize,
+    (to, stride): (&mut [f32], usize),
+) {
+    assert!(channels >= CHANNELS_MIN);
+    assert!(patch.len() >= (INPUT_SIDE - 1) * pitch + INPUT_SIDE * channels);
+    assert!(to.len() >= (PLACES - 1) * stride + channels);
+    let (patch, to) = (patch.as_ptr(), to.as_mut_ptr());
+    dispatch!(
+        level,
+        input_kernel(
+            patch: *const f32,
+            pitch: usize,
+            channels: usize,
+            to: *mut f32,
+            stride: usize,
+        )
+    );
+}
+
+/// What is written of a tile, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Tile<'a> {
+    /// Rows and columns that lie inside the output: 1 to 4.
+    pub rows: usize,
+    pub columns: usize,
+    /// Channels to write, and floats between neighbouring pixels of output and residual.
+    pub channels: usize,
+    pub pixel: usize,
+    /// Values to add: from the tile's first pixel on, rows this far apart.
+    pub residual: Option<(&'a [f32], usize)>,
+    /// Negative results become 0.
+    pub relu: bool,
+}
+
+/// Transforms one tile of products back, adds bias and residual, and writes it. Place `i` is
+/// `products[i * stride..][..channels]`; `output` starts at the tile's first pixel, rows `pitch`
+/// floats apart.
+///
+/// # Panics
+/// When the slices are too short or `tile.channels` is under [`CHANNELS_MIN`].
+pub fn transform_output(
+    level: Level,
+    (products, stride): (&[f32], usize),
+    bias: &[f32],
+    tile: Tile<'_>,
+    (output, pitch): (&mut [f32], usize),
+) {
+    let sides = 1..=OUTPUT_SIDE;
+    assert!(sides.contains(&tile.rows) && sides.contains(&tile.columns));
+    assert!(tile.channels >= CHANNELS_MIN && bias.len() >= tile.channels);
+    assert!(products.len() >= (PLACES - 1) * stride + tile.channels);
+    let reach =
+        |pitch: usize| (tile.rows - 1) * pitch + (tile.columns - 1) * tile.pixel + tile.channels;
+    assert!(output.len() >= reach(pitch));
+    if let Some((residual, pitch)) = tile.residual {
+        assert!(residual.len() >= reach(pitch));
+    }
+    let (products, bias, output) = (products.as_ptr(), bias.as_ptr(), output.as_mut_ptr());
+    dispatch!(
+        level,
+        output_kernel(
+            products: *const f32,
+            stride: usize,
+            bias: *const f32,
+            tile: Tile<'_>,
+            output: *mut f32,
+            pitch: usize,
+        )
+    );
+}
+
+/// # Safety
+/// The level's instructions are enabled; [`transform_input`] checked the rest.
+#[inline(always)]
+unsafe fn input_kernel<L: Lanes>(
+    patch: *const f32,
+    pitch: usize,
+    channels: usize,
+    to: *mut f32,
+    stride: usize,
+) {
+    for start in (0..channels).step_by(L::WIDTH) {
+        let channel = start.min(channels - L::WIDTH);
+        // SAFETY: `WIDTH` channels from `channel` on exist in each of the 36 pixels and places.
+        unsafe {
+            let mut tile = [[L::splat(0.0); INPUT_SIDE]; INPUT_SIDE];
+            for column in 0..INPUT_SIDE {
+                let pixel = patch.add(column * channels + channel);
+                let line =
+                    input_line::<L>(std::array::from_fn(|row| L::load(pixel.add(row * pitch))));
+                for row in 0..INPUT_SIDE {
+                    tile[row][column] = line[row];
+                }
+            }
+            for (row, line) in tile.into_iter().enumerate() {
+                for (column, value) in input_line::<L>(line).into_iter().enumerate() {
+                    let place = row * INPUT_SIDE + column;
+                    L::store(to.add(place * stride + channel), value);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The level's instructions are enabled; [`transform_output`] checked the rest.
+#[inline(always)]
+unsafe fn output_kernel<L: Lanes>(
+    products: *const f32,
+    stride: usize,
+    bias: *const f32,
+    tile: Tile<'_>,
+    output: *mut f32,
+    pitch: usize,
+) {
+    for start in (0..tile.channels).step_by(L::WIDTH) {
+        let channel = start.min(tile.channels - L::WIDTH);
+        // SAFETY: `WIDTH` channels from `channel` on exist in each place and in each pixel of
+        // the first `rows` rows and `columns` columns.
+        unsafe {
+            let mut lines = [[L::splat(0.0); INPUT_SIDE]; OUTPUT_SIDE];
+            for column in 0..INPUT_SIDE {
+                let line = output_line::<L>(std::array::from_fn(|row| {
+                    L::load(products.add((row * INPUT_SIDE + column) * stride + channel))
+                }));
+                for row in 0..OUTPUT_SIDE {
+                    lines[row][column] = line[row];
+                }
+            }
+            let bias = L::load(bias.add(channel));
+            for (row, line) in lines.into_iter().enumerate().take(tile.rows) {
+                let values = output_line::<L>(line);
+                for (column, value) in values.into_iter().enumerate().take(tile.columns) {
+                    let place = column * tile.pixel + channel;
+                    let mut value = L::add(value, bias);
+                    if let Some((residual, pitch)) = tile.residual {
+                        value = L::add(value, L::load(residual.as_ptr().add(row * pitch + place)));
+                    }
+                    if tile.relu {
+                        value = L::maximum(L::splat(0.0), value);
+                    }
+                    L::store(output.add(row * pitch + place), value);
+                }
+            }
+        }
+    }
+}
+
+/// The input transform of one dimension.
+///
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn input_line<L: Lanes>(x: [L::Vector; INPUT_SIDE]) -> [L::Vector; INPUT_SIDE] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let times = |factor: f32, value, plus| L::multiply_add(L::splat(factor), value, plus);
+        let (even_p, odd_p) = (times(-B, x[2], x[4]), times(-B, x[1], x[3]));
+        let (even_q, odd_q) = (times(-A, x[2], x[4]), times(-A, x[1], x[3]));
+        [
+            times(A * B, x[0], times(-(A + B), x[2], x[4])),
+            times(POINT_P, odd_p, even_p),
+            times(-POINT_P, odd_p, even_p),
+            times(POINT_Q, odd_q, even_q),
+            times(-POINT_Q, odd_q, even_q),
+            times(A * B, x[1], times(-(A + B), x[3], x[5])),
+        ]
+    }
+}
+
+/// The output transform of one dimension.
+///
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn output_line<L: Lanes>(m: [L::Vector; INPUT_SIDE]) -> [L::Vector; OUTPUT_SIDE] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let times = |factor: f32, value, plus| L::multiply_add(L::splat(factor), value, plus);
+        let zero = L::splat(0.0);
+        let (sum_p, difference_p) = (L::add(m[1], m[2]), L::subtract(m[1], m[2]));
+        let (sum_q, difference_q) = (L::add(m[3], m[4]), L::subtract(m[3], m[4]));
+        [
+            L::add(m[0], L::add(sum_p, sum_q)),
+            times(POINT_P, difference_p, times(POINT_Q, difference_q, zero)),
+            times(A, sum_p, times(B, sum_q, zero)),
+            times(A * POINT_P, difference_p, times(B * POINT_Q, difference_q, m[5])),
+        ]
+    }
+}
