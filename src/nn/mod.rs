@@ -5,10 +5,12 @@
 
 pub mod activation;
 pub mod aligned;
+pub mod batch_norm;
 pub mod convolution;
 #[allow(unsafe_code)]
 pub mod matrix_product;
 pub mod max_pool;
+pub mod plan;
 pub mod scratch;
 #[allow(unsafe_code)]
 pub mod simd;
