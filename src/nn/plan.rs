@@ -191,7 +191,8 @@ impl Plan {
     /// Runs every step. `layers` are the convolutions that the plan was built with. The input is
     /// used up: its memory serves later buffers.
     pub fn run(&mut self, layers: &[Convolution], level: Level, workers: &Workers) {
-        if self.scratch.count() < workers.count() || self.scratch.memory_bytes() == 0 {
+        let (count, length) = (self.scratch.count(), self.scratch.length());
+        if count < workers.count() || length < self.scratch_length {
             self.scratch = Scratch::new(workers.count(), self.scratch_length);
         }
         for step in &self.steps {

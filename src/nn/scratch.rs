@@ -21,6 +21,11 @@ impl Scratch {
         self.blocks.len()
     }
 
+    /// Floats of each block.
+    pub fn length(&self) -> usize {
+        lock(&self.blocks[0]).as_slice().len()
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         let bytes = |block: &Mutex<AlignedFloats>| lock(block).memory_bytes();
@@ -57,7 +62,7 @@ mod tests {
             scratch.borrow(|second| second.fill(2.0));
             assert_eq!(first, [1.0; 3]);
         });
-        assert_eq!(scratch.count(), 2);
+        assert_eq!((scratch.count(), scratch.length()), (2, 3));
         assert!(scratch.memory_bytes() >= 24);
     }
 }

@@ -124,17 +124,13 @@ unsafe fn input_kernel<L: Lanes>(
         let channel = start.min(channels - L::WIDTH);
         // SAFETY: `WIDTH` channels from `channel` on exist in each of the 36 pixels and places.
         unsafe {
-            let mut tile = [[L::splat(0.0); INPUT_SIDE]; INPUT_SIDE];
-            for column in 0..INPUT_SIDE {
+            let columns: [_; INPUT_SIDE] = std::array::from_fn(|column| {
                 let pixel = patch.add(column * channels + channel);
-                let line =
-                    input_line::<L>(std::array::from_fn(|row| L::load(pixel.add(row * pitch))));
-                for row in 0..INPUT_SIDE {
-                    tile[row][column] = line[row];
-                }
-            }
-            for (row, line) in tile.into_iter().enumerate() {
-                for (column, value) in input_line::<L>(line).into_iter().enumerate() {
+                input_line::<L>(std::array::from_fn(|row| L::load(pixel.add(row * pitch))))
+            });
+            for row in 0..INPUT_SIDE {
+                let line = input_line::<L>(columns.map(|column| column[row]));
+                for (column, value) in line.into_iter().enumerate() {
                     let place = row * INPUT_SIDE + column;
                     L::store(to.add(place * stride + channel), value);
                 }
@@ -159,18 +155,14 @@ unsafe fn output_kernel<L: Lanes>(
         // SAFETY: `WIDTH` channels from `channel` on exist in each place and in each pixel of
         // the first `rows` rows and `columns` columns.
         unsafe {
-            let mut lines = [[L::splat(0.0); INPUT_SIDE]; OUTPUT_SIDE];
-            for column in 0..INPUT_SIDE {
-                let line = output_line::<L>(std::array::from_fn(|row| {
-                    L::load(products.add((row * INPUT_SIDE + column) * stride + channel))
-                }));
-                for row in 0..OUTPUT_SIDE {
-                    lines[row][column] = line[row];
-                }
-            }
+            let columns: [_; INPUT_SIDE] = std::array::from_fn(|column| {
+                let first = products.add(column * stride + channel);
+                let step = INPUT_SIDE * stride;
+                output_line::<L>(std::array::from_fn(|row| L::load(first.add(row * step))))
+            });
             let bias = L::load(bias.add(channel));
-            for (row, line) in lines.into_iter().enumerate().take(tile.rows) {
-                let values = output_line::<L>(line);
+            for row in 0..tile.rows {
+                let values = output_line::<L>(columns.map(|column| column[row]));
                 for (column, value) in values.into_iter().enumerate().take(tile.columns) {
                     let place = column * tile.pixel + channel;
                     let mut value = L::add(value, bias);

@@ -1,0 +1,147 @@
+//! The parameters of a ResNet by torchvision's names, as a checkpoint holds them.
+//!
+//! These are the raw weights, which training will change; [`super::resnet::ResNet`] folds and packs
+//! them for inference and does not keep them.
+
+use super::architecture::{Architecture, Block, STAGES};
+use super::checkpoint::{Checkpoint, Tensor};
+use crate::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A ResNet's parameters, complete and of the right shapes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResNetWeights {
+    architecture: Architecture,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// Names that tell where in a checkpoint a ResNet lies; either will do when the other is missing.
+const MARKS: [&str; 2] = ["layer1.0.conv1.weight", "layer4.0.conv1.weight"];
+
+impl ResNetWeights {
+    /// Reads a safetensors file: f32, f16 or bf16, any prefix, heads and momentum copies beside it.
+    ///
+    /// The architecture is read off the names and shapes. `source` names the file in errors.
+    ///
+    /// # Errors
+    /// [`Error::Format`], [`Error::WeightNames`] (no ResNet, missing names, names that a plain
+    /// ResNet does not have), [`Error::Shape`], [`Error::ElementType`], [`Error::NonFinite`].
+    pub fn from_safetensors(bytes: &[u8], source: &str) -> Result<ResNetWeights> {
+        let checkpoint = Checkpoint::read(bytes, source)?;
+        let prefix = checkpoint.prefix(&MARKS)?;
+        let names: BTreeSet<&str> =
+            checkpoint.names().filter_map(|name| name.strip_prefix(&prefix)).collect();
+        let width = checkpoint
+            .shape(&format!("{prefix}conv1.weight"))
+            .and_then(|shape| shape.first().copied())
+            .unwrap_or(0);
+        let architecture = recognise(&checkpoint, &names, width)?;
+        check_names(&checkpoint, &names, &architecture)?;
+        let mut tensors = BTreeMap::new();
+        for (name, shape) in architecture.parameters() {
+            let tensor = checkpoint.tensor(&format!("{prefix}{name}"), &shape)?;
+            tensors.insert(name, tensor);
+        }
+        Ok(ResNetWeights { architecture, tensors })
+    }
+
+    /// Parameters that `values` gives for each name and shape: drawn ones, or tests' formulas.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `values` answers another number of values.
+    pub fn from_values(
+        architecture: Architecture,
+        mut values: impl FnMut(&str, &[usize]) -> Vec<f32>,
+    ) -> Result<ResNetWeights> {
+        let mut tensors = BTreeMap::new();
+        for (name, shape) in architecture.parameters() {
+            let values = values(&name, &shape);
+            if values.len() != shape.iter().product::<usize>() {
+                let got = format!("{} values", values.len());
+                return Err(Error::shape(name, format!("{shape:?}"), got));
+            }
+            tensors.insert(name, Tensor { shape, values });
+        }
+        Ok(ResNetWeights { architecture, tensors })
+    }
+
+    /// Depth and width.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Every parameter by its torchvision name.
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// The values of a parameter; empty for a name that the architecture does not have.
+    pub fn values(&self, name: &str) -> &[f32] {
+        self.tensors.get(name).map_or(&[], |tensor| &tensor.values)
+    }
+}
+
+/// The network whose blocks are those that the names speak of.
+fn recognise(
+    checkpoint: &Checkpoint<'_>,
+    names: &BTreeSet<&str>,
+    width: usize,
+) -> Result<Architecture> {
+    let block = match names.iter().any(|name| name.ends_with(".conv3.weight")) {
+        true => Block::Bottleneck,
+        false => Block::Basic,
+    };
+    let mut blocks = [0; STAGES];
+    for name in names {
+        if let Some((stage, index)) = block_of(name) {
+            blocks[stage] = blocks[stage].max(index.saturating_add(1));
+        }
+    }
+    Architecture::holding(block, blocks, width).ok_or_else(|| {
+        let reason = format!("{block:?} blocks {blocks:?} are not those of ResNet-18, 34 or 50");
+        checkpoint.names_error(&reason, names.iter().copied())
+    })
+}
+
+/// Stage (0 to 3) and number of the block that a name belongs to.
+fn block_of(name: &str) -> Option<(usize, usize)> {
+    let mut parts = name.strip_prefix("layer")?.split('.');
+    let stage = parts.next()?.parse::<usize>().ok()?;
+    let index = parts.next()?.parse().ok()?;
+    (1..=STAGES).contains(&stage).then_some((stage - 1, index))
+}
+
+/// Every needed name must be there, and nothing of the backbone may be left over: a network with
+/// more in it would run without a word and be wrong.
+fn check_names(
+    checkpoint: &Checkpoint<'_>,
+    names: &BTreeSet<&str>,
+    architecture: &Architecture,
+) -> Result<()> {
+    let needed: BTreeSet<String> =
+        architecture.parameters().into_iter().map(|(name, _)| name).collect();
+    let missing: Vec<&str> =
+        needed.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    if !missing.is_empty() {
+        let reason = format!(
+            "ResNet-{} needs {} names and {} of them are there; missing",
+            architecture.depth(),
+            needed.len(),
+            needed.len() - missing.len()
+        );
+        return Err(checkpoint.names_error(&reason, missing.into_iter()));
+    }
+    let of_backbone = |name: &&str| {
+        let parts = ["layer1.", "layer2.", "layer3.", "layer4.", "conv1.", "bn1."];
+        parts.iter().any(|part| name.starts_with(part)) && !name.ends_with("num_batches_tracked")
+    };
+    let extra: Vec<&str> =
+        names.iter().copied().filter(of_backbone).filter(|name| !needed.contains(*name)).collect();
+    match extra.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(checkpoint
+                .names_error("a plain ResNet does not have these names", extra.into_iter()))
+        }
+    }
+}

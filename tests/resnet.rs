@@ -1,0 +1,278 @@
+//! ResNets against torchvision: maps of large networks whose weights come from a formula, a
+//! checkpoint that torch saved, and files that must be refused.
+
+use serde_json::Value;
+use simdetr::Error;
+use simdetr::backbone::architecture::Architecture;
+use simdetr::backbone::resnet::ResNet;
+use simdetr::backbone::resnet_weights::ResNetWeights;
+use simdetr::nn::simd::Level;
+use simdetr::workers::Workers;
+
+const MAPS: &str = include_str!("golden/resnet/maps.json");
+const CONTRASTIVE: &[u8] = include_bytes!("golden/resnet/contrastive.safetensors");
+
+/// Wellons' lowbias32, as in `make_golden.py`.
+fn hash32(mut x: u32) -> u32 {
+    x ^= x >> 16;
+    x = x.wrapping_mul(0x7feb_352d);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
+}
+
+/// `count` numbers in [0, 1), a function of the name and the element's index.
+fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
+    let key = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |key, byte| (key ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (0..count as u32)
+        .map(move |index| f64::from(hash32(hash32(index) ^ key) >> 8) / f64::from(1 << 24))
+}
+
+/// The formula of `make_golden.py`.
+fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
+    let values = uniform(name, shape.iter().product());
+    let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+    if shape.len() == 4 {
+        values.map(|value| ((2.0 * value - 1.0) * bound) as f32).collect()
+    } else if name.ends_with("weight") || name.ends_with("running_var") {
+        values.map(|value| (0.5 + value) as f32).collect()
+    } else {
+        values.map(|value| (value - 0.5) as f32).collect()
+    }
+}
+
+fn weights(depth: usize, width: usize) -> ResNetWeights {
+    let architecture = Architecture::with_depth(depth, width).unwrap();
+    ResNetWeights::from_values(architecture, parameter).unwrap()
+}
+
+fn number(value: &Value, key: &str) -> usize {
+    value[key].as_u64().unwrap() as usize
+}
+
+/// The maps of the four stages of one golden case, images one after another.
+fn run(case: &Value, network: &ResNet, threads: usize) -> Vec<Vec<f32>> {
+    let (images, height) = (number(case, "images"), number(case, "height"));
+    let width = number(case, "width_pixels");
+    let name = format!("input {}", case["name"].as_str().unwrap());
+    let pixels: Vec<f32> = uniform(&name, images * height * width * 3)
+        .map(|value| (value * 4.0 - 2.0) as f32)
+        .collect();
+    let workers = Workers::with_threads(threads).unwrap();
+    let mut plan = network.plan(images, height, width, &[0, 1, 2, 3]).unwrap();
+    let mut maps = Vec::new();
+    // Twice, because a second run finds the memory as the first one left it.
+    for _ in 0..2 {
+        plan.fill(&workers, |image, y, row| {
+            let start = (image * height + y) * width * 3;
+            row.copy_from_slice(&pixels[start..start + width * 3]);
+        });
+        network.forward(&mut plan, &workers);
+        maps = (0..4)
+            .map(|stage| (0..images).flat_map(|image| plan.map(stage, image).1).collect())
+            .collect();
+    }
+    maps
+}
+
+/// Largest difference from a golden map, divided by the map's largest magnitude.
+fn relative_error(golden: &Value, map: &[f32]) -> f64 {
+    let shape: Vec<usize> = golden["shape"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|side| side.as_u64().unwrap() as usize)
+        .collect();
+    assert_eq!(map.len(), shape.iter().product::<usize>());
+    let largest = golden["largest"].as_f64().unwrap();
+    let found = map.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let mean = map.iter().map(|value| f64::from(*value)).sum::<f64>() / map.len() as f64;
+    let wanted = golden["values"].as_array().unwrap();
+    let mut error = (f64::from(found) - largest).abs();
+    error = error.max((mean - golden["mean"].as_f64().unwrap()).abs());
+    for (index, value) in wanted.iter().enumerate() {
+        let at = index * (map.len() - 1) / (wanted.len() - 1);
+        error = error.max((f64::from(map[at]) - value.as_f64().unwrap()).abs());
+    }
+    error / largest
+}
+
+#[test]
+fn maps_equal_torchvisions_within_1e_4() {
+    let golden: Value = serde_json::from_str(MAPS).unwrap();
+    for case in golden["cases"].as_array().unwrap() {
+        let weights = weights(number(case, "depth"), number(case, "width"));
+        let network = ResNet::new(&weights);
+        let maps = run(case, &network, 2);
+        for (stage, map) in maps.iter().enumerate() {
+            let error = relative_error(&case["maps"][stage], map);
+            println!("{} layer{}: {error:.1e}", case["name"], stage + 1);
+            assert!(error < 1e-4, "{} layer{}: {error}", case["name"], stage + 1);
+        }
+    }
+}
+
+#[test]
+fn every_level_agrees_and_threads_change_no_bit() {
+    let golden: Value = serde_json::from_str(MAPS).unwrap();
+    let case = &golden["cases"][0];
+    let weights = weights(number(case, "depth"), number(case, "width"));
+    for level in Level::available() {
+        let network = ResNet::with_level(&weights, level);
+        let maps = run(case, &network, 1);
+        for (stage, map) in maps.iter().enumerate() {
+            let error = relative_error(&case["maps"][stage], map);
+            assert!(error < 1e-4, "{} layer{}: {error}", level.name(), stage + 1);
+        }
+        assert!([2, 3, 7].into_iter().all(|threads| run(case, &network, threads) == maps));
+    }
+}
+
+/// An image's maps must not depend on the images beside it.
+#[test]
+fn a_batch_gives_the_bits_of_single_images() {
+    let network = ResNet::new(&weights(18, 16));
+    let workers = Workers::with_threads(2).unwrap();
+    let (height, width) = (61, 83);
+    let pixels: Vec<f32> = uniform("batch", 3 * height * width * 3).map(|x| x as f32).collect();
+    let maps_of = |first: usize, images: usize| -> Vec<Vec<f32>> {
+        let mut plan = network.plan(images, height, width, &[3, 2]).unwrap();
+        plan.fill(&workers, |image, y, row| {
+            let start = ((first + image) * height + y) * width * 3;
+            row.copy_from_slice(&pixels[start..start + width * 3]);
+        });
+        network.forward(&mut plan, &workers);
+        (0..images).map(|image| [plan.map(0, image).1, plan.map(1, image).1].concat()).collect()
+    };
+    let together = maps_of(0, 3);
+    for (image, maps) in together.iter().enumerate() {
+        assert_eq!(*maps, maps_of(image, 1)[0]);
+    }
+}
+
+#[test]
+fn a_checkpoint_saved_by_torch_loads_from_under_its_wrapper() {
+    let found = ResNetWeights::from_safetensors(CONTRASTIVE, "contrastive.safetensors").unwrap();
+    assert_eq!((found.architecture().depth(), found.architecture().width), (18, 2));
+    for (name, tensor) in found.tensors() {
+        let formula = parameter(name, &tensor.shape);
+        let halves: Vec<f32> =
+            formula.into_iter().map(|value| half::f16::from_f32(value).to_f32()).collect();
+        assert_eq!(tensor.values, halves, "{name}");
+    }
+}
+
+/// A file with `tensors`: name, type, shape and bytes.
+fn file(tensors: &[(String, safetensors::Dtype, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        let view = safetensors::tensor::TensorView::new(*dtype, shape.clone(), bytes).unwrap();
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// A small ResNet-18 with names changed by `rename`; those for which it answers nothing are left
+/// out.
+fn renamed(
+    dtype: safetensors::Dtype,
+    rename: impl Fn(&str) -> Option<String>,
+) -> Vec<(String, safetensors::Dtype, Vec<usize>, Vec<u8>)> {
+    let weights = weights(18, 2);
+    let tensors = weights.tensors().iter().filter_map(|(name, tensor)| {
+        let values = tensor.values.iter();
+        let bytes = match dtype {
+            safetensors::Dtype::BF16 => {
+                values.flat_map(|&value| half::bf16::from_f32(value).to_le_bytes()).collect()
+            }
+            safetensors::Dtype::F64 => {
+                values.flat_map(|&value| f64::from(value).to_le_bytes()).collect()
+            }
+            _ => values.flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        Some((rename(name)?, dtype, tensor.shape.clone(), bytes))
+    });
+    tensors.collect()
+}
+
+#[test]
+fn prefixes_of_public_checkpoints_are_found_and_types_converted() {
+    use safetensors::Dtype;
+    let plain = weights(18, 2);
+    for prefix in [
+        "",
+        "module.",
+        "encoder.",
+        "encoder_q.",
+        "backbone.",
+        "model.",
+        "base_encoder.",
+        "module.encoder_q.",
+        "backbone.0.body.",
+        "state_dict.module.online_network.encoder.",
+    ] {
+        let bytes = file(&renamed(Dtype::F32, |name| Some(format!("{prefix}{name}"))));
+        assert_eq!(ResNetWeights::from_safetensors(&bytes, "file").unwrap(), plain, "{prefix}");
+    }
+    let bytes = file(&renamed(Dtype::BF16, |name| Some(name.into())));
+    let rounded = ResNetWeights::from_safetensors(&bytes, "file").unwrap();
+    let (name, exact) = plain.tensors().first_key_value().unwrap();
+    let error = exact.values[0] - rounded.values(name)[0];
+    assert!(error.abs() <= exact.values[0].abs() / 256.0);
+}
+
+#[test]
+fn files_that_do_not_hold_the_whole_network_are_refused_with_names() {
+    use safetensors::Dtype::{F32, F64};
+    let refused =
+        |bytes: &[u8]| ResNetWeights::from_safetensors(bytes, "w.safetensors").unwrap_err();
+    let keep = |name: &str| Some(name.to_string());
+
+    let error = refused(&file(&renamed(F32, |name| Some(format!("features.{}", name.len())))[..1]));
+    assert!(matches!(&error, Error::WeightNames { names, .. } if names.contains("features.")));
+
+    let error = refused(&file(&renamed(F32, |name| {
+        keep(name).filter(|name| !name.starts_with("layer4.1.") && name != "bn1.bias")
+    })));
+    let Error::WeightNames { file: source, reason, names } = &error else { panic!("{error}") };
+    assert_eq!(source, "w.safetensors");
+    assert!(reason.contains("ResNet-18 needs 100 names and 89 of them are there"), "{reason}");
+    assert!(names.contains("bn1.bias") && names.contains("layer4.1.conv2.weight"), "{names}");
+
+    let mut extra = renamed(F32, keep);
+    extra.push(("layer1.0.se.fc.weight".into(), F32, vec![1], vec![0; 4]));
+    assert!(refused(&file(&extra)).to_string().contains("layer1.0.se.fc.weight"));
+
+    let mut twice = renamed(F32, |name| Some(format!("left.{name}")));
+    twice.extend(renamed(F32, |name| Some(format!("right.{name}"))));
+    assert!(refused(&file(&twice)).to_string().contains("several networks"));
+
+    let mut wrong = renamed(F32, keep);
+    let index = wrong.iter().position(|tensor| tensor.0 == "layer2.0.conv1.weight").unwrap();
+    wrong[index].2 = vec![2, 4, 3, 3];
+    assert!(
+        matches!(refused(&file(&wrong)), Error::Shape { name, .. } if name.contains("layer2.0.conv1"))
+    );
+
+    let mut broken = renamed(F32, keep);
+    broken[0].3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(matches!(refused(&file(&broken)), Error::NonFinite { index: 0, .. }));
+
+    assert!(matches!(refused(&file(&renamed(F64, keep))), Error::ElementType { .. }));
+    let whole = file(&renamed(F32, keep));
+    assert!(matches!(refused(&whole[..whole.len() - 1]), Error::Format { .. }));
+    assert!(matches!(refused(b"not weights"), Error::Format { .. }));
+}
+
+#[test]
+fn sizes_and_stages_that_make_no_sense_are_refused() {
+    let network = ResNet::new(&weights(18, 2));
+    assert!(network.plan(1, 0, 32, &[3]).is_err());
+    assert!(network.plan(1, 32, 32, &[]).is_err());
+    assert!(network.plan(1, 32, 32, &[4]).is_err());
+    let mut plan = network.plan(1, 1, 1, &[3]).unwrap();
+    plan.fill(&Workers::caller(), |_, _, row| row.fill(1.0));
+    network.forward(&mut plan, &Workers::caller());
+    assert_eq!(plan.map(0, 0).0, (1, 1, 16));
+}
