@@ -3,7 +3,9 @@
 
 pub mod atomic_file;
 pub mod coco;
+pub mod drawing;
 pub mod feature_map;
+pub mod folder;
 pub mod image;
 pub mod proposal_set;
 pub mod store;
