@@ -1,1 +1,40 @@
-//! Being built.
+//! Local clustering: from the feature maps of one image to its proposals.
+//!
+//! Patent ¶32-34, ¶53 and ¶57-63. Each map is clustered several times; connected parts of the
+//! clusters are regions; filters thin them; every region gives a box and a vector.
+//!
+//! ```text
+//! map ─affinity─▶ operator ─eigenvectors─▶ embedding ─kmeans─▶ labels        for each map, each K
+//! labels ─similar_centroids─▶ ─components─▶ regions ─pooling─▶ boxes and vectors
+//!        ─merges─▶ ─duplicates─▶ ─nested─▶ ─cap─▶ ProposalSet
+//! ```
+//!
+//! [`extractor`] runs the whole, [`config`] holds every key, [`scratch`] the memory that is kept
+//! from image to image.
+
+pub mod config;
+pub mod extractor;
+pub mod scratch;
+
+mod affinity;
+mod collector;
+mod components;
+mod eigenvectors;
+mod features;
+mod filters;
+mod grid;
+mod kmeans;
+mod merges;
+mod numeric;
+mod operator;
+mod output;
+mod pooling;
+mod regions;
+mod small_eigen;
+
+pub use config::ProposalConfig;
+pub use extractor::{ExtractCounts, Extractor, ImageMaps, LevelMap};
+pub use grid::ImageGeometry;
+pub use output::{OutputRegion, fill_from_regions};
+pub use pooling::pool_box;
+pub use scratch::Scratch;

@@ -1,0 +1,437 @@
+//! The leading eigenvectors of a normalised affinity, found with a few products of blocks.
+//!
+//! Block Lanczos with full orthogonalisation and thick restarts (Golub and Underwood 1977; Wu and
+//! Simon 2000). A block as wide as the number of vectors finds repeated eigenvalues (one for each
+//! part of the image that nothing connects to the rest), which single-vector methods miss. The
+//! basis is kept small, so that the dense problem inside stays under a hundred rows.
+//!
+//! Small graphs are solved whole. Rounding: products in f32, the dense problem and the Cholesky
+//! factors in f64; the residual reached is reported.
+
+use super::affinity::Graph;
+use super::numeric::{bytes_of, sized};
+use super::operator::{OperatorScratch, apply};
+use super::small_eigen::SmallEigen;
+use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::random::Random;
+use crate::workers::Workers;
+
+/// Blocks in the basis before a restart.
+const BLOCKS_MAX: usize = 6;
+/// Smallest basis: few vectors converge in fewer products from a longer basis.
+const BASIS_MIN: usize = 32;
+/// Restarts before the best found is taken as it is; maps without any gap may need a dozen.
+const RESTARTS_MAX: usize = 40;
+/// A column that shrinks to this share of its length lies in the span of the others.
+const DEPENDENT_SHARE: f64 = 1e-5;
+/// Squared length of what f32 products leave behind of a vector that lies in the basis; the
+/// eigenvalues are at most 1.
+const NOISE_SQUARED: f64 = 1e-12;
+
+/// Memory of [`leading`], and its answer.
+#[derive(Debug, Default)]
+pub struct Eigenvectors {
+    /// `[cells, count]`, unit columns, the largest entry of each positive.
+    pub vectors: Vec<f32>,
+    /// Eigenvalues, largest first.
+    pub values: Vec<f32>,
+    /// Number of vectors.
+    pub count: usize,
+    /// Products of one vector with the graph.
+    pub products: usize,
+    /// Largest residual |A v - lambda v| of the answer.
+    pub residual: f32,
+    cells: usize,
+    basis: Vec<f32>,
+    restarted: Vec<f32>,
+    block: Vec<f32>,
+    block_wide: Vec<f64>,
+    overlaps: Vec<f32>,
+    gram: Vec<f64>,
+    factor: Vec<f64>,
+    next_factor: Vec<f64>,
+    projected: Vec<f64>,
+    work: Vec<f64>,
+    rotation: Vec<f32>,
+    dependent: Vec<bool>,
+    small: SmallEigen,
+    operator: OperatorScratch,
+}
+
+impl Eigenvectors {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        let singles = [
+            &self.vectors,
+            &self.values,
+            &self.basis,
+            &self.restarted,
+            &self.block,
+            &self.overlaps,
+            &self.rotation,
+        ];
+        let doubles = [
+            &self.block_wide,
+            &self.gram,
+            &self.factor,
+            &self.next_factor,
+            &self.projected,
+            &self.work,
+        ];
+        singles.into_iter().map(bytes_of).sum::<usize>()
+            + doubles.into_iter().map(bytes_of).sum::<usize>()
+            + bytes_of(&self.dependent)
+            + self.small.memory_bytes()
+            + self.operator.memory_bytes()
+    }
+
+    /// Finds the `count` leading eigenvectors of `graph` (at most its number of cells), each to
+    /// a residual of `tolerance`; `random` draws the start.
+    pub fn solve(
+        &mut self,
+        graph: &Graph<'_>,
+        count: usize,
+        tolerance: f32,
+        random: &mut Random,
+        workers: &Workers,
+    ) {
+        let cells = graph.scale.len();
+        (self.cells, self.count, self.products) = (cells, count, 0);
+        let capacity = (BLOCKS_MAX * count).max(BASIS_MIN / count * count);
+        if cells <= capacity {
+            self.solve_whole(graph, workers);
+        } else {
+            self.solve_in_blocks(graph, capacity, tolerance, random, workers);
+        }
+        self.fix_signs();
+    }
+
+    /// Applies the graph to the identity and decomposes the result.
+    fn solve_whole(&mut self, graph: &Graph<'_>, workers: &Workers) {
+        let cells = graph.scale.len();
+        let identity = sized(&mut self.basis, cells * cells);
+        identity.fill(0.0);
+        (0..cells).for_each(|cell| identity[cell * cells + cell] = 1.0);
+        let block = sized(&mut self.block, cells * cells);
+        apply(graph, identity, cells, cells, block, &mut self.operator, workers);
+        self.products += cells;
+        let projected = sized(&mut self.projected, cells * cells);
+        for row in 0..cells {
+            for column in 0..cells {
+                let (one, other) = (block[row * cells + column], block[column * cells + row]);
+                projected[row * cells + column] = 0.5 * (f64::from(one) + f64::from(other));
+            }
+        }
+        self.small.solve(projected, cells);
+        self.residual = 0.0;
+        let vectors = sized(&mut self.vectors, cells * self.count);
+        for (cell, row) in vectors.chunks_exact_mut(self.count).enumerate() {
+            for (index, value) in row.iter_mut().enumerate() {
+                *value = self.small.vectors[index * cells + cell] as f32;
+            }
+        }
+        self.keep_values();
+    }
+
+    fn keep_values(&mut self) {
+        let values = sized(&mut self.values, self.count);
+        for (value, found) in values.iter_mut().zip(&self.small.values) {
+            *value = *found as f32;
+        }
+    }
+
+    fn solve_in_blocks(
+        &mut self,
+        graph: &Graph<'_>,
+        capacity: usize,
+        tolerance: f32,
+        random: &mut Random,
+        workers: &Workers,
+    ) {
+        let (cells, width) = (graph.scale.len(), self.count);
+        sized(&mut self.basis, cells * capacity);
+        sized(&mut self.projected, capacity * capacity).fill(0.0);
+        let kept = (capacity / 3 / width).max(1) * width;
+        let mut used = 0;
+        self.start_block(graph, random);
+        self.orthonormalise(cells, used, capacity, random, workers);
+        for restart in 0..=RESTARTS_MAX {
+            while used + width <= capacity {
+                self.append_block(used, capacity);
+                let from = &self.basis[used..];
+                let block = &mut self.block[..cells * width];
+                apply(graph, from, capacity, width, block, &mut self.operator, workers);
+                self.products += width;
+                used += width;
+                self.record_projections(cells, used, capacity, workers);
+                self.orthonormalise(cells, used, capacity, random, workers);
+            }
+            self.decompose(used, capacity);
+            self.residual = self.residual_of_wanted(used);
+            if self.residual <= tolerance || restart == RESTARTS_MAX {
+                break;
+            }
+            self.rotate_basis(cells, used, kept, capacity, workers);
+            let projected = &mut self.projected[..capacity * capacity];
+            projected.fill(0.0);
+            (0..kept).for_each(|i| projected[i * capacity + i] = self.small.values[i]);
+            used = kept;
+        }
+        self.rotate_basis(cells, used, width, capacity, workers);
+        let vectors = sized(&mut self.vectors, cells * width);
+        let rows = self.basis.chunks_exact(capacity);
+        for (target, source) in vectors.chunks_exact_mut(width).zip(rows) {
+            target.copy_from_slice(&source[..width]);
+        }
+        self.keep_values();
+    }
+
+    /// Random numbers beside the one eigenvector that is known: D^1/2 1, of eigenvalue 1.
+    fn start_block(&mut self, graph: &Graph<'_>, random: &mut Random) {
+        let block = sized(&mut self.block, graph.scale.len() * self.count);
+        for (row, scale) in block.chunks_exact_mut(self.count).zip(graph.scale) {
+            row[0] = 1.0 / scale;
+            row[1..].iter_mut().for_each(|value| *value = draw(random));
+        }
+    }
+
+    fn append_block(&mut self, used: usize, capacity: usize) {
+        let rows = self.basis.chunks_exact_mut(capacity);
+        for (row, source) in rows.zip(self.block.chunks_exact(self.count)) {
+            row[used..used + self.count].copy_from_slice(source);
+        }
+    }
+
+    /// Notes Qᵀ A Q of the newest block in the projected matrix.
+    fn record_projections(
+        &mut self,
+        cells: usize,
+        used: usize,
+        capacity: usize,
+        workers: &Workers,
+    ) {
+        let width = self.count;
+        self.remove_projections(cells, used, capacity, workers);
+        let first = used - width;
+        let projected = &mut self.projected;
+        for row in 0..used {
+            for column in first..used {
+                // The overlaps are kept negated, ready to be added.
+                let value = -f64::from(self.overlaps[row * width + column - first]);
+                projected[row * capacity + column] = value;
+            }
+        }
+        for row in first..used {
+            for column in 0..row {
+                let (here, there) = (row * capacity + column, column * capacity + row);
+                if column >= first {
+                    projected[there] = 0.5 * (projected[here] + projected[there]);
+                }
+                projected[here] = projected[there];
+            }
+        }
+    }
+
+    /// B = B - Q (Qᵀ B) over the first `used` columns of the basis.
+    fn remove_projections(
+        &mut self,
+        cells: usize,
+        used: usize,
+        capacity: usize,
+        workers: &Workers,
+    ) {
+        let width = self.count;
+        if used == 0 {
+            return;
+        }
+        let overlaps = sized(&mut self.overlaps, used * width);
+        let basis = Matrix::with_stride(&self.basis, cells, used, capacity);
+        let block = Matrix::new(&self.block, cells, width);
+        let target = MatrixMut::new(overlaps, used, width);
+        product(target, basis.transposed(), block, Update::Overwrite, workers);
+        overlaps.iter_mut().for_each(|value| *value = -*value);
+        let overlaps = Matrix::new(overlaps, used, width);
+        let block = MatrixMut::new(&mut self.block, cells, width);
+        product(block, basis, overlaps, Update::Add, workers);
+    }
+
+    /// Makes the block orthonormal and orthogonal to the basis; `factor` becomes the upper
+    /// triangle R with old block = new block R. Columns that depend on others are drawn anew and
+    /// have a zero row in R.
+    fn orthonormalise(
+        &mut self,
+        cells: usize,
+        used: usize,
+        capacity: usize,
+        random: &mut Random,
+        workers: &Workers,
+    ) {
+        let width = self.count;
+        let factor = sized(&mut self.factor, width * width);
+        factor.fill(0.0);
+        (0..width).for_each(|i| factor[i * width + i] = 1.0);
+        // Twice is enough; a redrawn column needs its own two passes.
+        let mut passes_left = 2;
+        while passes_left > 0 {
+            passes_left -= 1;
+            self.remove_projections(cells, used, capacity, workers);
+            if self.orthonormalise_once(cells, workers) {
+                self.redraw_dependent(random);
+                passes_left = 2;
+            }
+        }
+    }
+
+    /// One pass of Cholesky QR in f64. Answers whether a column depended on others.
+    fn orthonormalise_once(&mut self, cells: usize, workers: &Workers) -> bool {
+        let width = self.count;
+        let wide = sized(&mut self.block_wide, 2 * cells * width);
+        let (wide, result) = wide.split_at_mut(cells * width);
+        for (target, value) in wide.iter_mut().zip(&self.block) {
+            *target = f64::from(*value);
+        }
+        let view = Matrix::new(wide, cells, width);
+        let gram = sized(&mut self.gram, width * width);
+        let target = MatrixMut::new(gram, width, width);
+        product(target, view.transposed(), view, Update::Overwrite, workers);
+        self.dependent.clear();
+        self.dependent.resize(width, false);
+        cholesky(gram, &mut self.dependent, width);
+        let next = sized(&mut self.next_factor, width * width);
+        multiply_upper(gram, &self.factor, next, width);
+        self.factor[..width * width].copy_from_slice(next);
+        invert_upper(gram, &self.dependent, next, width);
+        let inverse = Matrix::new(next, width, width);
+        let target = MatrixMut::new(result, cells, width);
+        product(target, view, inverse, Update::Overwrite, workers);
+        for (target, value) in self.block.iter_mut().zip(&*result) {
+            *target = *value as f32;
+        }
+        self.dependent.contains(&true)
+    }
+
+    fn redraw_dependent(&mut self, random: &mut Random) {
+        for (column, _) in self.dependent.iter().enumerate().filter(|(_, dependent)| **dependent) {
+            let block = &mut self.block[..self.cells * self.count];
+            for row in block.chunks_exact_mut(self.count) {
+                row[column] = draw(random);
+            }
+        }
+    }
+
+    fn decompose(&mut self, used: usize, capacity: usize) {
+        let work = sized(&mut self.work, used * used);
+        let rows = self.projected.chunks_exact(capacity);
+        for (target, source) in work.chunks_exact_mut(used).zip(rows) {
+            target.copy_from_slice(&source[..used]);
+        }
+        self.small.solve(work, used);
+    }
+
+    /// |A v - lambda v| = |R s|, with s the part of the Ritz vector in the newest block.
+    fn residual_of_wanted(&self, used: usize) -> f32 {
+        let width = self.count;
+        let mut largest = 0.0f64;
+        for vector in self.small.vectors.chunks_exact(used).take(width) {
+            let newest = &vector[used - width..];
+            let squares: f64 = self.factor[..width * width]
+                .chunks_exact(width)
+                .map(|row| row.iter().zip(newest).map(|(r, s)| r * s).sum::<f64>().powi(2))
+                .sum();
+            largest = largest.max(squares);
+        }
+        largest.sqrt() as f32
+    }
+
+    /// Replaces the basis by the `kept` leading Ritz vectors.
+    fn rotate_basis(
+        &mut self,
+        cells: usize,
+        used: usize,
+        kept: usize,
+        capacity: usize,
+        workers: &Workers,
+    ) {
+        let rotation = sized(&mut self.rotation, used * kept);
+        for (row, target) in rotation.chunks_exact_mut(kept).enumerate() {
+            for (index, value) in target.iter_mut().enumerate() {
+                *value = self.small.vectors[index * used + row] as f32;
+            }
+        }
+        let restarted = sized(&mut self.restarted, cells * kept);
+        product(
+            MatrixMut::new(restarted, cells, kept),
+            Matrix::with_stride(&self.basis, cells, used, capacity),
+            Matrix::new(rotation, used, kept),
+            Update::Overwrite,
+            workers,
+        );
+        let rows = self.basis.chunks_exact_mut(capacity);
+        for (row, source) in rows.zip(restarted.chunks_exact(kept)) {
+            row[..kept].copy_from_slice(source);
+        }
+    }
+
+    fn fix_signs(&mut self) {
+        let vectors = &mut self.vectors[..self.cells * self.count];
+        for column in 0..self.count {
+            let entries = vectors.iter().skip(column).step_by(self.count);
+            let keep_larger = |most: f32, x: &f32| if x.abs() > most.abs() { *x } else { most };
+            if entries.fold(0.0, keep_larger) < 0.0 {
+                let entries = vectors.iter_mut().skip(column).step_by(self.count);
+                entries.for_each(|value| *value = -*value);
+            }
+        }
+    }
+}
+
+/// Uniform in [-1, 1).
+fn draw(random: &mut Random) -> f32 {
+    (random.next_u32() >> 8) as f32 * (1.0 / (1 << 23) as f32) - 1.0
+}
+
+/// The upper Cholesky factor in place; the rows of dependent columns become zero.
+fn cholesky(gram: &mut [f64], dependent: &mut [bool], width: usize) {
+    for column in 0..width {
+        let length = gram[column * width + column];
+        for above in 0..column {
+            let mut value = gram[above * width + column];
+            for earlier in 0..above {
+                value -= gram[earlier * width + above] * gram[earlier * width + column];
+            }
+            let pivot = gram[above * width + above];
+            gram[above * width + column] = if pivot > 0.0 { value / pivot } else { 0.0 };
+        }
+        let explained: f64 = (0..column).map(|above| gram[above * width + column].powi(2)).sum();
+        let rest = length - explained;
+        dependent[column] = rest <= (DEPENDENT_SHARE * DEPENDENT_SHARE * length).max(NOISE_SQUARED);
+        gram[column * width + column] = if dependent[column] { 0.0 } else { rest.sqrt() };
+    }
+}
+
+/// `result` = `left` `right`, both upper triangles.
+fn multiply_upper(left: &[f64], right: &[f64], result: &mut [f64], width: usize) {
+    result.fill(0.0);
+    for row in 0..width {
+        for inner in row..width {
+            for column in inner..width {
+                result[row * width + column] +=
+                    left[row * width + inner] * right[inner * width + column];
+            }
+        }
+    }
+}
+
+/// The inverse of an upper triangle; dependent columns become zero.
+fn invert_upper(upper: &[f64], dependent: &[bool], inverse: &mut [f64], width: usize) {
+    inverse.fill(0.0);
+    for column in (0..width).filter(|&column| !dependent[column]) {
+        inverse[column * width + column] = 1.0 / upper[column * width + column];
+        for row in (0..column).filter(|&row| !dependent[row]).rev() {
+            let sum: f64 = (row + 1..=column)
+                .map(|inner| upper[row * width + inner] * inverse[inner * width + column])
+                .sum();
+            inverse[row * width + column] = -sum / upper[row * width + row];
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The whole of local clustering for one image: maps in, proposals out.
+//!
+//! One eigen-decomposition of a map serves all its K: the leading K of its eigenvectors, each
+//! row made a unit vector, are what k-means groups (Ng, Jordan and Weiss 2001).
+
+use super::affinity::Graph;
+use super::collector::Clustering;
+use super::config::{LocalMethod, OverlapMerge, ProposalConfig, Score, SemanticMerge};
+use super::eigenvectors::Eigenvectors;
+use super::features::Features;
+use super::filters::{duplicates, nested};
+use super::grid::{Grid, ImageGeometry};
+use super::kmeans::{Points, STARTS_MAX};
+use super::merges::semantic;
+use super::numeric::{normalise, sized};
+use super::output::{OutputRegion, fill_from_regions};
+use super::pooling::pool;
+use super::scratch::Scratch;
+use crate::data::feature_map::FeatureMapView;
+use crate::data::proposal_set::ProposalSet;
+use crate::geometry;
+use crate::random::{Purpose, Random, StreamKey};
+use crate::workers::Workers;
+use crate::{Error, Result};
+
+/// Eigenvalues under this are zero in f32: their vectors are arbitrary and carry nothing.
+const EIGENVALUE_MIN: f32 = 1e-5;
+
+/// One map of an image as an encoder describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelMap<'a> {
+    pub map: FeatureMapView<'a>,
+    /// Pixels of the resized image for each cell.
+    pub stride: usize,
+    /// Sizes of groups of consecutive channels of one kind; empty for one group.
+    pub groups: &'a [usize],
+}
+
+/// The maps of one image, deepest (largest stride) first. Regions are pooled over the first.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageMaps<'a> {
+    pub maps: &'a [LevelMap<'a>],
+    pub geometry: ImageGeometry,
+    /// Key of the image's random numbers.
+    pub image_id: u32,
+}
+
+/// What happened in one extraction, or in many: counts add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExtractCounts {
+    /// Clusterings done.
+    pub clusterings: usize,
+    /// Clusterings left out because K was not below the number of cells.
+    pub clusterings_skipped: usize,
+    /// Maps whose eigenvectors did not reach `eigen_tolerance` (they are used as they are).
+    pub maps_unconverged: usize,
+    /// Filter (a): clusters that became part of a similar one.
+    pub clusters_merged: usize,
+    /// Filter (b): clusters in too many parts.
+    pub clusters_noisy: usize,
+    /// Connected parts under `region_size_min`.
+    pub regions_small: usize,
+    /// Regions that the filters below saw.
+    pub regions_found: usize,
+    /// Regions that became part of another by `overlap_merge` or `semantic_merge`.
+    pub regions_merged: usize,
+    /// Filter (c).
+    pub regions_duplicate: usize,
+    /// Filter (d).
+    pub regions_nested: usize,
+    /// Filter (e).
+    pub regions_over_cap: usize,
+    /// Regions with a zero vector.
+    pub regions_without_direction: usize,
+    /// Regions that became proposals.
+    pub proposals: usize,
+}
+
+impl ExtractCounts {
+    /// Adds the counts of another image.
+    pub fn add(&mut self, other: &ExtractCounts) {
+        self.clusterings += other.clusterings;
+        self.clusterings_skipped += other.clusterings_skipped;
+        self.maps_unconverged += other.maps_unconverged;
+        self.clusters_merged += other.clusters_merged;
+        self.clusters_noisy += other.clusters_noisy;
+        self.regions_small += other.regions_small;
+        self.regions_found += other.regions_found;
+        self.regions_merged += other.regions_merged;
+        self.regions_duplicate += other.regions_duplicate;
+        self.regions_nested += other.regions_nested;
+        self.regions_over_cap += other.regions_over_cap;
+        self.regions_without_direction += other.regions_without_direction;
+        self.proposals += other.proposals;
+    }
+}
+
+/// Local clustering with one configuration. Shared between threads; each brings its scratch.
+#[derive(Debug, Clone)]
+pub struct Extractor {
+    config: ProposalConfig,
+}
+
+impl Extractor {
+    /// # Errors
+    /// [`Error::InvalidArgument`] of [`ProposalConfig::validate`].
+    pub fn new(config: ProposalConfig) -> Result<Extractor> {
+        config.validate()?;
+        Ok(Extractor { config })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ProposalConfig {
+        &self.config
+    }
+
+    /// The proposals of one image, by falling score, ties in the order in which they were found.
+    ///
+    /// The answer depends on the configuration, the maps, `seed` and the image's id, and not on
+    /// `workers`. Once `scratch` and `out` have grown, `Workers::caller()` allocates nothing.
+    /// On error `out` is empty or whole, never in between.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for maps that do not fit their description, [`Error::NonFinite`] for NaN
+    /// or infinity in a clustered map, [`Error::InvalidArgument`] for `cosine` over features of
+    /// mixed signs.
+    pub fn extract(
+        &self,
+        image: &ImageMaps<'_>,
+        seed: u64,
+        workers: &Workers,
+        scratch: &mut Scratch,
+        out: &mut ProposalSet,
+    ) -> Result<ExtractCounts> {
+        check(image)?;
+        let mut counts = ExtractCounts::default();
+        let first = &image.maps[0];
+        out.clear(first.map.channels);
+        let grid = self.finest_grid(image, scratch);
+        scratch.collector.regions.clear(grid, first.map.channels);
+        scratch.first.measure(&first.map, first.groups, &self.config, workers);
+        for level in 0..image.maps.len() {
+            self.cluster_level(image, level, seed, workers, scratch, &mut counts)?;
+        }
+        counts.regions_found = scratch.collector.regions.count();
+        self.filter(image, workers, scratch, &mut counts);
+        self.write(image, scratch, out, &mut counts);
+        Ok(counts)
+    }
+
+    /// The grid of the finest map that is clustered.
+    fn finest_grid(&self, image: &ImageMaps<'_>, scratch: &mut Scratch) -> Grid {
+        let mut finest = Grid::default();
+        for (level, map) in image.maps.iter().enumerate() {
+            self.config.counts_of_level(level, image.maps.len(), &mut scratch.counts);
+            let grid = grid_of(map);
+            if !scratch.counts.is_empty() && grid.cells() > finest.cells() {
+                finest = grid;
+            }
+        }
+        finest
+    }
+
+    /// All clusterings of one map; their regions join `scratch.collector.regions`.
+    fn cluster_level(
+        &self,
+        image: &ImageMaps<'_>,
+        level: usize,
+        seed: u64,
+        workers: &Workers,
+        scratch: &mut Scratch,
+        counts: &mut ExtractCounts,
+    ) -> Result<()> {
+        let LevelMap { map, stride, groups } = image.maps[level];
+        self.config.counts_of_level(level, image.maps.len(), &mut scratch.counts);
+        let asked = scratch.counts.len();
+        scratch.counts.retain(|&clusters| clusters < map.cells());
+        counts.clusterings_skipped += asked - scratch.counts.len();
+        let Some(&most) = scratch.counts.last() else { return Ok(()) };
+        let standardisation = if level == 0 {
+            &scratch.first
+        } else {
+            scratch.other.measure(&map, groups, &self.config, workers);
+            &scratch.other
+        };
+        let config = &self.config;
+        let memory = &mut scratch.features;
+        let features = Features::prepare(&map, level, standardisation, config, memory, workers)?;
+        let key = |purpose| StreamKey::new(seed, purpose).for_image(image.image_id);
+        if config.local_method == LocalMethod::Spectral {
+            let graph = Graph::build(features, level, config, &mut scratch.graph, workers)?;
+            let key = StreamKey { epoch: level as u16, ..key(Purpose::EigenStart) };
+            let found = &mut scratch.eigenvectors;
+            found.solve(&graph, most, config.eigen_tolerance, &mut Random::new(key), workers);
+            counts.maps_unconverged += usize::from(found.residual > config.eigen_tolerance);
+        }
+        for &clusters in &scratch.counts {
+            let points = match config.local_method {
+                LocalMethod::Kmeans => Points {
+                    values: features.rows,
+                    count: features.cells,
+                    dimensions: features.columns,
+                },
+                LocalMethod::Spectral => {
+                    embed(&scratch.eigenvectors, map.cells(), clusters, &mut scratch.embedding)
+                }
+            };
+            // Stage 0 has no epochs: their place in the key numbers the clusterings and starts.
+            let epoch = (counts.clusterings * STARTS_MAX) as u16;
+            let key = StreamKey { epoch, ..key(Purpose::LocalSeeding) };
+            let starts = config.kmeans_starts;
+            let labels = scratch.kmeans.cluster(&points, clusters, starts, key, workers);
+            let clustering = Clustering {
+                geometry: image.geometry,
+                map: grid_of(&image.maps[level]),
+                stride,
+                level,
+                clusters,
+            };
+            scratch.collector.collect(labels, &features, &clustering, config, counts);
+            counts.clusterings += 1;
+        }
+        Ok(())
+    }
+
+    /// Vectors, merges and filters (c)-(e).
+    fn filter(
+        &self,
+        image: &ImageMaps<'_>,
+        workers: &Workers,
+        scratch: &mut Scratch,
+        counts: &mut ExtractCounts,
+    ) {
+        let config = &self.config;
+        let map = &image.maps[0].map;
+        let regions = &mut scratch.collector.regions;
+        pool(map, &scratch.first, regions, &mut scratch.pooling, workers);
+        if config.overlap_merge != OverlapMerge::Off {
+            counts.regions_merged += scratch.boxes.unite(regions, config);
+            pool(map, &scratch.first, regions, &mut scratch.pooling, workers);
+        }
+        if config.semantic_merge != SemanticMerge::Off {
+            counts.regions_merged += semantic::unite(regions, config.semantic_merge_similarity);
+            pool(map, &scratch.first, regions, &mut scratch.pooling, workers);
+        }
+        counts.regions_duplicate = duplicates::reject(regions, config.duplicate_iou);
+        counts.regions_nested = nested::reject(
+            regions,
+            config.nested_similarity,
+            config.containment,
+            config.containment_share,
+        );
+        counts.regions_over_cap = scratch.cap.reject(regions, config);
+    }
+
+    fn write(
+        &self,
+        image: &ImageMaps<'_>,
+        scratch: &mut Scratch,
+        out: &mut ProposalSet,
+        counts: &mut ExtractCounts,
+    ) {
+        let regions = &scratch.collector.regions;
+        let score = |region: usize| match self.config.score {
+            Score::RegionShare => regions.shares[region],
+            Score::BoxShare => {
+                (geometry::area(&regions.boxes[region]) / image.geometry.area()) as f32
+            }
+            Score::Constant => 1.0,
+        };
+        let order = &mut scratch.order;
+        order.clear();
+        order.extend((0..regions.count()).filter(|&region| regions.alive[region]));
+        order.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+        let dimensions = regions.dimensions;
+        let list = order.iter().map(|&region| OutputRegion {
+            bounds: regions.boxes[region],
+            share: regions.shares[region],
+            level: regions.levels[region],
+            cluster_count: regions.cluster_counts[region],
+            score: score(region),
+            vector: &regions.pooled[region * dimensions..(region + 1) * dimensions],
+            mask: regions.mask(region),
+            grid: regions.grid.mask_grid(),
+        });
+        counts.regions_without_direction = fill_from_regions(list, dimensions, out);
+        counts.proposals = out.count();
+    }
+}
+
+/// The rows of the leading eigenvectors, each made a unit vector.
+fn embed<'a>(
+    found: &Eigenvectors,
+    cells: usize,
+    clusters: usize,
+    embedding: &'a mut Vec<f32>,
+) -> Points<'a> {
+    let values = sized(embedding, cells * clusters);
+    let meaningful = found.values[..clusters].iter().filter(|value| **value > EIGENVALUE_MIN).count();
+    let vectors = found.vectors.chunks_exact(found.count);
+    for (row, vector) in values.chunks_exact_mut(clusters).zip(vectors) {
+        row.fill(0.0);
+        row[..meaningful].copy_from_slice(&vector[..meaningful]);
+        normalise(row);
+    }
+    Points { values, count: cells, dimensions: clusters }
+}
+
+fn grid_of(level: &LevelMap<'_>) -> Grid {
+    Grid { height: level.map.height, width: level.map.width }
+}
+
+fn check(image: &ImageMaps<'_>) -> Result<()> {
+    let sides = image.geometry;
+    if [sides.original_width, sides.original_height, sides.resized_width, sides.resized_height]
+        .contains(&0)
+    {
+        return Err(Error::invalid("geometry", format!("{sides:?} has a side of 0")));
+    }
+    if image.maps.is_empty() {
+        return Err(Error::invalid("maps", "an image needs at least one feature map"));
+    }
+    for (level, LevelMap { map, stride, groups }) in image.maps.iter().enumerate() {
+        let name = || format!("map {level}");
+        let expected = map.height * map.width * map.channels;
+        if expected == 0 || expected != map.values.len() {
+            let sizes = format!("[{},{},{}] values, none of them 0", map.height, map.width, map.channels);
+            return Err(Error::shape(name(), sizes, format!("{} values", map.values.len())));
+        }
+        if *stride == 0 {
+            return Err(Error::invalid(name(), "stride 0"));
+        }
+        if !groups.is_empty() && (groups.contains(&0) || groups.iter().sum::<usize>() != map.channels) {
+            let reason = format!("groups {groups:?} do not sum to {} channels", map.channels);
+            return Err(Error::invalid(name(), reason));
+        }
+    }
+    Ok(())
+}

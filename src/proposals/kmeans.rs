@@ -1,0 +1,307 @@
+//! k-means of the cells of one image: the embedding's rows, or the features themselves.
+//!
+//! Greedy k-means++ seeding (Arthur and Vassilvitskii 2007, with several candidates for each
+//! centre), Lloyd's rounds, several starts of which the one with the smallest sum of squared
+//! distances wins. A cluster that empties keeps its centre; where fewer distinct points than
+//! clusters exist, fewer clusters come out.
+
+use super::numeric::{bytes_of, dot, sized};
+use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::random::{Random, StreamKey};
+use crate::workers::Workers;
+
+/// Lloyd's rounds at most; a few dozen are usual.
+const ROUNDS_MAX: usize = 100;
+/// Rounds end when the centres move by less than this share of the points' variance.
+const MOVEMENT_SHARE: f64 = 1e-4;
+/// Squared distances under this share of the squared lengths are rounding.
+const DISTANCE_NOISE: f32 = 1e-6;
+/// Most starts: each has its own place in the random key.
+pub const STARTS_MAX: usize = 64;
+
+/// Points as rows, `stride` numbers apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    pub values: &'a [f32],
+    pub count: usize,
+    pub dimensions: usize,
+}
+
+impl<'a> Points<'a> {
+    fn row(&self, index: usize) -> &'a [f32] {
+        &self.values[index * self.dimensions..(index + 1) * self.dimensions]
+    }
+
+    fn matrix(&self) -> Matrix<'a, f32> {
+        Matrix::new(self.values, self.count, self.dimensions)
+    }
+}
+
+/// Memory of [`KMeans::cluster`].
+#[derive(Debug, Default)]
+pub struct KMeans {
+    squares: Vec<f32>,
+    starts: Vec<Start>,
+}
+
+/// Memory of one start, and its answer.
+#[derive(Debug, Default)]
+struct Start {
+    inertia: f64,
+    labels: Vec<u32>,
+    centres: Vec<f32>,
+    centre_squares: Vec<f32>,
+    sums: Vec<f64>,
+    sizes: Vec<u32>,
+    scores: Vec<f32>,
+    closest: Vec<f32>,
+    candidates: Vec<f32>,
+    cumulative: Vec<f64>,
+}
+
+impl KMeans {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        bytes_of(&self.squares)
+            + bytes_of(&self.starts)
+            + self.starts.iter().map(Start::memory_bytes).sum::<usize>()
+    }
+
+    /// A label in 0..`clusters` for each point: the best of `starts` starts, whose random numbers
+    /// are keyed by `key` with the start's number added to its epoch.
+    pub fn cluster(
+        &mut self,
+        points: &Points<'_>,
+        clusters: usize,
+        starts: usize,
+        key: StreamKey,
+        workers: &Workers,
+    ) -> &[u32] {
+        let squares = sized(&mut self.squares, points.count);
+        for (index, value) in squares.iter_mut().enumerate() {
+            *value = dot(points.row(index), points.row(index));
+        }
+        let squares = &*squares;
+        let movement_max = MOVEMENT_SHARE * variance(points);
+        if self.starts.len() < starts {
+            self.starts.resize_with(starts, Start::default);
+        }
+        let runs = &mut self.starts[..starts];
+        workers.for_each_piece(runs, 1, |index, piece| {
+            let mut random = Random::new(StreamKey { epoch: key.epoch + index as u16, ..key });
+            piece[0].run(points, squares, clusters, movement_max, &mut random);
+        });
+        let best = runs
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.inertia.total_cmp(&b.inertia))
+            .map_or(0, |(index, _)| index);
+        &self.starts[best].labels[..points.count]
+    }
+}
+
+/// Mean over the dimensions of the variance of each, which scikit-learn's tolerance is relative
+/// to.
+fn variance(points: &Points<'_>) -> f64 {
+    let mut total = 0.0;
+    for dimension in 0..points.dimensions {
+        let column = || points.values.iter().skip(dimension).step_by(points.dimensions);
+        let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        for value in column().take(points.count) {
+            sum += f64::from(*value);
+            squares += f64::from(*value).powi(2);
+        }
+        let mean = sum / points.count as f64;
+        total += (squares / points.count as f64 - mean * mean).max(0.0);
+    }
+    total / points.dimensions as f64
+}
+
+impl Start {
+    fn memory_bytes(&self) -> usize {
+        let singles = [
+            &self.centres,
+            &self.centre_squares,
+            &self.scores,
+            &self.closest,
+            &self.candidates,
+        ];
+        singles.into_iter().map(bytes_of).sum::<usize>()
+            + bytes_of(&self.labels)
+            + bytes_of(&self.sums)
+            + bytes_of(&self.sizes)
+            + bytes_of(&self.cumulative)
+    }
+
+    fn run(
+        &mut self,
+        points: &Points<'_>,
+        squares: &[f32],
+        clusters: usize,
+        movement_max: f64,
+        random: &mut Random,
+    ) {
+        let clusters = self.seed(points, squares, clusters, random);
+        sized(&mut self.labels, points.count).fill(u32::MAX);
+        for _ in 0..ROUNDS_MAX {
+            let changed = self.assign(points, squares, clusters);
+            if !changed || self.move_centres(points, clusters) <= movement_max {
+                break;
+            }
+        }
+        self.assign(points, squares, clusters);
+    }
+
+    /// Chooses the centres; answers how many distinct ones there are.
+    fn seed(
+        &mut self,
+        points: &Points<'_>,
+        squares: &[f32],
+        clusters: usize,
+        random: &mut Random,
+    ) -> usize {
+        let (count, dimensions) = (points.count, points.dimensions);
+        let tries = 2 + clusters.ilog2() as usize;
+        sized(&mut self.centres, clusters * dimensions);
+        sized(&mut self.closest, count).fill(f32::INFINITY);
+        sized(&mut self.cumulative, count);
+        let first = random.below(count as u64) as usize;
+        self.centres[..dimensions].copy_from_slice(points.row(first));
+        self.try_candidates(points, squares, &[first]);
+        self.accept(count, 0, 1);
+        for centre in 1..clusters {
+            let potential = self.accumulate(count);
+            if potential <= 0.0 {
+                return centre;
+            }
+            let mut drawn = [0usize; 2 + usize::BITS as usize];
+            for entry in &mut drawn[..tries] {
+                let wanted = random.uniform() * potential;
+                let cumulative = &self.cumulative[..count];
+                *entry = cumulative.partition_point(|&sum| sum <= wanted).min(count - 1);
+            }
+            self.try_candidates(points, squares, &drawn[..tries]);
+            let best = self.best_candidate(count, tries);
+            self.accept(count, best, tries);
+            self.centres[centre * dimensions..(centre + 1) * dimensions]
+                .copy_from_slice(points.row(drawn[best]));
+        }
+        clusters
+    }
+
+    /// Running sums of the squared distances to the nearest centre.
+    fn accumulate(&mut self, count: usize) -> f64 {
+        let mut total = 0.0;
+        for (sum, distance) in self.cumulative[..count].iter_mut().zip(&self.closest) {
+            total += f64::from(*distance);
+            *sum = total;
+        }
+        total
+    }
+
+    /// `scores[point, candidate]` = the squared distance to the nearest centre if the candidate
+    /// became one.
+    fn try_candidates(&mut self, points: &Points<'_>, squares: &[f32], drawn: &[usize]) {
+        let (count, dimensions, tries) = (points.count, points.dimensions, drawn.len());
+        let candidates = sized(&mut self.candidates, tries * dimensions);
+        for (row, index) in candidates.chunks_exact_mut(dimensions).zip(drawn) {
+            row.copy_from_slice(points.row(*index));
+        }
+        let scores = sized(&mut self.scores, count * tries);
+        inner_products(points, candidates, tries, scores);
+        let rows = scores.chunks_exact_mut(tries).zip(squares).zip(&self.closest);
+        for ((row, square), closest) in rows {
+            for (value, index) in row.iter_mut().zip(drawn) {
+                let lengths = square + squares[*index];
+                let distance = lengths - 2.0 * *value;
+                let distance = if distance <= DISTANCE_NOISE * lengths { 0.0 } else { distance };
+                *value = distance.min(*closest);
+            }
+        }
+    }
+
+    fn best_candidate(&self, count: usize, tries: usize) -> usize {
+        let potential = |candidate: usize| -> f64 {
+            let column = self.scores[..count * tries].iter().skip(candidate).step_by(tries);
+            column.map(|value| f64::from(*value)).sum()
+        };
+        (0..tries)
+            .map(|candidate| (potential(candidate), candidate))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map_or(0, |(_, candidate)| candidate)
+    }
+
+    fn accept(&mut self, count: usize, candidate: usize, tries: usize) {
+        let column = self.scores[..count * tries].iter().skip(candidate).step_by(tries);
+        for (closest, distance) in self.closest.iter_mut().zip(column) {
+            *closest = *distance;
+        }
+    }
+
+    /// Labels every point with its nearest centre, the first of equals. Answers whether a label
+    /// changed.
+    fn assign(&mut self, points: &Points<'_>, squares: &[f32], clusters: usize) -> bool {
+        let (count, dimensions) = (points.count, points.dimensions);
+        let centre_squares = sized(&mut self.centre_squares, clusters);
+        for (value, centre) in centre_squares.iter_mut().zip(self.centres.chunks_exact(dimensions))
+        {
+            *value = dot(centre, centre);
+        }
+        let scores = sized(&mut self.scores, count * clusters);
+        inner_products(points, &self.centres, clusters, scores);
+        let mut changed = false;
+        self.inertia = 0.0;
+        let rows = scores.chunks_exact(clusters).zip(squares).zip(&mut self.labels);
+        for ((row, square), label) in rows {
+            let (mut nearest, mut least) = (0, f32::INFINITY);
+            for (index, (value, centre_square)) in row.iter().zip(&*centre_squares).enumerate() {
+                let distance = centre_square - 2.0 * value;
+                if distance < least {
+                    (nearest, least) = (index as u32, distance);
+                }
+            }
+            changed |= *label != nearest;
+            *label = nearest;
+            self.inertia += f64::from((square + least).max(0.0));
+        }
+        changed
+    }
+
+    /// Moves each centre to the mean of its points; answers the sum of squared movements.
+    fn move_centres(&mut self, points: &Points<'_>, clusters: usize) -> f64 {
+        let dimensions = points.dimensions;
+        let sums = sized(&mut self.sums, clusters * dimensions);
+        let sizes = sized(&mut self.sizes, clusters);
+        sums.fill(0.0);
+        sizes.fill(0);
+        for (index, label) in self.labels[..points.count].iter().enumerate() {
+            let cluster = *label as usize;
+            sizes[cluster] += 1;
+            let target = &mut sums[cluster * dimensions..(cluster + 1) * dimensions];
+            for (sum, value) in target.iter_mut().zip(points.row(index)) {
+                *sum += f64::from(*value);
+            }
+        }
+        let mut movement = 0.0;
+        for (cluster, size) in sizes.iter().enumerate().filter(|(_, size)| **size > 0) {
+            let range = cluster * dimensions..(cluster + 1) * dimensions;
+            for (centre, sum) in self.centres[range.clone()].iter_mut().zip(&sums[range]) {
+                let mean = (sum / f64::from(*size)) as f32;
+                movement += f64::from(mean - *centre).powi(2);
+                *centre = mean;
+            }
+        }
+        movement
+    }
+}
+
+/// `scores[point, row]` = the inner product of each point with each of `count` rows.
+fn inner_products(points: &Points<'_>, rows: &[f32], count: usize, scores: &mut [f32]) {
+    product(
+        MatrixMut::new(scores, points.count, count),
+        points.matrix(),
+        Matrix::new(rows, count, points.dimensions).transposed(),
+        Update::Overwrite,
+        &Workers::caller(),
+    );
+}
