@@ -118,7 +118,8 @@ fn low_rank_degrees(
         }
     }
     for (degree, row) in degrees.iter_mut().zip(features.rows.chunks_exact(features.columns)) {
-        let along: f64 = row.iter().zip(&*sums).map(|(value, total)| f64::from(*value) * total).sum();
+        let along: f64 =
+            row.iter().zip(&*sums).map(|(value, total)| f64::from(*value) * total).sum();
         *degree = if shifted { 0.5 * (features.cells as f64 + along) } else { along } as f32;
     }
 }
@@ -161,9 +162,9 @@ fn fill_dense(
                     row.iter_mut().for_each(|x| *x = (*x - low) / (high - low));
                 }
                 Affinity::CosineMinmax => row.fill(1.0),
-                Affinity::Binary => row
-                    .iter_mut()
-                    .for_each(|x| *x = if *x > config.tau { 1.0 } else { BINARY_LOW }),
+                Affinity::Binary => {
+                    row.iter_mut().for_each(|x| *x = if *x > config.tau { 1.0 } else { BINARY_LOW })
+                }
                 Affinity::Rbf => gaussian(row, cell, features, config.sigma, &squared_lengths),
                 // Clamped; the low-rank forms never come here.
                 _ => row.iter_mut().for_each(|x| *x = x.max(0.0)),

@@ -435,3 +435,104 @@ fn invert_upper(upper: &[f64], dependent: &[bool], inverse: &mut [f64], width: u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::feature_map::FeatureMapView;
+    use crate::proposals::config::{Affinity, ProposalConfig};
+    use crate::proposals::features::{FeatureScratch, Features, Standardisation};
+    use crate::random::{Purpose, StreamKey};
+
+    /// Cells in `parts` bands whose features differ by band, with noise.
+    fn bands(cells: usize, channels: usize, parts: usize, noise: f64) -> Vec<f32> {
+        let mut random = Random::new(StreamKey::new(3, Purpose::Sampling));
+        let centres: Vec<f64> = (0..parts * channels).map(|_| random.normal()).collect();
+        let mut values = Vec::with_capacity(cells * channels);
+        for cell in 0..cells {
+            for channel in 0..channels {
+                let centre = centres[cell * parts / cells * channels + channel];
+                values.push((centre + noise * random.normal()) as f32);
+            }
+        }
+        values
+    }
+
+    /// The blocks' answer, the whole problem's answer, and the largest true residual.
+    fn both(values: &[f32], channels: usize, count: usize, affinity: Affinity) -> [Vec<f32>; 2] {
+        let config = ProposalConfig { affinity, ..ProposalConfig::default() };
+        let (cells, workers) = (values.len() / channels, Workers::caller());
+        let map = FeatureMapView { values, height: 1, width: cells, channels };
+        let mut standardisation = Standardisation::default();
+        standardisation.measure(&map, &[], &config, &workers);
+        let mut memory = FeatureScratch::default();
+        let features =
+            Features::prepare(&map, 0, &standardisation, &config, &mut memory, &workers).unwrap();
+        let mut memory = crate::proposals::affinity::GraphScratch::default();
+        let graph = Graph::build(features, 0, &config, &mut memory, &workers).unwrap();
+        let mut random = Random::new(StreamKey::new(7, Purpose::EigenStart));
+        let mut blocks = Eigenvectors::default();
+        blocks.solve(&graph, count, 1e-5, &mut random, &workers);
+        assert!(blocks.residual <= 1e-5, "{} after {}", blocks.residual, blocks.products);
+        let mut product = vec![0.0; cells * count];
+        let operator = &mut OperatorScratch::default();
+        apply(&graph, &blocks.vectors, count, count, &mut product, operator, &workers);
+        for (index, value) in product.iter().enumerate() {
+            let wanted = blocks.values[index % count] * blocks.vectors[index];
+            assert!((value - wanted).abs() < 3e-5, "{index}: {value} {wanted}");
+        }
+        let mut whole = Eigenvectors { cells, count, ..Eigenvectors::default() };
+        whole.solve_whole(&graph, &workers);
+        whole.fix_signs();
+        for (found, wanted) in blocks.values.iter().zip(&whole.values) {
+            assert!((found - wanted).abs() < 1e-4, "{:?} {:?}", blocks.values, whole.values);
+        }
+        [blocks.vectors, whole.vectors]
+    }
+
+    /// Smallest cosine of the angles between the two spans (both orthonormal, `count` columns).
+    fn smallest_cosine(first: &[f32], second: &[f32], count: usize) -> f64 {
+        let mut gram = vec![0.0f64; count * count];
+        for (a, b) in first.chunks_exact(count).zip(second.chunks_exact(count)) {
+            for i in 0..count {
+                for j in 0..count {
+                    gram[i * count + j] += f64::from(a[i]) * f64::from(b[j]);
+                }
+            }
+        }
+        let mut squared = vec![0.0; count * count];
+        for i in 0..count {
+            for j in 0..count {
+                let cell = |k: usize| gram[k * count + i] * gram[k * count + j];
+                squared[i * count + j] = (0..count).map(cell).sum();
+            }
+        }
+        let mut solver = SmallEigen::default();
+        solver.solve(&mut squared, count);
+        solver.values[count - 1].sqrt()
+    }
+
+    #[test]
+    fn blocks_find_the_space_of_the_whole_problem() {
+        for affinity in [Affinity::CosineShifted, Affinity::CosineExp, Affinity::Rbf] {
+            let values = bands(210, 20, 5, 0.3);
+            let [blocks, whole] = both(&values, 20, 5, affinity);
+            let cosine = smallest_cosine(&blocks, &whole, 5);
+            assert!(cosine > 1.0 - 1e-6, "{affinity:?}: {cosine}");
+        }
+    }
+
+    #[test]
+    fn repeated_eigenvalues_are_all_found() {
+        // Eight parts that nothing connects: the eigenvalue 1 eight times.
+        let values = bands(400, 64, 8, 0.0);
+        let [blocks, whole] = both(&values, 64, 8, Affinity::CosineExp);
+        assert!(smallest_cosine(&blocks, &whole, 8) > 1.0 - 1e-6);
+    }
+
+    #[test]
+    fn a_map_without_gaps_converges() {
+        let values = bands(300, 8, 1, 1.0);
+        both(&values, 8, 16, Affinity::CosineExp);
+    }
+}

@@ -296,7 +296,8 @@ fn embed<'a>(
     embedding: &'a mut Vec<f32>,
 ) -> Points<'a> {
     let values = sized(embedding, cells * clusters);
-    let meaningful = found.values[..clusters].iter().filter(|value| **value > EIGENVALUE_MIN).count();
+    let meaningful =
+        found.values[..clusters].iter().filter(|value| **value > EIGENVALUE_MIN).count();
     let vectors = found.vectors.chunks_exact(found.count);
     for (row, vector) in values.chunks_exact_mut(clusters).zip(vectors) {
         row.fill(0.0);
@@ -324,13 +325,16 @@ fn check(image: &ImageMaps<'_>) -> Result<()> {
         let name = || format!("map {level}");
         let expected = map.height * map.width * map.channels;
         if expected == 0 || expected != map.values.len() {
-            let sizes = format!("[{},{},{}] values, none of them 0", map.height, map.width, map.channels);
+            let sizes =
+                format!("[{},{},{}] values, none of them 0", map.height, map.width, map.channels);
             return Err(Error::shape(name(), sizes, format!("{} values", map.values.len())));
         }
         if *stride == 0 {
             return Err(Error::invalid(name(), "stride 0"));
         }
-        if !groups.is_empty() && (groups.contains(&0) || groups.iter().sum::<usize>() != map.channels) {
+        if !groups.is_empty()
+            && (groups.contains(&0) || groups.iter().sum::<usize>() != map.channels)
+        {
             let reason = format!("groups {groups:?} do not sum to {} channels", map.channels);
             return Err(Error::invalid(name(), reason));
         }

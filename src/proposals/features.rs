@@ -141,11 +141,15 @@ impl Features<'_> {
         let (cells, channels) = (map.cells(), map.channels);
         // One column more than channels, used only if a cell turns out to have no direction.
         let rows = sized(&mut scratch.rows, cells * (channels + 1));
-        workers.for_each_piece(&mut rows[..cells * channels], ROWS_BLOCK * channels, |block, part| {
-            for (offset, target) in part.chunks_exact_mut(channels).enumerate() {
-                standardisation.apply(map.cell(block * ROWS_BLOCK + offset), target);
-            }
-        });
+        workers.for_each_piece(
+            &mut rows[..cells * channels],
+            ROWS_BLOCK * channels,
+            |block, part| {
+                for (offset, target) in part.chunks_exact_mut(channels).enumerate() {
+                    standardisation.apply(map.cell(block * ROWS_BLOCK + offset), target);
+                }
+            },
+        );
         let lengths = sized(&mut scratch.lengths, cells);
         for (length, row) in lengths.iter_mut().zip(rows.chunks_exact(channels)) {
             *length = dot(row, row).sqrt();
@@ -188,7 +192,12 @@ fn check_finite(map: &FeatureMapView<'_>, level: usize, lengths: &[f32]) -> Resu
 mod tests {
     use super::*;
 
-    fn prepare(values: &[f32], channels: usize, groups: &[usize], config: &ProposalConfig) -> Vec<f32> {
+    fn prepare(
+        values: &[f32],
+        channels: usize,
+        groups: &[usize],
+        config: &ProposalConfig,
+    ) -> Vec<f32> {
         let (cells, workers) = (values.len() / channels, Workers::caller());
         let map = FeatureMapView { values, height: 1, width: cells, channels };
         let mut standardisation = Standardisation::default();
@@ -222,7 +231,10 @@ mod tests {
 
     #[test]
     fn a_flat_map_gets_a_common_direction() {
-        assert_eq!(prepare(&[0.7; 6], 2, &[], &ProposalConfig::default()), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(
+            prepare(&[0.7; 6], 2, &[], &ProposalConfig::default()),
+            [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]
+        );
         let config = ProposalConfig { scale: Scale::None, ..ProposalConfig::default() };
         assert_eq!(prepare(&[0.7; 4], 2, &[], &config), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
     }
@@ -230,12 +242,14 @@ mod tests {
     #[test]
     fn values_that_are_not_finite_are_named() {
         let config = ProposalConfig::default();
-        let map = FeatureMapView { values: &[1.0, 2.0, f32::NAN, 4.0], height: 2, width: 2, channels: 1 };
+        let map =
+            FeatureMapView { values: &[1.0, 2.0, f32::NAN, 4.0], height: 2, width: 2, channels: 1 };
         let mut standardisation = Standardisation::default();
         standardisation.measure(&map, &[], &config, &Workers::caller());
         let mut scratch = FeatureScratch::default();
         let error =
-            Features::prepare(&map, 1, &standardisation, &config, &mut scratch, &Workers::caller()).unwrap_err();
+            Features::prepare(&map, 1, &standardisation, &config, &mut scratch, &Workers::caller())
+                .unwrap_err();
         assert!(matches!(error, Error::NonFinite { index: 2, .. }), "{error}");
     }
 }

@@ -32,7 +32,8 @@ impl Grid {
     /// For each cell of `self` the cell of `coarse` that holds its centre.
     pub fn coarse_cells<'a>(&self, coarse: Grid, cells: &'a mut Vec<u32>) -> &'a [u32] {
         let answer = sized(cells, self.cells());
-        let along = |index: usize, fine: usize, coarse: usize| (2 * index + 1) * coarse / (2 * fine);
+        let along =
+            |index: usize, fine: usize, coarse: usize| (2 * index + 1) * coarse / (2 * fine);
         for (row, target) in answer.chunks_exact_mut(self.width).enumerate() {
             let coarse_row = along(row, self.height, coarse.height);
             for (column, cell) in target.iter_mut().enumerate() {
@@ -90,8 +91,12 @@ mod tests {
         };
         assert_eq!(geometry.cells_to_box(32, [0, 0, 22, 15]), [0.0, 0.0, 500.0, 333.0]);
         let [x0, y0, x1, y1] = geometry.cells_to_box(32, [1, 2, 3, 4]);
-        assert!((x0 - 32.0 * 500.0 / 704.0).abs() < 1e-4 && (y0 - 64.0 * 333.0 / 480.0).abs() < 1e-4);
-        assert!((x1 - 96.0 * 500.0 / 704.0).abs() < 1e-4 && (y1 - 128.0 * 333.0 / 480.0).abs() < 1e-4);
+        assert!(
+            (x0 - 32.0 * 500.0 / 704.0).abs() < 1e-4 && (y0 - 64.0 * 333.0 / 480.0).abs() < 1e-4
+        );
+        assert!(
+            (x1 - 96.0 * 500.0 / 704.0).abs() < 1e-4 && (y1 - 128.0 * 333.0 / 480.0).abs() < 1e-4
+        );
     }
 
     #[test]

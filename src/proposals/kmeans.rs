@@ -119,13 +119,8 @@ fn variance(points: &Points<'_>) -> f64 {
 
 impl Start {
     fn memory_bytes(&self) -> usize {
-        let singles = [
-            &self.centres,
-            &self.centre_squares,
-            &self.scores,
-            &self.closest,
-            &self.candidates,
-        ];
+        let singles =
+            [&self.centres, &self.centre_squares, &self.scores, &self.closest, &self.candidates];
         singles.into_iter().map(bytes_of).sum::<usize>()
             + bytes_of(&self.labels)
             + bytes_of(&self.sums)
@@ -304,4 +299,39 @@ fn inner_products(points: &Points<'_>, rows: &[f32], count: usize, scores: &mut 
         Update::Overwrite,
         &Workers::caller(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+
+    fn cluster(values: &[f32], dimensions: usize, clusters: usize, workers: &Workers) -> Vec<u32> {
+        let points = Points { values, count: values.len() / dimensions, dimensions };
+        let key = StreamKey::new(5, Purpose::LocalSeeding);
+        KMeans::default().cluster(&points, clusters, 4, key, workers).to_vec()
+    }
+
+    #[test]
+    fn separate_groups_are_found() {
+        let mut random = Random::new(StreamKey::new(1, Purpose::Sampling));
+        let mut values = Vec::new();
+        for point in 0..300 {
+            for dimension in 0..3 {
+                let centre = if point % 3 == dimension { 4.0 } else { 0.0 };
+                values.push(centre + 0.3 * random.normal() as f32);
+            }
+        }
+        let labels = cluster(&values, 3, 3, &Workers::caller());
+        assert!((3..300).all(|point| labels[point] == labels[point % 3]));
+        assert!(labels[0] != labels[1] && labels[1] != labels[2] && labels[0] != labels[2]);
+        assert_eq!(labels, cluster(&values, 3, 3, &Workers::with_threads(3).unwrap()));
+    }
+
+    #[test]
+    fn fewer_distinct_points_than_clusters_give_fewer_clusters() {
+        assert_eq!(cluster(&[1.0; 20], 2, 4, &Workers::caller()), [0; 10]);
+        let labels = cluster(&[1.0, 0.0, 0.0, 1.0, 1.0, 0.0], 2, 8, &Workers::caller());
+        assert!(labels[0] == labels[2] && labels[0] != labels[1]);
+    }
 }

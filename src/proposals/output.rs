@@ -48,7 +48,11 @@ pub fn fill_from_regions<'a>(
         out.cluster_counts.push(region.cluster_count);
         out.scores.push(region.score);
         out.mask_grids.push(region.grid);
-        push_runs(region.mask, (region.grid.height * region.grid.width) as usize, &mut out.mask_runs);
+        push_runs(
+            region.mask,
+            (region.grid.height * region.grid.width) as usize,
+            &mut out.mask_runs,
+        );
         out.mask_offsets.push(out.mask_runs.len() as u32);
     }
     without_direction

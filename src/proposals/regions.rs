@@ -108,15 +108,15 @@ impl Regions {
     }
 
     /// Intersection over union of two masks, in [0, 1].
-    pub fn mask_overlap(&self, first: usize, second: usize) -> f64 {
+    pub fn mask_overlap(&self, first: usize, second: usize) -> f32 {
         let shared = self.shared_cells(first, second);
         let union = self.cells(first) + self.cells(second) - shared;
-        if union == 0 { 0.0 } else { f64::from(shared) / f64::from(union) }
+        if union == 0 { 0.0 } else { shared as f32 / union as f32 }
     }
 
     /// Intersection over union of two boxes, in [0, 1].
-    pub fn box_overlap(&self, first: usize, second: usize) -> f64 {
-        geometry::intersection_over_union(&self.boxes[first], &self.boxes[second])
+    pub fn box_overlap(&self, first: usize, second: usize) -> f32 {
+        geometry::intersection_over_union(&self.boxes[first], &self.boxes[second]) as f32
     }
 
     /// Cosine of the compared vectors of two regions.
@@ -155,7 +155,9 @@ impl Regions {
         for (position, &region) in order.iter().enumerate() {
             let region = region as usize;
             let against = order[..position].iter().map(|&larger| larger as usize);
-            if against.filter(|&larger| self.alive[larger]).any(|larger| rejects(self, larger, region))
+            if against
+                .filter(|&larger| self.alive[larger])
+                .any(|larger| rejects(self, larger, region))
             {
                 self.alive[region] = false;
                 rejected += 1;
@@ -199,12 +201,13 @@ impl Regions {
         let mut groups = self.take_groups();
         for second in (0..self.count()).filter(|&region| self.alive[region]) {
             for first in (0..second).filter(|&region| self.alive[region]) {
-                let (low, high) = (
-                    groups[first].min(groups[second]),
-                    groups[first].max(groups[second]),
-                );
+                let (low, high) =
+                    (groups[first].min(groups[second]), groups[first].max(groups[second]));
                 if low != high && linked(self, first, second) {
-                    groups.iter_mut().filter(|group| **group == high).for_each(|group| *group = low);
+                    groups
+                        .iter_mut()
+                        .filter(|group| **group == high)
+                        .for_each(|group| *group = low);
                 }
             }
         }

@@ -10,7 +10,10 @@ use super::numeric::{bytes_of, sized};
 /// Most QL steps for one eigenvalue; two are usual, and thirty have never been seen to fail.
 const STEPS_MAX: usize = 60;
 
-/// Memory of [`eigen`], and its answer.
+/// Squares under this would underflow when inverted; the matrices have norms around 1.
+const SQUARE_MIN: f64 = 1e-280;
+
+/// Memory of [`SmallEigen::solve`], and its answer.
 #[derive(Debug, Default)]
 pub struct SmallEigen {
     /// Eigenvalues, largest first.
@@ -115,8 +118,7 @@ impl SmallEigen {
             for _ in 0..STEPS_MAX {
                 let last = (first..size - 1)
                     .find(|&i| {
-                        off[i].abs()
-                            <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs())
+                        off[i].abs() <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs())
                     })
                     .unwrap_or(size - 1);
                 if last == first {
@@ -160,7 +162,7 @@ fn dot(first: &[f64], second: &[f64]) -> f64 {
 fn reflect(x: &mut [f64]) -> f64 {
     let tail: f64 = x[1..].iter().map(|value| value * value).sum();
     let head = x[0];
-    if tail == 0.0 {
+    if tail <= SQUARE_MIN {
         x.fill(0.0);
         return head;
     }

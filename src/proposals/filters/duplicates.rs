@@ -5,9 +5,7 @@ use crate::proposals::regions::Regions;
 
 /// Rejects regions whose box has an IoU over `iou` with that of a larger region. Answers how many.
 pub fn reject(regions: &mut Regions, iou: f32) -> usize {
-    regions.reject_smaller(|regions, larger, smaller| {
-        regions.box_overlap(larger, smaller) > f64::from(iou)
-    })
+    regions.reject_smaller(|regions, larger, smaller| regions.box_overlap(larger, smaller) > iou)
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl SimilarCentroids {
             for second in first + 1..clusters {
                 let (a, b) = (centroid(first), centroid(second));
                 let lengths = (dot(a, a) * dot(b, b)).sqrt();
-                let (low, high) = (group[first].min(group[second]), group[first].max(group[second]));
+                let (low, high) =
+                    (group[first].min(group[second]), group[first].max(group[second]));
                 let empty = sizes[first] == 0 || sizes[second] == 0;
                 if empty || low == high || dot(a, b) <= similarity * lengths {
                     continue;

@@ -33,7 +33,7 @@ impl BoxClusters {
 
     /// Unites regions as `config.overlap_merge` says. Answers how many vanished.
     pub fn unite(&mut self, regions: &mut Regions, config: &ProposalConfig) -> usize {
-        let limit = f64::from(config.overlap_merge_iou);
+        let limit = config.overlap_merge_iou;
         match config.overlap_merge {
             OverlapMerge::Off => 0,
             OverlapMerge::Union => {
@@ -43,7 +43,7 @@ impl BoxClusters {
         }
     }
 
-    fn unite_clusters(&mut self, regions: &mut Regions, clusters: usize, limit: f64) -> usize {
+    fn unite_clusters(&mut self, regions: &mut Regions, clusters: usize, limit: f32) -> usize {
         self.seed(regions, clusters);
         sized(&mut self.label, regions.count()).fill(u32::MAX);
         for _ in 0..ROUNDS_MAX {
@@ -58,7 +58,7 @@ impl BoxClusters {
         for region in (0..regions.count()).filter(|&region| regions.alive[region]) {
             let cluster = self.label[region] as usize;
             let bounds = &regions.boxes[region];
-            if geometry::intersection_over_union(bounds, &self.centres[cluster]) <= limit {
+            if geometry::intersection_over_union(bounds, &self.centres[cluster]) as f32 <= limit {
                 continue;
             }
             if first[cluster] == u32::MAX {
@@ -97,8 +97,9 @@ impl BoxClusters {
             let overlap = |cluster: usize| {
                 geometry::intersection_over_union(&regions.boxes[region], &self.centres[cluster])
             };
-            let nearest = (1..self.centres.len())
-                .fold(0, |best, cluster| if overlap(cluster) > overlap(best) { cluster } else { best });
+            let nearest = (1..self.centres.len()).fold(0, |best, cluster| {
+                if overlap(cluster) > overlap(best) { cluster } else { best }
+            });
             changed |= self.label[region] != nearest as u32;
             self.label[region] = nearest as u32;
         }

@@ -16,8 +16,7 @@ mod tests {
 
     #[test]
     fn alike_regions_become_one_with_the_box_around_both() {
-        let mut regions =
-            strip(&[(0, 10, [1.0, 0.0]), (30, 40, [0.0, 1.0]), (80, 90, [0.8, 0.6])]);
+        let mut regions = strip(&[(0, 10, [1.0, 0.0]), (30, 40, [0.0, 1.0]), (80, 90, [0.8, 0.6])]);
         assert_eq!(unite(&mut regions, 0.8), 0);
         assert_eq!(unite(&mut regions, 0.79), 1);
         assert_eq!(regions.alive, [true, true, false]);
