@@ -14,6 +14,7 @@
 pub mod cancel;
 pub mod error;
 mod guard;
+pub mod image;
 pub mod log;
 mod options;
 mod pointers;

@@ -219,7 +219,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         return Err(Error::shape(name, expected, format!("{} dimensions", tensor.ndim)));
     }
     // SAFETY: promised by the caller.
-    let shape = unsafe { slice::<i64>(tensor.shape, ndim, &format!("{name}.shape")) }?;
+    let shape = unsafe { slice::<i64>(tensor.shape, ndim, "DLTensor.shape") }?;
     let mut elements = 1i64;
     for &size in shape {
         let product = if size < 0 { None } else { elements.checked_mul(size.max(1)) };
@@ -238,7 +238,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         return Ok((shape, strides));
     }
     // SAFETY: promised by the caller.
-    let given = unsafe { slice::<i64>(tensor.strides, ndim, &format!("{name}.strides")) }?;
+    let given = unsafe { slice::<i64>(tensor.strides, ndim, "DLTensor.strides") }?;
     for (axis, (&stride, &size)) in given.iter().zip(shape).enumerate() {
         if stride < 1 && size > 1 {
             return Err(Error::Strides {
@@ -343,4 +343,85 @@ unsafe extern "C" fn delete_legacy(tensor: *mut DLManagedTensor) {
         }
         Ok(())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<T: Element>(values: &mut [T], shape: &mut [i64], strides: &mut [i64]) -> DLTensor {
+        describe(values, shape, strides)
+    }
+
+    /// What borrowing `tensor` as f32 and reading it densely answers.
+    fn dense(tensor: &DLTensor) -> Result<Vec<f32>> {
+        // SAFETY: the tests' tensors live during the call.
+        unsafe { Tensor::<f32>::borrow(tensor, "t") }?.dense("t").map(<[f32]>::to_vec)
+    }
+
+    #[test]
+    fn dense_tensors_are_read_with_and_without_strides_and_from_an_offset() {
+        let (mut values, mut shape, mut strides) = ([1.0, 2.0, 3.0, 4.0], [2, 2], [2, 1]);
+        let mut tensor = of(&mut values, &mut shape, &mut strides);
+        assert_eq!(dense(&tensor).unwrap(), [1.0, 2.0, 3.0, 4.0]);
+        tensor.strides = std::ptr::null_mut();
+        let mut tail = [1, 3];
+        tensor.shape = tail.as_mut_ptr();
+        tensor.byte_offset = 4;
+        assert_eq!(dense(&tensor).unwrap(), [2.0, 3.0, 4.0]);
+        let mut empty = [0, 5];
+        tensor.shape = empty.as_mut_ptr();
+        tensor.data = std::ptr::null_mut();
+        tensor.byte_offset = 0;
+        assert!(dense(&tensor).unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_fault_has_its_own_error_in_a_fixed_order() {
+        let (mut values, mut shape, mut strides) = ([1.0; 4], [2, 2], [2, 1]);
+        let good = of(&mut values, &mut shape, &mut strides);
+        let mut bad = DLTensor { device: DLDevice { device_type: 2, device_id: 0 }, ..good };
+        bad.dtype.bits = 16;
+        assert!(matches!(dense(&bad), Err(Error::Device { .. })));
+        bad.device = good.device;
+        let error = dense(&bad).unwrap_err().to_string();
+        assert!(error.contains("expected element type f32, got f16"), "{error}");
+        bad = DLTensor { ndim: 9, ..good };
+        assert!(matches!(dense(&bad), Err(Error::Shape { .. })));
+        let mut negative = [2, -2];
+        bad = DLTensor { shape: negative.as_mut_ptr(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::Shape { .. })));
+        let mut huge = [i64::MAX, 2];
+        bad = DLTensor { shape: huge.as_mut_ptr(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::Shape { .. })));
+        let mut turned = [1, 2];
+        bad = DLTensor { strides: turned.as_mut_ptr(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::Strides { .. })));
+        bad = DLTensor { data: std::ptr::null_mut(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::NullPointer { .. })));
+        bad = DLTensor { byte_offset: 2, ..good };
+        assert!(matches!(dense(&bad), Err(Error::InvalidArgument { .. })));
+        bad = DLTensor { shape: std::ptr::null_mut(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::NullPointer { .. })));
+    }
+
+    #[test]
+    fn exported_tensors_own_their_memory_and_end_by_their_deleter_on_any_thread() {
+        // SAFETY: each tensor is used until its deleter is called, once.
+        unsafe {
+            let versioned = export(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
+            assert_eq!(((*versioned).version[0], (*versioned).dl_tensor.ndim), (1, 2));
+            assert_eq!(dense(&(*versioned).dl_tensor).unwrap().len(), 6);
+            let address = versioned as usize;
+            std::thread::spawn(move || {
+                let tensor = address as *mut DLManagedTensorVersioned;
+                (*tensor).deleter.unwrap()(tensor);
+            })
+            .join()
+            .unwrap();
+            let legacy = export_legacy(vec![7i32], &[1]);
+            assert_eq!((*legacy).dl_tensor.data.cast::<i32>().read(), 7);
+            (*legacy).deleter.unwrap()(legacy);
+        }
+    }
 }

@@ -1,0 +1,241 @@
+//! `simdetr_image_t`, and images as DLPack tensors.
+
+use super::options::{Versioned, copy_struct, init};
+use super::pointers::slice;
+use super::tensor::{DLTensor, Element, Tensor};
+use crate::data::image::Image;
+use crate::data::image::view::{ImageView, Layout, PixelFormat};
+use crate::{Error, Result};
+
+/// Bytes red, green, blue.
+pub const SIMDETR_PIXEL_RGB8: i32 = 1;
+/// Bytes blue, green, red.
+pub const SIMDETR_PIXEL_BGR8: i32 = 2;
+/// Bytes red, green, blue, alpha; alpha is ignored.
+pub const SIMDETR_PIXEL_RGBA8: i32 = 3;
+/// Bytes blue, green, red, alpha; alpha is ignored.
+pub const SIMDETR_PIXEL_BGRA8: i32 = 4;
+/// One byte of brightness.
+pub const SIMDETR_PIXEL_GRAY8: i32 = 5;
+
+/// Pixels of the host, borrowed for the call. The image is taken as upright.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_image_t {
+    /// `sizeof(simdetr_image_t)`.
+    pub struct_size: usize,
+    /// First byte of the top row.
+    pub data: *const u8,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes from one row to the row below it; negative where the bottom row comes first in
+    /// memory; 0 for rows without padding.
+    pub row_stride_bytes: i64,
+    /// One of `SIMDETR_PIXEL_*`; 0 is `SIMDETR_PIXEL_RGB8`.
+    pub pixel_format: i32,
+    /// Must be 0.
+    pub reserved: i32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<simdetr_image_t>() == 40);
+    assert!(std::mem::offset_of!(simdetr_image_t, row_stride_bytes) == 24);
+};
+
+// SAFETY: `repr(C)`, size first, plain numbers and a pointer that may be NULL.
+unsafe impl Versioned for simdetr_image_t {
+    const NAME: &'static str = "simdetr_image_t";
+    const SMALLEST: usize = size_of::<simdetr_image_t>();
+}
+
+/// Sets every field to zero and `struct_size` to the size given.
+///
+/// @param[out] image May be NULL.
+/// @param[in] struct_size `sizeof *image`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_image_init(image: *mut simdetr_image_t, struct_size: usize) {
+    // SAFETY: promised by the caller.
+    unsafe { init(image, struct_size) }
+}
+
+fn pixel_format(number: i32) -> Result<PixelFormat> {
+    Ok(match number {
+        0 | SIMDETR_PIXEL_RGB8 => PixelFormat::Rgb8,
+        SIMDETR_PIXEL_BGR8 => PixelFormat::Bgr8,
+        SIMDETR_PIXEL_RGBA8 => PixelFormat::Rgba8,
+        SIMDETR_PIXEL_BGRA8 => PixelFormat::Bgra8,
+        SIMDETR_PIXEL_GRAY8 => PixelFormat::Gray8,
+        other => {
+            let reason = format!("{other} is outside 0..={SIMDETR_PIXEL_GRAY8}");
+            return Err(Error::invalid("pixel_format", reason));
+        }
+    })
+}
+
+/// Copies the host's pixels as RGB.
+///
+/// # Safety
+/// `given` is NULL or describes readable pixels.
+pub(super) unsafe fn copy_image(given: *const simdetr_image_t) -> Result<Image> {
+    // SAFETY: promised by the caller.
+    let image = unsafe { copy_struct(given) }?;
+    if image.reserved != 0 {
+        let reason = format!("is {}, must be 0", image.reserved);
+        return Err(Error::invalid("simdetr_image_t.reserved", reason));
+    }
+    let stride = isize::try_from(image.row_stride_bytes).map_err(|_| {
+        Error::invalid("row_stride_bytes", format!("{} is too large", image.row_stride_bytes))
+    })?;
+    let layout = Layout {
+        width: image.width,
+        height: image.height,
+        row_stride_bytes: stride,
+        format: pixel_format(image.pixel_format)?,
+    };
+    let (before, span) = layout.span()?;
+    let lowest = if image.data.is_null() { image.data } else { image.data.wrapping_sub(before) };
+    // SAFETY: the caller promises that every row of the layout is readable.
+    let bytes = unsafe { slice(lowest, span, "simdetr_image_t.data") }?;
+    Ok(ImageView::new(bytes, layout)?.to_image())
+}
+
+/// Copies an image tensor as RGB: `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any
+/// positive strides, u8 in 0..=255 or f32 in 0..=1.
+///
+/// # Safety
+/// `tensor` is NULL or a living DLPack tensor.
+pub(super) unsafe fn copy_tensor_image(tensor: *const DLTensor, name: &str) -> Result<Image> {
+    // SAFETY: promised by the caller; only the element type is looked at.
+    let is_bytes = unsafe { tensor.as_ref() }.is_none_or(|tensor| tensor.dtype == u8::TYPE);
+    if is_bytes {
+        // SAFETY: promised by the caller.
+        let tensor = unsafe { Tensor::<u8>::borrow(tensor, name) }?;
+        return gather(&tensor, name, |value| Some(value));
+    }
+    // SAFETY: promised by the caller.
+    let tensor = unsafe { Tensor::<f32>::borrow(tensor, name) }?;
+    gather(&tensor, name, |value| {
+        (0.0..=1.0).contains(&value).then(|| (value * 255.0).round() as u8)
+    })
+}
+
+fn gather<T: Element + std::fmt::Display>(
+    tensor: &Tensor<'_, T>,
+    name: &str,
+    convert: impl Fn(T) -> Option<u8>,
+) -> Result<Image> {
+    let [rows, columns, channels] = image_axes(tensor.shape).ok_or_else(|| {
+        let expected = "[3,H,W] or [H,W,3], with or without a leading 1";
+        Error::shape(name, expected, format!("{:?}", tensor.shape))
+    })?;
+    let side = |axis: usize| {
+        u32::try_from(tensor.size(axis))
+            .map_err(|_| Error::shape(name, "sides below 2^32", format!("{:?}", tensor.shape)))
+    };
+    let (height, width) = (side(rows)?, side(columns)?);
+    let mut pixels = Vec::with_capacity(tensor.size(rows) * tensor.size(columns) * 3);
+    for y in 0..tensor.size(rows) {
+        for x in 0..tensor.size(columns) {
+            for channel in 0..3 {
+                let value = tensor.at([rows, columns, channels], [y, x, channel]);
+                let byte = convert(value).ok_or_else(|| {
+                    let place = format!("{value} at row {y}, column {x}, channel {channel}");
+                    Error::invalid(name, format!("{place} is outside [0, 1]"))
+                })?;
+                pixels.push(byte);
+            }
+        }
+    }
+    Image::new(width, height, pixels)
+}
+
+/// Which axes of the shape are rows, columns and channels.
+fn image_axes(shape: &[i64]) -> Option<[usize; 3]> {
+    let lead = match shape {
+        [_, _, _] => 0,
+        [1, _, _, _] => 1,
+        _ => return None,
+    };
+    match shape[lead..] {
+        [3, _, _] => Some([lead + 1, lead + 2, lead]),
+        [_, _, 3] => Some([lead, lead + 1, lead + 2]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capi::tensor::{DEVICE_CPU, DLDevice};
+
+    fn tensor<T: Element>(
+        values: &mut [T],
+        shape: &mut [i64],
+        strides: Option<&mut [i64]>,
+    ) -> DLTensor {
+        DLTensor {
+            data: values.as_mut_ptr().cast(),
+            device: DLDevice { device_type: DEVICE_CPU, device_id: 0 },
+            ndim: shape.len() as i32,
+            dtype: T::TYPE,
+            shape: shape.as_mut_ptr(),
+            strides: strides.map_or(std::ptr::null_mut(), <[i64]>::as_mut_ptr),
+            byte_offset: 0,
+        }
+    }
+
+    #[test]
+    fn planar_and_interleaved_tensors_give_the_same_image() {
+        let mut planar = [1u8, 2, 11, 12, 21, 22];
+        let mut interleaved = [1u8, 11, 21, 2, 12, 22];
+        let mut floats = interleaved.map(|value| f32::from(value) / 255.0);
+        // SAFETY: values and shapes live during each call.
+        unsafe {
+            let expected = Image::new(2, 1, interleaved.to_vec()).unwrap();
+            let read = |tensor: DLTensor| copy_tensor_image(&raw const tensor, "image").unwrap();
+            assert_eq!(read(tensor(&mut planar, &mut [3, 1, 2], None)), expected);
+            assert_eq!(read(tensor(&mut interleaved, &mut [1, 1, 2, 3], None)), expected);
+            let channels_last = Some(&mut [6, 1, 6, 3][..]);
+            assert_eq!(read(tensor(&mut floats, &mut [1, 3, 1, 2], channels_last)), expected);
+            let refused = |tensor: DLTensor| copy_tensor_image(&raw const tensor, "image").err();
+            floats[4] = 1.5;
+            let error = refused(tensor(&mut floats, &mut [1, 2, 3], None)).unwrap().to_string();
+            assert!(error.contains("1.5 at row 0, column 1, channel 1"), "{error}");
+            let error = refused(tensor(&mut planar, &mut [6], None)).unwrap().to_string();
+            assert!(error.contains("[6]"), "{error}");
+            let mut turned = tensor(&mut planar, &mut [3, 1, 2], Some(&mut [2, 2, -1]));
+            assert!(matches!(refused(turned), Some(Error::Strides { .. })));
+            turned.device.device_type = 2;
+            assert!(matches!(refused(turned), Some(Error::Device { .. })));
+        }
+    }
+
+    #[test]
+    fn images_of_the_host_are_checked_and_turned_to_rgb() {
+        let pixels = [1u8, 2, 3, 0, 4, 5, 6, 0];
+        let mut image = simdetr_image_t {
+            struct_size: size_of::<simdetr_image_t>(),
+            data: pixels[4..].as_ptr(),
+            width: 1,
+            height: 2,
+            row_stride_bytes: -4,
+            pixel_format: SIMDETR_PIXEL_BGRA8,
+            reserved: 0,
+        };
+        // SAFETY: the rows lie in `pixels`.
+        unsafe {
+            assert_eq!(copy_image(&raw const image).unwrap().pixels, [6, 5, 4, 3, 2, 1]);
+            image.pixel_format = 6;
+            assert!(copy_image(&raw const image).unwrap_err().to_string().contains("6 is outside"));
+            image.pixel_format = 0;
+            image.data = std::ptr::null();
+            assert!(matches!(copy_image(&raw const image), Err(Error::NullPointer { .. })));
+            assert!(matches!(copy_image(std::ptr::null()), Err(Error::NullPointer { .. })));
+        }
+    }
+}
