@@ -13,6 +13,7 @@
 
 pub mod cancel;
 pub mod error;
+pub mod evaluator;
 mod guard;
 pub mod image;
 pub mod log;

@@ -204,6 +204,15 @@ impl Keys {
         self
     }
 
+    /// Integers; none is the default.
+    pub(super) fn integers(&mut self, key: &str, values: &[i64]) -> &mut Keys {
+        if !values.is_empty() {
+            let values = values.iter().map(|&value| toml::Value::Integer(value));
+            self.put(key, toml::Value::Array(values.collect()));
+        }
+        self
+    }
+
     /// A text; NULL is the default.
     pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> &mut Keys {
         if let Some(value) = value {
