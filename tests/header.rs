@@ -10,16 +10,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const SOURCES: &[&str] = &[
-    "version",
-    "status",
-    "error",
-    "log",
-    "cancel",
-    "run",
-    "workers",
-    "tensor",
-    "proposals",
-    "proposals_tensor",
+    "version", "status", "error", "log", "cancel", "run", "workers", "tensor", "image",
+    "proposals", "proposals_tensor", "store", "store_read", "evaluator",
 ];
 
 fn root() -> PathBuf {

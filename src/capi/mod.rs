@@ -23,6 +23,8 @@ pub mod proposals;
 pub mod proposals_tensor;
 pub mod run;
 pub mod status;
+pub mod store;
+pub mod store_read;
 pub mod tensor;
 pub mod version;
 pub mod workers;

@@ -101,6 +101,30 @@ pub unsafe extern "C" fn simdetr_proposals_destroy(proposals: *mut simdetr_propo
     unsafe { destroy(proposals) }
 }
 
+/// Says how many bytes a set of proposals holds.
+///
+/// @param[in] proposals The set.
+/// @param[out] bytes Memory of its arrays, whether used or kept for the next image.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the set `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposals_memory_bytes(
+    proposals: *const simdetr_proposals_t,
+    bytes: *mut u64,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(proposals, error, |proposals| {
+            output(bytes, "bytes")?.set(proposals.set.memory_bytes() as u64);
+            Ok(())
+        })
+    }
+}
+
 /// Gives borrowed pointers to everything.
 ///
 /// @param[in] proposals The set.

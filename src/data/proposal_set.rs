@@ -73,6 +73,23 @@ impl ProposalSet {
         &self.mask_runs[from as usize..to as usize]
     }
 
+    /// Bytes that the arrays hold, whether used or kept for the next image.
+    pub fn memory_bytes(&self) -> usize {
+        fn bytes<T>(array: &Vec<T>) -> usize {
+            array.capacity() * size_of::<T>()
+        }
+        bytes(&self.boxes)
+            + bytes(&self.region_shares)
+            + bytes(&self.levels)
+            + bytes(&self.cluster_counts)
+            + bytes(&self.scores)
+            + bytes(&self.vectors)
+            + bytes(&self.norms)
+            + bytes(&self.mask_grids)
+            + bytes(&self.mask_offsets)
+            + bytes(&self.mask_runs)
+    }
+
     /// Fills `cells`, as many as the grid of that mask has, with 0 and 1.
     pub fn draw_mask(&self, proposal: usize, cells: &mut [u8]) {
         let (mut at, mut value) = (0, 0);

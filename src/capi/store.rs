@@ -1,0 +1,379 @@
+//! `simdetr_proposal_store_t`: a folder of proposals, being written or being read.
+//!
+//! Writing needs exclusion; once finished, the same handle reads (`store_read`).
+
+use super::error::simdetr_error_t;
+use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
+use super::options::{Keys, Versioned, copy_options, init, write_struct};
+use super::pointers::{borrow, optional_text, output, text};
+use super::proposals::simdetr_proposals_t;
+use super::status::simdetr_status_t;
+use crate::data::store::{
+    ImageRecord, ImageStatus, StoreConfig, StoreReader, StoreWriter, StoredImage,
+};
+use crate::{Error, Result};
+use std::ffi::c_char;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Vectors are stored as 16-bit floats; the default.
+pub const SIMDETR_FEATURE_DTYPE_F16: i32 = 1;
+/// Vectors are stored as 32-bit floats.
+pub const SIMDETR_FEATURE_DTYPE_F32: i32 = 2;
+
+const FEATURE_DTYPES: &[&str] = &["f16", "f32"];
+
+/// A folder of proposals. While it is written, one thread at a time; a store that was opened or
+/// finished may be read by any number of threads.
+pub struct simdetr_proposal_store_t {
+    path: PathBuf,
+    state: State,
+    poison: Poison,
+}
+
+enum State {
+    Writing(Box<StoreWriter>),
+    Reading(Box<Reading>),
+    /// `finish` failed: what is on disk can be opened again.
+    Lost,
+}
+
+/// A store that is read, with the shard that was looked at last.
+pub(super) struct Reading {
+    pub(super) reader: StoreReader,
+    pub(super) shard: Mutex<Option<(usize, Vec<StoredImage>)>>,
+}
+
+impl Handle for simdetr_proposal_store_t {
+    const NAME: &'static str = "store";
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+}
+
+impl simdetr_proposal_store_t {
+    fn reading_from(path: &Path) -> Result<simdetr_proposal_store_t> {
+        let reader = StoreReader::open(path)?;
+        let reading = Reading { reader, shard: Mutex::new(None) };
+        Ok(simdetr_proposal_store_t {
+            path: path.into(),
+            state: State::Reading(Box::new(reading)),
+            poison: Poison::default(),
+        })
+    }
+
+    pub(super) fn reading(&self) -> Result<&Reading> {
+        match &self.state {
+            State::Reading(reading) => Ok(reading),
+            _ => Err(Error::invalid("store", "is being written; finish it before reading")),
+        }
+    }
+
+    fn writing(&mut self) -> Result<&mut StoreWriter> {
+        match &mut self.state {
+            State::Writing(writer) => Ok(writer),
+            State::Reading(_) => Err(Error::invalid("store", "is finished and cannot be changed")),
+            State::Lost => Err(Error::invalid("store", "could not be finished; open it again")),
+        }
+    }
+}
+
+/// How a store is written. Zero in a field is its default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_proposal_store_options_t {
+    /// `sizeof(simdetr_proposal_store_options_t)`.
+    pub struct_size: usize,
+    /// Must be 0; no field has a zero that is not its default.
+    pub set_mask: u64,
+    /// `SIMDETR_FEATURE_DTYPE_*`.
+    pub feature_dtype: i32,
+    /// Images in a shard, the unit in which a store is committed; 0 is 256.
+    pub shard_images: u32,
+    /// Identifies what decides the contents (encoder, configuration, seed): a store is continued
+    /// or merged only under an equal one. NULL is "".
+    pub fingerprint: *const c_char,
+    /// Id of the first image; 0 is 1. Another one begins a part of a larger set and must begin a
+    /// shard.
+    pub first_image_id: u32,
+    /// Must be 0.
+    pub reserved: u32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_proposal_store_options_t>() == 40);
+
+// SAFETY: `repr(C)`, size first, numbers and a pointer that may be NULL.
+unsafe impl Versioned for simdetr_proposal_store_options_t {
+    const NAME: &'static str = "simdetr_proposal_store_options_t";
+    const SMALLEST: usize = size_of::<simdetr_proposal_store_options_t>();
+}
+
+impl simdetr_proposal_store_options_t {
+    pub(super) fn config(&self) -> Result<StoreConfig> {
+        if self.reserved != 0 {
+            let name = "simdetr_proposal_store_options_t.reserved";
+            return Err(Error::invalid(name, format!("is {}, must be 0", self.reserved)));
+        }
+        let mut keys = Keys::new::<simdetr_proposal_store_options_t>(self.set_mask, 0)?;
+        keys.choice("feature_dtype", self.feature_dtype, FEATURE_DTYPES)?.integer(
+            "shard_images",
+            i64::from(self.shard_images),
+            0,
+        );
+        keys.finish()
+    }
+}
+
+/// Sets every field to its default and `struct_size` to the size given.
+///
+/// @param[out] options May be NULL.
+/// @param[in] struct_size `sizeof *options`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_proposal_store_options_init(
+    options: *mut simdetr_proposal_store_options_t,
+    struct_size: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { init(options, struct_size) }
+}
+
+/// Begins a store, or goes on with one that was begun with the same options.
+///
+/// @param[in] path Folder; made if need be.
+/// @param[in] dimensions Length of the vectors.
+/// @param[in] options NULL is all defaults.
+/// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_create(
+    path: *const c_char,
+    dimensions: usize,
+    options: *const simdetr_proposal_store_options_t,
+    out: *mut *mut simdetr_proposal_store_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (out, path, options, fingerprint) = unsafe {
+            let options = copy_options(options)?;
+            let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
+            (output(out, "out")?, Path::new(text(path, "path")?), options, fingerprint)
+        };
+        let config = options.config()?;
+        let settings = config.settings(dimensions, fingerprint.unwrap_or_default().into())?;
+        let writer = StoreWriter::open(path, settings, options.first_image_id.max(1))?;
+        out.set(into_handle(simdetr_proposal_store_t {
+            path: path.into(),
+            state: State::Writing(Box::new(writer)),
+            poison: Poison::default(),
+        }));
+        Ok(())
+    })
+}
+
+/// Opens a store for reading.
+///
+/// @param[in] path Folder.
+/// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_FORMAT` names a shard that is truncated, damaged or missing.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_open(
+    path: *const c_char,
+    out: *mut *mut simdetr_proposal_store_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (out, path) = unsafe { (output(out, "out")?, Path::new(text(path, "path")?)) };
+        out.set(into_handle(simdetr_proposal_store_t::reading_from(path)?));
+        Ok(())
+    })
+}
+
+/// Destroys a store handle. A store that is being written loses the images of its last shard
+/// unless it was full or `simdetr_proposal_store_finish` was called; nothing on disk is removed.
+///
+/// @param[in] store May be NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_proposal_store_destroy(store: *mut simdetr_proposal_store_t) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(store) }
+}
+
+/// Appends one image with its proposals. Images are numbered in the order in which they come.
+///
+/// @param[in] store A store that is being written.
+/// @param[in] image_path Relative path with `/`, which stands in the COCO file.
+/// @param[in] width Pixels of the upright image; 0 for an image that could not be read.
+/// @param[in] height Pixels of the upright image; 0 for an image that could not be read.
+/// @param[in] proposals NULL for none. Vectors must have the store's length.
+/// @param[out] image_id Id of the image; may be NULL.
+/// @param[out] error Optional.
+/// @return A status; nothing was appended unless it is 0.
+///
+/// One thread at a time on one store.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_append(
+    store: *mut simdetr_proposal_store_t,
+    image_path: *const c_char,
+    width: u32,
+    height: u32,
+    proposals: *const simdetr_proposals_t,
+    image_id: *mut u32,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle_mut(store, error, |store| {
+            let path = text(image_path, "image_path")?.to_string();
+            let none = simdetr_proposals_t::default();
+            let set = match proposals.is_null() {
+                true => &none.set,
+                false => &borrow(proposals, "proposals")?.set,
+            };
+            let writer = store.writing()?;
+            let id = writer.next_image_id();
+            let status = match width == 0 || height == 0 {
+                true => ImageStatus::Broken,
+                false => ImageStatus::Ok,
+            };
+            let message = String::new();
+            writer
+                .append(ImageRecord { image_id: id, path, width, height, status, message }, set)?;
+            if !image_id.is_null() {
+                output(image_id, "image_id")?.set(id);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Commits what is left. The handle can then read the store, if it holds an image.
+///
+/// @param[in] store A store that is being written.
+/// @param[out] error Optional.
+/// @return A status; after a failure the handle can only be destroyed, and the store be begun
+/// again where its last complete shard ends.
+///
+/// One thread at a time on one store.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_finish(
+    store: *mut simdetr_proposal_store_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle_mut(store, error, |store| {
+            store.writing()?;
+            if let State::Writing(writer) = std::mem::replace(&mut store.state, State::Lost) {
+                writer.finish()?;
+            }
+            store.state = simdetr_proposal_store_t::reading_from(&store.path)?.state;
+            Ok(())
+        })
+    }
+}
+
+/// What a store holds.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_proposal_store_counts_t {
+    /// `sizeof(simdetr_proposal_store_counts_t)`, set by the caller.
+    pub struct_size: usize,
+    /// Images, those without proposals included.
+    pub images_count: u64,
+    /// Id of the first image.
+    pub first_image_id: u64,
+    /// Proposals, which are rows of vectors and labels.
+    pub proposals_count: u64,
+    /// Files that hold them.
+    pub shards_count: u64,
+    /// Length of a vector.
+    pub dimensions: u64,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_proposal_store_counts_t>() == 48);
+
+// SAFETY: `repr(C)`, size first, plain numbers.
+unsafe impl Versioned for simdetr_proposal_store_counts_t {
+    const NAME: &'static str = "simdetr_proposal_store_counts_t";
+    const SMALLEST: usize = size_of::<simdetr_proposal_store_counts_t>();
+}
+
+/// Counts what a store holds.
+///
+/// @param[in] store A store that was opened or finished.
+/// @param[in,out] counts `struct_size` must be set; the rest is filled in.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the store `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_counts(
+    store: *const simdetr_proposal_store_t,
+    counts: *mut simdetr_proposal_store_counts_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(store, error, |store| {
+            let reader = &store.reading()?.reader;
+            let ids = reader.image_ids();
+            let found = simdetr_proposal_store_counts_t {
+                struct_size: size_of::<simdetr_proposal_store_counts_t>(),
+                images_count: ids.end - ids.start,
+                first_image_id: ids.start,
+                proposals_count: reader.proposals_count(),
+                shards_count: reader.shards_count() as u64,
+                dimensions: reader.settings().dimensions as u64,
+            };
+            write_struct(counts, &found)
+        })
+    }
+}
+
+/// Says how many bytes a store handle holds.
+///
+/// @param[in] store The store.
+/// @param[out] bytes The shard in memory: the one being written, or the one that was read last.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the store `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_proposal_store_memory_bytes(
+    store: *const simdetr_proposal_store_t,
+    bytes: *mut u64,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(store, error, |store| {
+            let held = match &store.state {
+                State::Writing(writer) => writer.memory_bytes(),
+                State::Reading(reading) => reading.memory_bytes(),
+                State::Lost => 0,
+            };
+            output(bytes, "bytes")?.set(held as u64);
+            Ok(())
+        })
+    }
+}
