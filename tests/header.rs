@@ -10,8 +10,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const SOURCES: &[&str] = &[
-    "version", "status", "error", "log", "cancel", "run", "workers", "tensor", "image",
-    "proposals", "proposals_tensor", "store", "store_read", "evaluator",
+    "version",
+    "status",
+    "error",
+    "log",
+    "cancel",
+    "run",
+    "workers",
+    "tensor",
+    "image",
+    "proposals",
+    "proposals_tensor",
+    "store",
+    "store_read",
+    "evaluator",
 ];
 
 fn root() -> PathBuf {

@@ -183,12 +183,17 @@ impl<'a, T: Element> Tensor<'a, T> {
         unsafe { self.data.add(offset).read() }
     }
 
-    /// Fills a dense tensor of exactly this shape.
-    pub(super) fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
+    /// Whether [`Tensor::write`] would take this shape.
+    pub(super) fn check_write(&self, name: &str, shape: &[i64]) -> Result<()> {
         if self.shape != shape {
             return Err(Error::shape(name, format!("{shape:?}"), format!("{:?}", self.shape)));
         }
-        self.dense(name)?;
+        self.dense(name).map(|_| ())
+    }
+
+    /// Fills a dense tensor of exactly this shape.
+    pub(super) fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
+        self.check_write(name, shape)?;
         if !values.is_empty() {
             // SAFETY: dense, of `values.len()` elements, and the host's to be written by us.
             unsafe { self.data.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
