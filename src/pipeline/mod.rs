@@ -1,1 +1,16 @@
-//! Being built.
+//! Stage 0 end to end: a folder of images becomes a detection data set without labels.
+//!
+//! A run lives in one folder (design.md §6). Each step reads what the step before left there and
+//! can be repeated; a killed step goes on where it stopped and ends with the same bytes.
+//!
+//! ```text
+//! extract  images ▶ proposals/*.arrow        (patent ¶32-34, ¶53, ¶57-63)
+//! cluster  proposals ▶ clusters.safetensors  (patent ¶35, ¶55)
+//! export   both ▶ T0.json                    (Algorithm 1: T_0)
+//! report   all of it ▶ report.html
+//! ```
+
+pub mod config;
+pub mod folder_extraction;
+pub mod image_extractor;
+pub mod workspace;

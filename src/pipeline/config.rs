@@ -1,0 +1,67 @@
+//! The configuration of a run: the one TOML document of `--config`, every key with its default.
+//!
+//! Each table is the options struct of one room; the C options have the same field names.
+
+use crate::data::image::{ImageLimits, ResizeRule};
+use crate::data::store::StoreConfig;
+use crate::encoder::source::EncoderOptions;
+use crate::proposals::ProposalConfig;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How proposals are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Local clustering of feature maps (patent ¶32).
+    #[default]
+    Spectral,
+}
+
+impl Method {
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a name that is neither `spectral` nor `selective-search`.
+    pub fn from_name(name: &str) -> Result<Method> {
+        match name {
+            "spectral" => Ok(Method::Spectral),
+            other => {
+                let reason = format!("`{other}` is not spectral");
+                Err(Error::invalid("method", reason))
+            }
+        }
+    }
+}
+
+/// What results depend on. `threads` is not here: it changes no byte.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunConfig {
+    /// Key of every random number. Default 0.
+    pub seed: u64,
+    /// Default `spectral`.
+    pub method: Method,
+    /// What an image may cost.
+    pub limits: ImageLimits,
+    /// The size that the encoder sees.
+    pub resize: ResizeRule,
+    /// Where feature maps come from.
+    pub encoder: EncoderOptions,
+    /// Local clustering and its filters.
+    pub proposals: ProposalConfig,
+    /// The proposal store.
+    pub store: StoreConfig,
+}
+
+impl RunConfig {
+    /// Checks every table.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the first key that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        self.limits.validate()?;
+        self.resize.validate()?;
+        self.encoder.validate()?;
+        self.proposals.validate()?;
+        self.store.validate()
+    }
+}

@@ -1,0 +1,155 @@
+//! A folder of images into a proposal store, in waves, in the order of the image ids.
+//!
+//! Every thread takes one image at a time; a wave's results are appended in order, so the store's
+//! bytes do not depend on threads, and memory is bounded by the wave and the shard. A killed call
+//! goes on after its last complete shard (design.md §6).
+
+use crate::control::Control;
+use crate::data::folder::FolderImage;
+use crate::data::image::decode;
+use crate::data::proposal_set::ProposalSet;
+use crate::data::store::{ImageRecord, ImageStatus, StoreWriter};
+use crate::pipeline::image_extractor::ImageExtractor;
+use crate::proposals::{ExtractCounts, Scratch};
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Images of one wave for each thread: enough that a slow one does not idle the others for long,
+/// few enough that a wave's results stay small.
+const WAVE_IMAGES_PER_THREAD: usize = 8;
+
+/// A file that is no readable image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenImage {
+    /// Relative to the folder of images.
+    pub path: String,
+    pub reason: String,
+}
+
+/// What one call did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FolderReport {
+    /// Files that could be images.
+    pub images_count: u64,
+    /// Images that an earlier, killed call had committed.
+    pub images_resumed: u64,
+    /// Files that this call skipped, with the reason.
+    pub broken: Vec<BrokenImage>,
+    /// Proposals in the store.
+    pub proposals_count: u64,
+    /// What local clustering did in this call, summed over its images.
+    pub counts: ExtractCounts,
+}
+
+/// What one image came to.
+struct Outcome {
+    record: ImageRecord,
+    proposals: ProposalSet,
+    counts: ExtractCounts,
+}
+
+/// Extracts `images` of `folder` into the store that `writer` fills, from the first image that is
+/// not there yet. `strict` makes a broken image an error.
+///
+/// # Errors
+/// Under `strict` the broken image's own error; [`Error::Cancelled`] and what the progress
+/// callback answers; [`Error::Io`] of the store; those of the encoder. What was committed stays.
+pub fn extract_folder(
+    extractor: &ImageExtractor,
+    folder: &Path,
+    images: &[FolderImage],
+    mut writer: StoreWriter,
+    strict: bool,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<FolderReport> {
+    let total = images.len() as u64;
+    let done = (writer.next_image_id() as usize - 1).min(images.len());
+    let mut report = FolderReport {
+        images_count: total,
+        images_resumed: done as u64,
+        ..FolderReport::default()
+    };
+    let scratches = ScratchPool::default();
+    let wave_images = workers.count() * WAVE_IMAGES_PER_THREAD;
+    control.report("extract", done as u64, total)?;
+    for wave in images[done..].chunks(wave_images) {
+        let outcomes = workers.try_map(wave.len(), |index| {
+            control.check()?;
+            scratches.lend(|scratch| one_image(extractor, folder, &wave[index], strict, scratch))
+        })?;
+        for outcome in outcomes {
+            if outcome.record.status == ImageStatus::Broken {
+                let (path, reason) = (outcome.record.path.clone(), outcome.record.message.clone());
+                log::warn!("{path} was skipped: {reason}");
+                report.broken.push(BrokenImage { path, reason });
+            }
+            report.counts.add(&outcome.counts);
+            let image_id = outcome.record.image_id;
+            writer.append(outcome.record, &outcome.proposals)?;
+            report.proposals_count = writer.proposals_count();
+            control.report("extract", u64::from(image_id), total)?;
+        }
+    }
+    report.proposals_count = writer.proposals_count();
+    if done < images.len() {
+        writer.finish()?;
+    }
+    Ok(report)
+}
+
+fn one_image(
+    extractor: &ImageExtractor,
+    folder: &Path,
+    image: &FolderImage,
+    strict: bool,
+    scratch: &mut Scratch,
+) -> Result<Outcome> {
+    let mut proposals = ProposalSet::default();
+    proposals.clear(extractor.dimensions());
+    let record = |width, height, status, message| ImageRecord {
+        image_id: image.image_id,
+        path: image.relative_path.clone(),
+        width,
+        height,
+        status,
+        message,
+    };
+    let limits = &extractor.config().limits;
+    let pixels = match decode::read(&image.path(folder), limits) {
+        Ok(pixels) => pixels,
+        Err(error) if strict || !is_about_the_image(&error) => return Err(error),
+        Err(error) => {
+            let record = record(0, 0, ImageStatus::Broken, error.to_string());
+            return Ok(Outcome { record, proposals, counts: ExtractCounts::default() });
+        }
+    };
+    // Threads are busy with images of their own; one image uses the thread it is on.
+    let workers = Workers::caller();
+    let counts = extractor.extract(&pixels, image.image_id, &workers, scratch, &mut proposals)?;
+    let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
+    Ok(Outcome { record, proposals, counts })
+}
+
+/// A broken file is the image's own trouble; anything else would hit every image.
+fn is_about_the_image(error: &Error) -> bool {
+    matches!(error, Error::ImageDecode { .. } | Error::ImageTooLarge { .. } | Error::Io { .. })
+}
+
+/// Scratch memory that threads borrow, at most one for each thread that works at once.
+#[derive(Default)]
+struct ScratchPool {
+    free: Mutex<Vec<Scratch>>,
+}
+
+impl ScratchPool {
+    fn lend<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = free().pop().unwrap_or_default();
+        let answer = work(&mut scratch);
+        free().push(scratch);
+        answer
+    }
+}

@@ -1,0 +1,108 @@
+//! One image to its proposals: resize, encode, then local clustering or Selective Search.
+//!
+//! The single place where images meet proposals: the C ABI's extractor and the extraction of
+//! folders both call it. Patent ¶32-34, ¶53; Table 8 for Selective Search.
+
+use crate::data::image::{Image, ResizeRule, resize};
+use crate::data::proposal_set::ProposalSet;
+use crate::encoder::Encoder;
+use crate::pipeline::config::RunConfig;
+use crate::proposals::{ExtractCounts, Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// Finds the proposals of images with one encoder and one configuration. Shared by threads; what
+/// changes during a call lives in the [`Scratch`] that the caller brings.
+pub struct ImageExtractor {
+    encoder: Arc<dyn Encoder>,
+    extractor: Extractor,
+    resize: ResizeRule,
+    config: RunConfig,
+}
+
+impl ImageExtractor {
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the key that is out of range.
+    pub fn new(encoder: Arc<dyn Encoder>, config: &RunConfig) -> Result<ImageExtractor> {
+        config.validate()?;
+        // The encoder knows what it can divide; a coarser rule of the user's stays.
+        let side_multiple = config.resize.side_multiple.max(encoder.side_multiple() as u32);
+        let resize = ResizeRule { side_multiple, ..config.resize.clone() };
+        resize.validate()?;
+        let extractor = Extractor::new(config.proposals.clone())?;
+        Ok(ImageExtractor { encoder, extractor, resize, config: config.clone() })
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Arc<dyn Encoder> {
+        &self.encoder
+    }
+
+    /// The configuration that the extractor was made with.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Length of the proposals' vectors: the channels of the encoder's first map.
+    pub fn dimensions(&self) -> usize {
+        self.encoder.maps()[0].channels
+    }
+
+    /// Finds the proposals of one upright image into `proposals`, whose memory is used again.
+    /// Boxes are in pixels of `image`.
+    ///
+    /// # Errors
+    /// Those of the encoder; [`Error::Internal`] if it answers for another number of images.
+    pub fn extract(
+        &self,
+        image: &Image,
+        image_id: u32,
+        workers: &Workers,
+        scratch: &mut Scratch,
+        proposals: &mut ProposalSet,
+    ) -> Result<ExtractCounts> {
+        let (width, height) = match self.encoder.fixed_size() {
+            Some((height, width)) => (width as u32, height as u32),
+            None => self.resize.target(image.width, image.height),
+        };
+        let resized = resize(image, width, height)?;
+        let mut encoded = self.encoder.encode(std::slice::from_ref(&resized), workers)?;
+        let maps = encoded
+            .pop()
+            .ok_or_else(|| Error::Internal { reason: "the encoder gave no maps".into() })?;
+        let geometry = ImageGeometry {
+            original_width: image.width as usize,
+            original_height: image.height as usize,
+            resized_width: width as usize,
+            resized_height: height as usize,
+        };
+        let described = self.encoder.maps().iter().zip(&maps);
+        let levels: Vec<LevelMap<'_>> = described
+            .map(|(description, map)| LevelMap {
+                map: map.view(),
+                stride: description.stride,
+                groups: &description.groups,
+            })
+            .collect();
+        let maps = ImageMaps { maps: &levels, geometry, image_id };
+        self.extract_maps(&maps, workers, scratch, proposals)
+    }
+
+    /// The same from feature maps that the caller has, deepest first; only local clustering can
+    /// start there. Makes no allocation once `scratch` and `proposals` are warm and `workers` is
+    /// the caller's thread.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`]; [`Error::InvalidArgument`] with Selective Search, which
+    /// needs the image.
+    pub fn extract_maps(
+        &self,
+        maps: &ImageMaps<'_>,
+        workers: &Workers,
+        scratch: &mut Scratch,
+        proposals: &mut ProposalSet,
+    ) -> Result<ExtractCounts> {
+        self.extractor.extract(maps, self.config.seed, workers, scratch, proposals)
+    }
+}
