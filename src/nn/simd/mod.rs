@@ -9,6 +9,8 @@ mod lanes;
 pub mod max_pool;
 
 pub mod panels;
+pub mod rows;
+pub mod score_int8;
 pub mod winograd;
 
 use std::sync::OnceLock;

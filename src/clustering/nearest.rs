@@ -1,0 +1,282 @@
+//! The best centroid of each vector, exactly, at the price of a rough search.
+//!
+//! Ranking centroids by `<x, c> + bias` serves both metrics (`Centroids::biases`). A filter scores
+//! every pair roughly and knows how wrong it can be; only centroids whose rough score could still
+//! hide the best are scored in f32. So a label does not depend on the filter, nor on the tile or
+//! block in which its vector was searched. The idea is that of two-stage search with guaranteed
+//! bounds (reference/performance.md §2: score in low precision, check in high precision).
+
+use super::centroids::Centroids;
+use super::filter_f32::F32Filter;
+use super::filter_int8::{Int8Filter, Int8Rows};
+use crate::nn::simd::{Level, rows};
+
+/// A label that guesses nothing.
+pub(super) const NO_GUESS: u32 = u32::MAX;
+
+/// Centroids made ready for searching.
+pub(super) struct Nearest<'a> {
+    centroids: &'a Centroids,
+    biases: Vec<f32>,
+    filter: Filter,
+    level: Level,
+}
+
+enum Filter {
+    Int8(Int8Filter),
+    F32(F32Filter),
+}
+
+/// What a search keeps between calls.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    contest: Contest,
+    int8: Int8Rows,
+    f32_scores: Vec<f32>,
+    picks: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+/// A centroid that a filter could not rule out, with its rough score.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    class: u32,
+    score: f32,
+}
+
+/// Who is still in the running for each row.
+#[derive(Debug, Default)]
+pub(super) struct Contest {
+    /// Rough scores at or below cannot belong to the best centroid.
+    pub thresholds: Vec<f32>,
+    /// How far a rough score may be from the exact score less the row's offset.
+    pub slacks: Vec<f32>,
+    /// What the filter leaves out of all scores of a row.
+    pub offsets: Vec<f32>,
+    candidates: Vec<Vec<Candidate>>,
+}
+
+impl Contest {
+    fn start(&mut self, count: usize) {
+        for values in [&mut self.slacks, &mut self.offsets] {
+            values.clear();
+            values.resize(count, 0.0);
+        }
+        self.thresholds.clear();
+        self.thresholds.resize(count, f32::NEG_INFINITY);
+        self.candidates.iter_mut().for_each(Vec::clear);
+        if self.candidates.len() < count {
+            self.candidates.resize(count, Vec::new());
+        }
+    }
+
+    /// Takes in a score above the row's threshold. The best centroid's rough score is at most two
+    /// slacks below any other's.
+    #[inline]
+    pub fn offer(&mut self, row: usize, class: u32, score: f32) {
+        self.candidates[row].push(Candidate { class, score });
+        let threshold = score - 2.0 * self.slacks[row];
+        self.thresholds[row] = self.thresholds[row].max(threshold);
+    }
+}
+
+impl<'a> Nearest<'a> {
+    /// Makes `centroids` ready, for the widest instructions of this processor.
+    pub fn new(centroids: &'a Centroids) -> Nearest<'a> {
+        let biases = centroids.biases();
+        let filter = if Int8Filter::is_available() {
+            Filter::Int8(Int8Filter::new(centroids, &biases))
+        } else {
+            Filter::F32(F32Filter::new(centroids, &biases))
+        };
+        Nearest { centroids, biases, filter, level: Level::best() }
+    }
+
+    /// Bytes that the filter for so many centroids takes, at most.
+    pub fn memory_bytes(classes: usize, dimensions: usize) -> usize {
+        if Int8Filter::is_available() {
+            Int8Filter::memory_bytes(classes, dimensions)
+        } else {
+            F32Filter::memory_bytes(classes, dimensions)
+        }
+    }
+
+    /// Bytes of [`Scratch`] for searching `count` rows, but for the candidates.
+    pub fn scratch_bytes(count: usize, dimensions: usize) -> usize {
+        if Int8Filter::is_available() {
+            Int8Rows::memory_bytes(count, dimensions)
+        } else {
+            F32Filter::scratch_bytes(count)
+        }
+    }
+
+    /// Replaces each label, a guess or [`NO_GUESS`], by the class with the highest score, the
+    /// lowest of equals, and writes that score. A good guess makes the search faster and changes
+    /// nothing else.
+    pub fn search(
+        &self,
+        vectors: &[f32],
+        labels: &mut [u32],
+        scores: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let dimensions = self.centroids.dimensions();
+        scratch.contest.start(labels.len());
+        match &self.filter {
+            Filter::Int8(filter) => {
+                filter.prepare(vectors, &mut scratch.int8, &mut scratch.contest);
+            }
+            Filter::F32(filter) => filter.prepare(vectors, &mut scratch.contest),
+        }
+        for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
+            if labels[row] != NO_GUESS {
+                let mut score = [0.0];
+                self.score(vector, &labels[row..=row], &mut score);
+                let contest = &mut scratch.contest;
+                contest.thresholds[row] = score[0] - contest.offsets[row] - contest.slacks[row];
+            }
+        }
+        match &self.filter {
+            Filter::Int8(filter) => filter.scan(&scratch.int8, &mut scratch.contest),
+            Filter::F32(filter) => {
+                filter.scan(vectors, &mut scratch.f32_scores, &mut scratch.contest);
+            }
+        }
+        for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
+            (labels[row], scores[row]) = self.decide(row, vector, scratch);
+        }
+    }
+
+    /// The best of a row's candidates by their f32 scores.
+    fn decide(&self, row: usize, vector: &[f32], scratch: &mut Scratch) -> (u32, f32) {
+        let threshold = scratch.contest.thresholds[row];
+        let running = scratch.contest.candidates[row].iter();
+        let running = running.filter(|candidate| candidate.score > threshold);
+        scratch.picks.clear();
+        scratch.picks.extend(running.map(|candidate| candidate.class));
+        scratch.scores.resize(scratch.picks.len(), 0.0);
+        self.score(vector, &scratch.picks, &mut scratch.scores);
+        let mut best = (NO_GUESS, f32::NEG_INFINITY);
+        for (class, score) in scratch.picks.iter().zip(&scratch.scores) {
+            if *score > best.1 || (*score == best.1 && *class < best.0) {
+                best = (*class, *score);
+            }
+        }
+        best
+    }
+
+    fn score(&self, vector: &[f32], classes: &[u32], scores: &mut [f32]) {
+        rows::products(self.level, vector, self.centroids.values(), classes, scores);
+        for (class, score) in classes.iter().zip(scores) {
+            *score += self.biases[*class as usize];
+        }
+    }
+}
+
+/// The lowest class of each set of equal centroids; the others can win no row.
+pub(super) fn distinct(centroids: &Centroids) -> Vec<u32> {
+    let compare = |a: &u32, b: &u32| {
+        let (a, b) = (centroids.row(*a as usize), centroids.row(*b as usize));
+        let differing = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
+        differing.unwrap_or(std::cmp::Ordering::Equal)
+    };
+    let mut classes: Vec<u32> = (0..centroids.classes() as u32).collect();
+    // Stable, so the lowest class of equals comes first and is the one that stays.
+    classes.sort_by(compare);
+    classes.dedup_by(|later, earlier| compare(later, earlier).is_eq());
+    classes.sort_unstable();
+    classes
+}
+
+/// Bound of the rounding errors of an f32 inner product, relative to the product of the lengths:
+/// the classical n u / (1 - n u) (Higham, "Accuracy and Stability of Numerical Algorithms" §3.1)
+/// with room for the few operations around it.
+pub(super) fn rounding_bound(dimensions: usize) -> f32 {
+    (dimensions + 16) as f32 * f32::EPSILON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clustering::Metric;
+    use crate::random::{Purpose, Random, StreamKey};
+
+    fn draw(count: usize, dimensions: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(StreamKey::new(seed, Purpose::Sampling));
+        (0..count * dimensions).map(|_| random.normal() as f32 + 0.5).collect()
+    }
+
+    /// Scores in f64, plain loops.
+    fn exact(vector: &[f32], centroids: &Centroids) -> Vec<f64> {
+        let score = |class| {
+            let row: &[f32] = centroids.row(class);
+            let dot: f64 = vector.iter().zip(row).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
+            match centroids.metric() {
+                Metric::Spherical => dot,
+                Metric::Euclidean => dot - 0.5 * square,
+            }
+        };
+        (0..centroids.classes()).map(score).collect()
+    }
+
+    fn filters(centroids: &Centroids) -> Vec<Filter> {
+        let biases = centroids.biases();
+        let mut filters = vec![Filter::F32(F32Filter::new(centroids, &biases))];
+        if Int8Filter::is_available() {
+            filters.push(Filter::Int8(Int8Filter::new(centroids, &biases)));
+        }
+        filters
+    }
+
+    #[test]
+    fn labels_are_those_of_brute_force_in_f64() {
+        for metric in [Metric::Spherical, Metric::Euclidean] {
+            for (count, classes, dimensions) in
+                [(1, 1, 1), (30, 33, 5), (100, 70, 64), (15, 300, 130)]
+            {
+                let vectors = draw(count, dimensions, 1);
+                let values = draw(classes, dimensions, 2);
+                let centroids = Centroids::new(values, classes, dimensions, metric).unwrap();
+                for filter in filters(&centroids) {
+                    let level = Level::best();
+                    let biases = centroids.biases();
+                    let nearest = Nearest { centroids: &centroids, biases, filter, level };
+                    let mut labels = vec![NO_GUESS; count];
+                    let (mut scores, mut scratch) = (vec![0.0; count], Scratch::default());
+                    nearest.search(&vectors, &mut labels, &mut scores, &mut scratch);
+                    for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
+                        let exact = exact(vector, &centroids);
+                        let best = exact.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        assert!(exact[labels[row] as usize] > best - 1e-4);
+                        assert!((f64::from(scores[row]) - best).abs() < 1e-3);
+                    }
+                    let (cold, cold_scores) = (labels.clone(), scores.clone());
+                    labels
+                        .iter_mut()
+                        .zip(0..)
+                        .for_each(|(label, row)| *label = row % classes as u32);
+                    nearest.search(&vectors, &mut labels, &mut scores, &mut scratch);
+                    assert_eq!((labels, scores), (cold, cold_scores));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_lowest_of_equal_centroids_wins() {
+        let rows = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+        let centroids =
+            Centroids::new(rows.as_flattened().to_vec(), 4, 2, Metric::Spherical).unwrap();
+        assert_eq!(distinct(&centroids), [0, 1]);
+        let (mut labels, mut scores) = ([3, NO_GUESS], [0.0; 2]);
+        let vectors = [2.0, 1.0, 1.0, 2.0];
+        Nearest::new(&centroids).search(
+            &vectors,
+            &mut labels,
+            &mut scores,
+            &mut Scratch::default(),
+        );
+        assert_eq!((labels, scores), ([0, 1], [2.0, 2.0]));
+    }
+}
