@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`onnx`] | an ONNX file, run by a libonnxruntime that is found at run time |
 //! | [`host`] | a callback of the host |
+//! | [`resnet`] | a ResNet from a safetensors file |
 //! | [`source`] | the choice between them by name and by content |
 
 pub mod descriptor;
@@ -20,6 +21,7 @@ mod onnx_library;
 mod onnx_maps;
 #[cfg_attr(not(feature = "onnx"), path = "onnx_absent.rs")]
 mod onnx_session;
+pub mod resnet;
 pub mod source;
 
 use crate::Result;

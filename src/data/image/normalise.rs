@@ -37,7 +37,7 @@ impl Normalisation {
 
     /// The 256 possible results of each channel, in the order of operations of torchvision's
     /// `to_tensor` and `normalize`, hence equal to theirs to the last bit.
-    fn table(&self) -> [[f32; 256]; 3] {
+    pub fn table(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             std::array::from_fn(|level| {
                 (level as f32 / 255.0 - self.mean[channel]) / self.deviation[channel]

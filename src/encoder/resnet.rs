@@ -1,0 +1,236 @@
+//! A ResNet as encoder: its deeper maps of normalised images (patent ¶32, ¶53).
+
+use super::source::EncoderOptions;
+use super::{Encoder, MapDescription, common_multiple, fingerprint};
+use crate::backbone::architecture::Architecture;
+use crate::backbone::checkpoint::read_file;
+use crate::backbone::resnet::{ResNet, ResNetPlan};
+use crate::data::feature_map::FeatureMap;
+use crate::data::image::{Image, Normalisation};
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Maps that are taken where none are asked for (patent ¶53: the two top-most).
+const LAYERS: [&str; 2] = ["layer4", "layer3"];
+
+/// A ResNet, the maps that are taken of it, and memory of earlier runs.
+#[derive(Debug)]
+pub struct ResNetEncoder {
+    network: ResNet,
+    normalisation: Normalisation,
+    maps: Vec<MapDescription>,
+    /// Stage of each map, 0 to 3.
+    stages: Vec<usize>,
+    fingerprint: String,
+    /// Plans that no run holds, the last used at the end.
+    plans: Mutex<Vec<ResNetPlan>>,
+}
+
+impl ResNetEncoder {
+    /// Reads a safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`ResNetEncoder::from_bytes`].
+    pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<ResNetEncoder> {
+        ResNetEncoder::read(&read_file(path)?, &path.display().to_string(), options)
+    }
+
+    /// Reads a safetensors file at hand. `options` name the layers and the normalisation.
+    ///
+    /// # Errors
+    /// As [`crate::backbone::resnet_weights::ResNetWeights::from_safetensors`];
+    /// [`Error::InvalidArgument`] for a layer that a ResNet does not have or that is named twice.
+    pub fn from_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<ResNetEncoder> {
+        ResNetEncoder::read(bytes, "weights in memory", options)
+    }
+
+    fn read(bytes: &[u8], source: &str, options: &EncoderOptions) -> Result<ResNetEncoder> {
+        let normalisation =
+            Normalisation { mean: options.image_mean, deviation: options.image_deviation };
+        normalisation.validate()?;
+        let network = ResNet::from_safetensors(bytes, source)?;
+        let (maps, stages) = choose_maps(network.architecture(), &options.layers)?;
+        Ok(ResNetEncoder {
+            network,
+            normalisation,
+            maps,
+            stages,
+            fingerprint: fingerprint::of_bytes("resnet", bytes),
+            plans: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &ResNet {
+        &self.network
+    }
+
+    fn encode_one(&self, image: &Image, workers: &Workers) -> Result<Vec<FeatureMap>> {
+        let (height, width) = (image.height as usize, image.width as usize);
+        let mut plan = self.take_plan(height, width)?;
+        let [red, green, blue] = self.normalisation.table();
+        plan.fill(workers, |_, y, row| {
+            let pixels = &image.pixels[y * width * 3..(y + 1) * width * 3];
+            for (target, source) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
+                target[0] = red[usize::from(source[0])];
+                target[1] = green[usize::from(source[1])];
+                target[2] = blue[usize::from(source[2])];
+            }
+        });
+        self.network.forward(&mut plan, workers);
+        let map = |index| {
+            let ((height, width, channels), values) = plan.map(index, 0);
+            FeatureMap { values, height, width, channels }
+        };
+        let maps = (0..self.stages.len()).map(map).collect();
+        self.keep_plan(plan, workers.count());
+        Ok(maps)
+    }
+
+    /// A plan of an earlier run on images of this size, or a new one.
+    fn take_plan(&self, height: usize, width: usize) -> Result<ResNetPlan> {
+        let mut plans = self.plans();
+        if let Some(index) = plans.iter().position(|plan| plan.input_size() == (1, height, width)) {
+            return Ok(plans.remove(index));
+        }
+        drop(plans);
+        self.network.plan(1, height, width, &self.stages)
+    }
+
+    /// Keeps a plan for the next image of its size, at the cost of the one that was used least
+    /// recently.
+    fn keep_plan(&self, plan: ResNetPlan, workers_count: usize) {
+        let mut plans = self.plans();
+        if plans.len() >= PLANS_KEPT.max(workers_count) {
+            plans.remove(0);
+        }
+        plans.push(plan);
+    }
+
+    fn plans(&self) -> MutexGuard<'_, Vec<ResNetPlan>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Plans that are kept for later images at least; one more for each further worker.
+const PLANS_KEPT: usize = 2;
+
+/// The maps that `layers` name, deepest first, and their stages.
+fn choose_maps(
+    architecture: &Architecture,
+    layers: &[String],
+) -> Result<(Vec<MapDescription>, Vec<usize>)> {
+    let default = LAYERS.map(String::from);
+    let layers = if layers.is_empty() { &default[..] } else { layers };
+    let mut stages = Vec::new();
+    for layer in layers {
+        let stage = layer.strip_prefix("layer").and_then(|digit| match digit {
+            "1" | "2" | "3" | "4" => digit.parse::<usize>().ok(),
+            _ => None,
+        });
+        match stage.map(|stage| stage - 1) {
+            Some(stage) if !stages.contains(&stage) => stages.push(stage),
+            Some(_) => return Err(Error::invalid("layers", format!("`{layer}` is named twice"))),
+            None => {
+                let reason = format!("`{layer}` is none of layer1, layer2, layer3, layer4");
+                return Err(Error::invalid("layers", reason));
+            }
+        }
+    }
+    stages.sort_unstable_by(|a, b| b.cmp(a));
+    let describe = |&stage: &usize| {
+        let stride = Architecture::stage_stride(stage);
+        let name = format!("layer{}", stage + 1);
+        MapDescription::new(name, architecture.stage_channels(stage), stride)
+    };
+    Ok((stages.iter().map(describe).collect(), stages))
+}
+
+impl Encoder for ResNetEncoder {
+    fn maps(&self) -> &[MapDescription] {
+        &self.maps
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn side_multiple(&self) -> usize {
+        common_multiple(self.maps.iter().map(|map| map.stride))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let plans: usize = self.plans().iter().map(ResNetPlan::memory_bytes).sum();
+        self.network.memory_bytes() + plans
+    }
+
+    /// With as many images as workers, each worker takes whole images and nobody waits between
+    /// layers; fewer images are shared layer by layer. The maps are the same to the last bit.
+    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
+        if images.len() >= workers.count() {
+            let alone = Workers::caller();
+            return workers.try_map(images.len(), |index| self.encode_one(&images[index], &alone));
+        }
+        images.iter().map(|image| self.encode_one(image, workers)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/resnet/contrastive.safetensors");
+
+    fn image(width: u32, height: u32, seed: u32) -> Image {
+        let count = width * height * 3;
+        let bytes =
+            (0..count).map(|index| (index.wrapping_mul(2_654_435_761 + 2 * seed) >> 24) as u8);
+        Image::new(width, height, bytes.collect()).unwrap()
+    }
+
+    #[test]
+    fn maps_are_named_deepest_first_with_channels_and_strides() {
+        let encoder = ResNetEncoder::from_bytes(CHECKPOINT, &EncoderOptions::default()).unwrap();
+        let maps: Vec<_> = encoder
+            .maps()
+            .iter()
+            .map(|map| (map.name.as_str(), map.channels, map.stride))
+            .collect();
+        assert_eq!(maps, [("layer4", 16, 32), ("layer3", 8, 16)]);
+        assert_eq!(encoder.side_multiple(), 32);
+        let layers = vec!["layer1".into(), "layer3".into()];
+        let options = EncoderOptions { layers, ..EncoderOptions::default() };
+        let encoder = ResNetEncoder::from_bytes(CHECKPOINT, &options).unwrap();
+        assert_eq!(encoder.maps()[0].name, "layer3");
+        assert_eq!((encoder.side_multiple(), encoder.maps().len()), (16, 2));
+    }
+
+    #[test]
+    fn unknown_and_repeated_layers_are_refused() {
+        for layers in [["layer5", "layer4"], ["layer4", "layer4"], ["layer04", "layer3"]] {
+            let layers = layers.map(String::from).to_vec();
+            let options = EncoderOptions { layers, ..EncoderOptions::default() };
+            let error = ResNetEncoder::from_bytes(CHECKPOINT, &options).unwrap_err();
+            assert!(
+                matches!(error, Error::InvalidArgument { argument, .. } if argument == "layers")
+            );
+        }
+    }
+
+    #[test]
+    fn images_of_any_sizes_give_the_same_bits_alone_together_and_on_any_threads() {
+        let encoder = ResNetEncoder::from_bytes(CHECKPOINT, &EncoderOptions::default()).unwrap();
+        let images = [image(64, 32, 1), image(32, 96, 2), image(64, 32, 3)];
+        let alone = encoder.encode(&images, &Workers::caller()).unwrap();
+        assert_eq!((alone[1][0].height, alone[1][0].width, alone[1][1].height), (3, 1, 6));
+        assert_ne!(alone[0], alone[2]);
+        for threads in [2, 3, 7] {
+            let workers = Workers::with_threads(threads).unwrap();
+            assert_eq!(encoder.encode(&images, &workers).unwrap(), alone);
+            assert_eq!(encoder.encode(&images[..1], &workers).unwrap()[0], alone[0]);
+        }
+        assert!(encoder.memory_bytes() > encoder.network().memory_bytes());
+    }
+}
