@@ -2,6 +2,8 @@
 //! runs, because the machine may be busy. `cargo bench --bench encoders`.
 
 use simdetr::data::image::Image;
+use simdetr::encoder::Encoder;
+use simdetr::encoder::default::DefaultEncoder;
 use simdetr::encoder::descriptor::Descriptor;
 use simdetr::workers::Workers;
 use std::time::Instant;
@@ -21,10 +23,22 @@ fn main() {
     let (width, height) = (640, 480);
     let pixels = (0..width * height * 3).map(|index| (index * 7919 % 251) as u8).collect();
     let image = Image { width, height, pixels };
-    let descriptor = Descriptor::default();
     let workers = Workers::caller();
+
+    let descriptor = Descriptor::default();
     let time = best_ms(|| {
         std::hint::black_box(descriptor.maps(&image, &[32, 16], &workers));
     });
-    println!("descriptor maps, strides 32 and 16: {time:.2} ms");
+    println!("training-free channels, strides 32 and 16: {time:.2} ms");
+
+    match DefaultEncoder::new() {
+        Ok(encoder) => {
+            let images = [image];
+            let time = best_ms(|| {
+                std::hint::black_box(encoder.encode(&images, &workers).ok());
+            });
+            println!("default encoder, these channels included: {time:.2} ms");
+        }
+        Err(error) => println!("default encoder: {error}"),
+    }
 }

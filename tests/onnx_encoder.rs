@@ -1,9 +1,9 @@
 //! ONNX encoders against the maps of Python's onnxruntime, and what goes wrong with them.
 #![cfg(feature = "onnx")]
 
+mod golden_file;
 mod onnx_runtime;
 
-use safetensors::SafeTensors;
 use simdetr::Error;
 use simdetr::data::feature_map::FeatureMap;
 use simdetr::data::image::Image;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/onnx").join(name)
+    golden_file::path("onnx").join(name)
 }
 
 fn options(library: &Path) -> EncoderOptions {
@@ -36,15 +36,8 @@ fn image(height: u32, width: u32) -> Image {
 }
 
 fn assert_golden(map: &FeatureMap, name: &str) {
-    let file = std::fs::read(golden("golden.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&file).unwrap();
-    let tensor = tensors.tensor(name).unwrap();
-    assert_eq!(tensor.shape(), [map.height, map.width, map.channels], "{name}");
-    let expected =
-        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
-    for (index, (expected, got)) in expected.zip(&map.values).enumerate() {
-        assert!((expected - got).abs() <= 1e-5, "{name}[{index}]: {got} is not {expected}");
-    }
+    let shape = [map.height, map.width, map.channels];
+    golden_file::assert_close(&map.values, &shape, "onnx/golden.safetensors", name, 1e-5);
 }
 
 #[test]

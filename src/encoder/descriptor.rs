@@ -27,9 +27,8 @@ const ORIENTATION: usize = 2 * COLOURS;
 /// Channels of a cell.
 pub const CHANNELS: usize = ORIENTATION + ORIENTATIONS;
 
-/// The channels of each kind, which are scaled together.
-pub const KINDS: [std::ops::Range<usize>; 3] =
-    [0..DEVIATION, DEVIATION..ORIENTATION, ORIENTATION..CHANNELS];
+/// Channels of each kind, in their order: means, deviations, orientations.
+pub const GROUPS: [usize; 3] = [COLOURS, COLOURS, ORIENTATIONS];
 
 /// Computes the channels.
 pub struct Descriptor {
@@ -193,13 +192,13 @@ fn half_turn(y: f32, x: f32) -> f32 {
 /// angle is off by at most 1.6e-7 half turns.
 fn arc_tangent_over_ratio(square: f32) -> f32 {
     const COEFFICIENTS: [f32; 7] = [
-        0.318_309_635,
+        0.318_309_63,
         -0.106_078_93,
-        0.063_254_669_3,
-        -0.042_805_880_3,
-        0.026_459_971_4,
-        -0.011_573_884_6,
-        0.002_434_546_59,
+        0.063_254_67,
+        -0.042_805_88,
+        0.026_459_971,
+        -0.011_573_885,
+        0.002_434_546_6,
     ];
     COEFFICIENTS.iter().rev().fold(0.0, |sum, coefficient| sum * square + coefficient)
 }

@@ -5,11 +5,13 @@
 //!
 //! | file | encoder |
 //! |---|---|
+//! | [`default`] | the built-in one: a small ResNet beside training-free channels |
+//! | [`resnet`] | ResNet weights from safetensors |
 //! | [`onnx`] | an ONNX file, run by a libonnxruntime that is found at run time |
 //! | [`host`] | a callback of the host |
-//! | [`resnet`] | a ResNet from a safetensors file |
 //! | [`source`] | the choice between them by name and by content |
 
+pub mod default;
 pub mod descriptor;
 pub mod fingerprint;
 pub mod host;
@@ -24,10 +26,10 @@ mod onnx_session;
 pub mod resnet;
 pub mod source;
 
-use crate::Result;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::workers::Workers;
+use crate::{Error, Result};
 
 /// One map that an encoder gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +82,26 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// Those of the implementation; the answer has exactly `images.len()` entries otherwise.
     fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>>;
+}
+
+/// Checks that an image has a size that the encoder takes.
+///
+/// # Errors
+/// [`Error::Shape`] with the size that is needed and the image's.
+fn check_size(encoder: &dyn Encoder, image: &Image) -> Result<()> {
+    let size = (image.height as usize, image.width as usize);
+    let multiple = encoder.side_multiple();
+    let (fits, expected) = match encoder.fixed_size() {
+        Some(fixed) => (size == fixed, format!("{}x{} pixels", fixed.0, fixed.1)),
+        None => (
+            size.0.is_multiple_of(multiple) && size.1.is_multiple_of(multiple),
+            format!("sides that are multiples of {multiple} pixels"),
+        ),
+    };
+    if fits && size.0 * size.1 > 0 {
+        return Ok(());
+    }
+    Err(Error::shape("image", expected, format!("{}x{} pixels", size.0, size.1)))
 }
 
 /// The least common multiple of the strides, so that every map's cells tile the image.

@@ -7,9 +7,9 @@
 use super::onnx_maps::Layout;
 use super::onnx_session::Session;
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, common_multiple, fingerprint};
+use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint};
 use crate::data::feature_map::FeatureMap;
-use crate::data::image::Image;
+use crate::data::image::{Image, Normalisation};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -75,7 +75,7 @@ pub struct OnnxEncoder {
     layouts: Vec<Layout>,
     fixed_size: Option<(usize, usize)>,
     fingerprint: String,
-    options: EncoderOptions,
+    normalisation: Normalisation,
 }
 
 impl OnnxEncoder {
@@ -119,25 +119,14 @@ impl OnnxEncoder {
         let fixed_size = input_size(&session.inputs).map_err(unfit)?;
         let names = output_names(&session.outputs, &options.layers).map_err(unfit)?;
         let (maps, layouts) = probe(&session, &label, &names, fixed_size)?;
-        let options = options.clone();
-        Ok(OnnxEncoder { session, label, maps, layouts, fixed_size, fingerprint, options })
+        let normalisation = options.normalisation();
+        Ok(OnnxEncoder { session, label, maps, layouts, fixed_size, fingerprint, normalisation })
     }
 
     fn encode_one(&self, image: &Image) -> Result<Vec<FeatureMap>> {
         let (height, width) = (image.height as usize, image.width as usize);
-        let multiple = self.side_multiple();
-        let fits = match self.fixed_size {
-            Some(size) => size == (height, width),
-            None => height.is_multiple_of(multiple) && width.is_multiple_of(multiple),
-        };
-        if !fits || height * width == 0 {
-            let expected = self.fixed_size.map_or_else(
-                || format!("sides that are multiples of {multiple}"),
-                |(height, width)| format!("{height}x{width} pixels"),
-            );
-            return Err(Error::shape("image", expected, format!("{height}x{width} pixels")));
-        }
-        let pixels = planes(image, self.options.image_mean, self.options.image_deviation);
+        check_size(self, image)?;
+        let pixels = planes(image, &self.normalisation);
         let names: Vec<&str> = self.maps.iter().map(|map| map.name.as_str()).collect();
         let mut maps = Vec::with_capacity(names.len());
         self.session.run([1, 3, height, width], &pixels, &names, |number, shape, values| {
@@ -254,18 +243,14 @@ fn probe(
     Ok(found.into_iter().unzip())
 }
 
-/// RGB bytes to three planes of normalised numbers (NCHW).
-fn planes(image: &Image, mean: [f32; 3], deviation: [f32; 3]) -> Vec<f32> {
-    let cells = image.pixels.len() / 3;
-    let mut answer = vec![0.0; 3 * cells];
-    for (channel, plane) in answer.chunks_mut(cells.max(1)).enumerate() {
-        let scale = 1.0 / (255.0 * deviation[channel]);
-        let shift = mean[channel] / deviation[channel];
-        for (value, pixel) in plane.iter_mut().zip(image.pixels.chunks_exact(3)) {
-            *value = pixel[channel] as f32 * scale - shift;
-        }
+/// The normalised image as three planes (NCHW).
+fn planes(image: &Image, normalisation: &Normalisation) -> Vec<f32> {
+    let mut planes = Vec::with_capacity(image.pixels.len());
+    for (channel, levels) in normalisation.table().iter().enumerate() {
+        let plane = image.pixels.iter().skip(channel).step_by(3);
+        planes.extend(plane.map(|level| levels[usize::from(*level)]));
     }
-    answer
+    planes
 }
 
 #[cfg(test)]

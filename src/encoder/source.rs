@@ -1,8 +1,22 @@
 //! Which encoder: its options and the choice by name, by file or by bytes at hand.
 
-use super::onnx::Provider;
+use super::Encoder;
+use super::default::DefaultEncoder;
+use super::onnx::{OnnxEncoder, Provider};
+use super::resnet::ResNetEncoder;
+use crate::data::image::Normalisation;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The value of [`EncoderOptions::encoder`] that means the built-in one.
+pub const DEFAULT: &str = "default";
+
+/// Bytes at the start of a file that tell what it is.
+const HEAD_BYTES: usize = 16;
 
 /// What an encoder is made from; the same keys on the command line, in TOML and in C.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +46,7 @@ pub struct EncoderOptions {
 impl Default for EncoderOptions {
     fn default() -> EncoderOptions {
         EncoderOptions {
-            encoder: "default".into(),
+            encoder: DEFAULT.into(),
             layers: Vec::new(),
             image_mean: [0.485, 0.456, 0.406],
             image_deviation: [0.229, 0.224, 0.225],
@@ -70,6 +84,73 @@ impl EncoderOptions {
         }
         Provider::from_name(&self.onnx_provider).map(|_| ())
     }
+
+    /// What is done to pixels before a network sees them.
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { mean: self.image_mean, deviation: self.image_deviation }
+    }
+}
+
+/// The encoder that the options name: the built-in one, or a file recognised by its content.
+///
+/// # Errors
+/// [`Error::Io`] for a file that cannot be read; [`Error::InvalidArgument`] for one that is
+/// neither safetensors nor ONNX; otherwise as the encoder that is made.
+pub fn open(options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
+    options.validate()?;
+    if options.encoder == DEFAULT {
+        return Ok(Arc::new(DefaultEncoder::new()?));
+    }
+    let path = Path::new(&options.encoder);
+    let failed = |source| Error::io(path, source);
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let file = File::open(path).map_err(failed)?;
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
+    match kind(&head).ok_or_else(|| unknown(&options.encoder, &head))? {
+        Kind::ResNet => Ok(Arc::new(ResNetEncoder::from_file(path, options)?)),
+        Kind::Onnx => Ok(Arc::new(OnnxEncoder::from_file(path, options)?)),
+    }
+}
+
+/// The encoder of a file's content, safetensors or ONNX; `options.encoder` is not looked at.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
+    options.validate()?;
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+    match kind(head).ok_or_else(|| unknown("in memory", head))? {
+        Kind::ResNet => Ok(Arc::new(ResNetEncoder::from_bytes(bytes, options)?)),
+        Kind::Onnx => Ok(Arc::new(OnnxEncoder::from_bytes(bytes, options)?)),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    ResNet,
+    Onnx,
+}
+
+/// A safetensors file begins with the length of its JSON header, 8 bytes, and the header's brace.
+/// An ONNX file is a protocol buffer without a signature; its first field is the version of the
+/// format (field 1, an integer: byte 0x08), one digit for every version so far.
+fn kind(head: &[u8]) -> Option<Kind> {
+    match head {
+        [_, _, _, _, _, _, 0, 0, b'{', ..] => Some(Kind::ResNet),
+        [0x08, 1..=0x7f, ..] => Some(Kind::Onnx),
+        _ => None,
+    }
+}
+
+fn unknown(file: &str, head: &[u8]) -> Error {
+    let hint = match head {
+        [b'P', b'K', ..] | [0x80, ..] => {
+            "; it looks like a PyTorch checkpoint, which must be saved as safetensors first"
+        }
+        _ => "",
+    };
+    let reason = format!("`{file}` is neither a safetensors nor an ONNX file{hint}");
+    Error::invalid("encoder", reason)
 }
 
 #[cfg(test)]
@@ -93,5 +174,30 @@ mod tests {
         assert!(
             refused(|options| options.onnx_provider = "tpu".into()).contains("`tpu` is none of")
         );
+    }
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        assert_eq!(kind(b"\x40\x01\0\0\0\0\0\0{\"conv1"), Some(Kind::ResNet));
+        assert_eq!(kind(b"\x08\x0a\x12\x07pytorch"), Some(Kind::Onnx));
+        for other in [&b"PK\x03\x04"[..], b"\x89PNG", b"", b"\x08", b"<html>"] {
+            assert_eq!(kind(other), None);
+        }
+        let checkpoint = unknown("weights.pth", b"PK\x03\x04").to_string();
+        assert!(
+            checkpoint.contains("`weights.pth`") && checkpoint.contains("saved as safetensors")
+        );
+    }
+
+    #[test]
+    fn a_missing_or_foreign_file_is_named() {
+        let open = |encoder: &str| {
+            let options = EncoderOptions { encoder: encoder.into(), ..EncoderOptions::default() };
+            super::open(&options).err().unwrap()
+        };
+        assert!(matches!(open("missing.safetensors"), Error::Io { .. }));
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(open(manifest).to_string().contains("neither a safetensors nor an ONNX file"));
+        assert!(open_bytes(b"PK", &EncoderOptions::default()).is_err());
     }
 }
