@@ -2,6 +2,7 @@
 //!
 //! Each table is the options struct of one room; the C options have the same field names.
 
+use crate::clustering::ClusterConfig;
 use crate::data::image::{ImageLimits, ResizeRule};
 use crate::data::store::StoreConfig;
 use crate::encoder::source::EncoderOptions;
@@ -50,6 +51,8 @@ pub struct RunConfig {
     pub proposals: ProposalConfig,
     /// The proposal store.
     pub store: StoreConfig,
+    /// Global clustering.
+    pub cluster: ClusterConfig,
 }
 
 impl RunConfig {
@@ -62,6 +65,12 @@ impl RunConfig {
         self.resize.validate()?;
         self.encoder.validate()?;
         self.proposals.validate()?;
-        self.store.validate()
+        self.store.validate()?;
+        self.cluster.validate()
+    }
+
+    /// The options of the global clustering under the run's seed.
+    pub fn cluster_config(&self) -> ClusterConfig {
+        ClusterConfig { seed: self.seed, ..self.cluster.clone() }
     }
 }

@@ -10,7 +10,10 @@
 //! report   all of it ▶ report.html
 //! ```
 
+pub mod cluster;
 pub mod config;
+pub mod export;
+pub mod extract;
 pub mod folder_extraction;
 pub mod image_extractor;
 pub mod workspace;

@@ -1,0 +1,86 @@
+//! What the command line understands. Options that name a key of the configuration document win
+//! over the document.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Teaches an object detector from images that nobody labelled.
+#[derive(Debug, Parser)]
+#[command(name = "simdetr", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Threads; 0 is one for each processor. Results do not depend on it.
+    #[arg(long, global = true, default_value_t = 0)]
+    pub threads: usize,
+    /// Key of every random number [default: the document's, else 0].
+    #[arg(long, global = true)]
+    pub seed: Option<u64>,
+    /// Configuration document (TOML); `simdetr config` prints one with every default.
+    #[arg(long, global = true, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// A broken image ends the run instead of being reported and skipped.
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// One JSON object on standard output instead of text; errors too, on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find proposals in every image of a folder; goes on where a killed run stopped.
+    Extract {
+        /// Folder of images, searched recursively.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Run folder; made if it is missing.
+        #[arg(long, value_name = "RUN")]
+        out: PathBuf,
+        /// `default`, ResNet weights (.safetensors) or an ONNX model (.onnx).
+        #[arg(long, value_name = "default|FILE")]
+        encoder: Option<String>,
+        /// `spectral` or `selective-search`.
+        #[arg(long)]
+        method: Option<String>,
+    },
+    /// Cluster the proposals of the whole set into pseudo-classes.
+    Cluster {
+        #[arg(long, value_name = "RUN")]
+        run: PathBuf,
+        /// Number of pseudo-classes.
+        #[arg(long, value_name = "K")]
+        classes: Option<u32>,
+    },
+    /// Write the data set T_0 as a COCO file.
+    Export {
+        #[arg(long, value_name = "RUN")]
+        run: PathBuf,
+        #[arg(long, value_name = "FILE.json")]
+        out: PathBuf,
+    },
+    /// COCO average precision and recall of a detections file.
+    Evaluate {
+        /// COCO file with the true boxes.
+        #[arg(long, value_name = "GT.json")]
+        ground_truth: PathBuf,
+        /// A results list, or a COCO file whose annotations carry `score`.
+        #[arg(long, value_name = "FILE")]
+        detections: PathBuf,
+        /// Pool all classes.
+        #[arg(long)]
+        class_agnostic: bool,
+        /// Detections counted for each image, ascending.
+        #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+        detections_max: Vec<u32>,
+    },
+    /// Print the configuration document with every key.
+    Config,
+}

@@ -1,0 +1,132 @@
+//! What a command answers: the same facts as text for people and as one JSON object for machines.
+
+use serde_json::{Value, json};
+use simdetr::clustering::Fit;
+use simdetr::evaluation::Evaluation;
+use simdetr::pipeline::config::RunConfig;
+use simdetr::pipeline::export::ExportReport;
+use simdetr::pipeline::folder_extraction::FolderReport;
+use simdetr::{Error, Result};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The answer of a command in both forms.
+pub struct Answer {
+    text: String,
+    value: Value,
+}
+
+/// Prints an answer on standard output.
+pub fn print(answer: &Answer, as_json: bool) {
+    match as_json {
+        true => println!("{}", answer.value),
+        false => println!("{}", answer.text.trim_end()),
+    }
+}
+
+/// Prints an error on standard error.
+pub fn print_error(error: &Error, as_json: bool) {
+    match as_json {
+        true => eprintln!("{}", json!({ "error": error.to_string() })),
+        false => eprintln!("simdetr: {error}"),
+    }
+}
+
+/// The answer of `extract`.
+pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
+    let mut text = format!(
+        "{} images ({} done before), {} skipped as broken; {} proposals in {}\n",
+        report.images_count,
+        report.images_resumed,
+        report.broken.len(),
+        report.proposals_count,
+        out.display()
+    );
+    for broken in &report.broken {
+        line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
+    }
+    if report.counts.clusterings_skipped > 0 {
+        let skipped = report.counts.clusterings_skipped;
+        line(&mut text, format_args!("  {skipped} clusterings had too few cells for their K"));
+    }
+    let broken: Vec<Value> = report
+        .broken
+        .iter()
+        .map(|broken| json!({ "path": broken.path, "reason": broken.reason }))
+        .collect();
+    let value = json!({
+        "run": out,
+        "images_count": report.images_count,
+        "images_resumed": report.images_resumed,
+        "broken": broken,
+        "proposals_count": report.proposals_count,
+        "clusterings_skipped": report.counts.clusterings_skipped,
+    });
+    Answer { text, value }
+}
+
+/// The answer of `cluster`.
+pub fn clustered(fit: &Fit, file: &Path) -> Answer {
+    let (classes, dimensions) = (fit.centroids.classes(), fit.centroids.dimensions());
+    let text = format!("{classes} pseudo-classes of {dimensions} numbers in {}", file.display());
+    let value = json!({ "file": file, "classes": classes, "dimensions": dimensions });
+    Answer { text, value }
+}
+
+/// The answer of `export`.
+pub fn exported(report: &ExportReport, out: &Path) -> Answer {
+    let text = format!(
+        "{} boxes of {} pseudo-classes on {} images in {}",
+        report.boxes_count,
+        report.classes_count,
+        report.images_count,
+        out.display()
+    );
+    let value = json!({
+        "file": out,
+        "boxes_count": report.boxes_count,
+        "classes_count": report.classes_count,
+        "images_count": report.images_count,
+    });
+    Answer { text, value }
+}
+
+/// The answer of `evaluate`.
+pub fn evaluated(evaluation: &Evaluation) -> Answer {
+    let mut text = figures_table(evaluation);
+    if evaluation.detections_left_out > 0 {
+        let count = evaluation.detections_left_out;
+        line(&mut text, format_args!("{count} detections are on images without ground truth"));
+    }
+    Answer { text, value: json!(evaluation) }
+}
+
+fn figures_table(evaluation: &Evaluation) -> String {
+    let mut text = format!(
+        "{} detections, {} objects, {} images{}\n",
+        evaluation.detections_count,
+        evaluation.objects_count,
+        evaluation.images_count,
+        if evaluation.class_agnostic { ", class-agnostic" } else { "" }
+    );
+    for (name, value) in evaluation.figures() {
+        line(&mut text, format_args!("{name:>8} {value:.4}"));
+    }
+    text
+}
+
+/// The answer of `config`: the document with every default.
+///
+/// # Errors
+/// [`Error::Internal`] if the defaults cannot be written as TOML.
+pub fn configuration() -> Result<Answer> {
+    let config = RunConfig::default();
+    let text = toml::to_string(&config)
+        .map_err(|error| Error::Internal { reason: format!("configuration: {error}") })?;
+    Ok(Answer { text, value: json!(config) })
+}
+
+/// Writing into a string cannot fail.
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    let _ = writeln!(text, "{arguments}");
+}
