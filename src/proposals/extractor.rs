@@ -1,30 +1,19 @@
-//! The whole of local clustering for one image: maps in, proposals out.
-//!
-//! One eigen-decomposition of a map serves all its K: the leading K of its eigenvectors, each
-//! row made a unit vector, are what k-means groups (Ng, Jordan and Weiss 2001).
+//! The whole of local clustering for one image: maps in, proposals out (patent ¶32-34).
 
-use super::affinity::Graph;
 use super::collector::Clustering;
-use super::config::{LocalMethod, OverlapMerge, ProposalConfig, Score, SemanticMerge};
-use super::eigenvectors::Eigenvectors;
-use super::features::Features;
+use super::config::{OverlapMerge, ProposalConfig, Score, SemanticMerge};
 use super::filters::{duplicates, nested};
 use super::grid::{Grid, ImageGeometry};
-use super::kmeans::{Points, STARTS_MAX};
+use super::map_clustering::MapRequest;
 use super::merges::semantic;
-use super::numeric::{normalise, sized};
 use super::output::{OutputRegion, fill_from_regions};
 use super::pooling::pool;
 use super::scratch::Scratch;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::geometry;
-use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 use crate::{Error, Result};
-
-/// Eigenvalues under this are zero in f32: their vectors are arbitrary and carry nothing.
-const EIGENVALUE_MIN: f32 = 1e-5;
 
 /// One map of an image as an encoder describes it.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +127,6 @@ impl Extractor {
         out.clear(first.map.channels);
         let grid = self.finest_grid(image, scratch);
         scratch.collector.regions.clear(grid, first.map.channels);
-        scratch.first.measure(&first.map, first.groups, &self.config, workers);
         for level in 0..image.maps.len() {
             self.cluster_level(image, level, seed, workers, scratch, &mut counts)?;
         }
@@ -171,54 +159,41 @@ impl Extractor {
         scratch: &mut Scratch,
         counts: &mut ExtractCounts,
     ) -> Result<()> {
-        let LevelMap { map, stride, groups } = image.maps[level];
         self.config.counts_of_level(level, image.maps.len(), &mut scratch.counts);
         let asked = scratch.counts.len();
-        scratch.counts.retain(|&clusters| clusters < map.cells());
+        scratch.counts.retain(|&clusters| clusters < image.maps[level].map.cells());
         counts.clusterings_skipped += asked - scratch.counts.len();
-        let Some(&most) = scratch.counts.last() else { return Ok(()) };
-        let standardisation = if level == 0 {
-            &scratch.first
-        } else {
-            scratch.other.measure(&map, groups, &self.config, workers);
-            &scratch.other
-        };
-        let config = &self.config;
-        let memory = &mut scratch.features;
-        let features = Features::prepare(&map, level, standardisation, config, memory, workers)?;
-        let key = |purpose| StreamKey::new(seed, purpose).for_image(image.image_id);
-        if config.local_method == LocalMethod::Spectral {
-            let graph = Graph::build(features, level, config, &mut scratch.graph, workers)?;
-            let key = StreamKey { epoch: level as u16, ..key(Purpose::EigenStart) };
-            let found = &mut scratch.eigenvectors;
-            found.solve(&graph, most, config.eigen_tolerance, &mut Random::new(key), workers);
-            counts.maps_unconverged += usize::from(found.residual > config.eigen_tolerance);
+        if scratch.counts.is_empty() {
+            if level == 0 {
+                let LevelMap { map, groups, .. } = &image.maps[0];
+                scratch.first.measure(map, groups, &self.config, workers);
+            }
+            return Ok(());
         }
-        for &clusters in &scratch.counts {
-            let points = match config.local_method {
-                LocalMethod::Kmeans => Points {
-                    values: features.rows,
-                    count: features.cells,
-                    dimensions: features.columns,
-                },
-                LocalMethod::Spectral => {
-                    embed(&scratch.eigenvectors, map.cells(), clusters, &mut scratch.embedding)
-                }
-            };
-            // Stage 0 has no epochs: their place in the key numbers the clusterings and starts.
-            let epoch = (counts.clusterings * STARTS_MAX) as u16;
-            let key = StreamKey { epoch, ..key(Purpose::LocalSeeding) };
-            let starts = config.kmeans_starts;
-            let labels = scratch.kmeans.cluster(&points, clusters, starts, key, workers);
-            let clustering = Clustering {
-                geometry: image.geometry,
-                map: grid_of(&image.maps[level]),
-                stride,
-                level,
-                clusters,
-            };
-            scratch.collector.collect(labels, &features, &clustering, config, counts);
+        let Scratch { clusterer, collector, first, counts: cluster_counts, .. } = scratch;
+        let request = MapRequest {
+            map: &image.maps[level],
+            level,
+            cluster_counts,
+            seed,
+            image_id: image.image_id,
+            clusterings_before: counts.clusterings,
+        };
+        let clustering = |clusters| Clustering {
+            geometry: image.geometry,
+            map: grid_of(&image.maps[level]),
+            stride: image.maps[level].stride,
+            level,
+            clusters,
+        };
+        clusterer.cluster(&request, &self.config, workers, |clusters, labels, features| {
+            collector.collect(labels, features, &clustering(clusters), &self.config, counts);
             counts.clusterings += 1;
+        })?;
+        let unconverged = clusterer.eigenvectors.residual > self.config.eigen_tolerance;
+        counts.maps_unconverged += usize::from(unconverged);
+        if level == 0 {
+            std::mem::swap(first, &mut clusterer.standardisation);
         }
         Ok(())
     }
@@ -286,25 +261,6 @@ impl Extractor {
         counts.regions_without_direction = fill_from_regions(list, dimensions, out);
         counts.proposals = out.count();
     }
-}
-
-/// The rows of the leading eigenvectors, each made a unit vector.
-fn embed<'a>(
-    found: &Eigenvectors,
-    cells: usize,
-    clusters: usize,
-    embedding: &'a mut Vec<f32>,
-) -> Points<'a> {
-    let values = sized(embedding, cells * clusters);
-    let meaningful =
-        found.values[..clusters].iter().filter(|value| **value > EIGENVALUE_MIN).count();
-    let vectors = found.vectors.chunks_exact(found.count);
-    for (row, vector) in values.chunks_exact_mut(clusters).zip(vectors) {
-        row.fill(0.0);
-        row[..meaningful].copy_from_slice(&vector[..meaningful]);
-        normalise(row);
-    }
-    Points { values, count: cells, dimensions: clusters }
 }
 
 fn grid_of(level: &LevelMap<'_>) -> Grid {

@@ -1,12 +1,10 @@
 //! The memory of one extraction, kept from image to image: it grows to the largest image seen
 //! and then nothing is allocated (the frame loops of game and robotics engines ask for that).
 
-use super::affinity::GraphScratch;
 use super::collector::Collector;
-use super::eigenvectors::Eigenvectors;
-use super::features::{FeatureScratch, Standardisation};
+use super::features::Standardisation;
 use super::filters::cap::Cap;
-use super::kmeans::KMeans;
+use super::map_clustering::MapClusterer;
 use super::merges::overlap::BoxClusters;
 use super::numeric::bytes_of;
 use super::pooling::PoolingScratch;
@@ -15,12 +13,7 @@ use super::pooling::PoolingScratch;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) first: Standardisation,
-    pub(super) other: Standardisation,
-    pub(super) features: FeatureScratch,
-    pub(super) graph: GraphScratch,
-    pub(super) eigenvectors: Eigenvectors,
-    pub(super) embedding: Vec<f32>,
-    pub(super) kmeans: KMeans,
+    pub(super) clusterer: MapClusterer,
     pub(super) counts: Vec<usize>,
     pub(super) collector: Collector,
     pub(super) pooling: PoolingScratch,
@@ -33,12 +26,7 @@ impl Scratch {
     /// Bytes held now.
     pub fn memory_bytes(&self) -> usize {
         self.first.memory_bytes()
-            + self.other.memory_bytes()
-            + self.features.memory_bytes()
-            + self.graph.memory_bytes()
-            + self.eigenvectors.memory_bytes()
-            + bytes_of(&self.embedding)
-            + self.kmeans.memory_bytes()
+            + self.clusterer.memory_bytes()
             + bytes_of(&self.counts)
             + self.collector.memory_bytes()
             + self.pooling.memory_bytes()
