@@ -8,13 +8,13 @@
 use super::config::{Affinity, ProposalConfig};
 use super::features::Features;
 use super::numeric::{bytes_of, dot, exponential, sized};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use super::row_product::{RowProduct, RowView};
 use crate::workers::Workers;
 use crate::{Error, Result};
 
 /// Rows of the affinity in one task.
 const ROWS_BLOCK: usize = 64;
-/// Rows of the affinity that are computed together; only blocks on and below the diagonal are.
+/// Columns of the affinity that are computed together; only blocks on and below the diagonal are.
 const AFFINITY_BLOCK: usize = 192;
 /// What `binary` gives to pairs under `tau`, so that the graph stays connected (TokenCut).
 const BINARY_LOW: f32 = 1e-5;
@@ -25,12 +25,16 @@ pub struct GraphScratch {
     affinity: Vec<f32>,
     scale: Vec<f32>,
     column_sums: Vec<f64>,
+    product: RowProduct,
 }
 
 impl GraphScratch {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        bytes_of(&self.affinity) + bytes_of(&self.scale) + bytes_of(&self.column_sums)
+        bytes_of(&self.affinity)
+            + bytes_of(&self.scale)
+            + bytes_of(&self.column_sums)
+            + self.product.memory_bytes()
     }
 }
 
@@ -76,7 +80,7 @@ impl Graph<'_> {
             }
             _ => {
                 let affinity = sized(&mut scratch.affinity, cells * cells);
-                fill_dense(&features, config, affinity, workers);
+                fill_dense(&features, config, affinity, &mut scratch.product, workers);
                 workers.for_each_piece(scale, ROWS_BLOCK, |block, part| {
                     for (offset, degree) in part.iter_mut().enumerate() {
                         let from = (block * ROWS_BLOCK + offset) * cells;
@@ -130,18 +134,16 @@ fn fill_dense(
     features: &Features<'_>,
     config: &ProposalConfig,
     affinity: &mut [f32],
+    product: &mut RowProduct,
     workers: &Workers,
 ) {
     let (cells, columns) = (features.cells, features.columns);
     for from in (0..cells).step_by(AFFINITY_BLOCK) {
-        let to = cells.min(from + AFFINITY_BLOCK);
-        product(
-            MatrixMut::with_stride(&mut affinity[from * cells..], to - from, to, cells),
-            Matrix::new(&features.rows[from * columns..], to - from, columns),
-            Matrix::new(features.rows, to, columns).transposed(),
-            Update::Overwrite,
-            workers,
-        );
+        let width = AFFINITY_BLOCK.min(cells - from);
+        product
+            .load(columns, width, |channel, cell| features.rows[(from + cell) * columns + channel]);
+        let rows = RowView::dense(&features.rows[from * columns..], cells - from, columns);
+        product.multiply(rows, &mut affinity[from * cells + from..], cells, workers);
     }
     let computed = |row: usize| cells.min((row / AFFINITY_BLOCK + 1) * AFFINITY_BLOCK);
     let (low, high) = match config.affinity {

@@ -10,9 +10,11 @@
 
 use super::affinity::Graph;
 use super::numeric::{bytes_of, sized};
-use super::operator::{OperatorScratch, apply};
+use super::operator::Operator;
+use super::row_product::{RowProduct, RowView};
 use super::small_eigen::SmallEigen;
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::nn::simd::Level;
+use crate::nn::simd::gram::gram;
 use crate::random::Random;
 use crate::workers::Workers;
 
@@ -43,19 +45,20 @@ pub struct Eigenvectors {
     pub residual: f32,
     cells: usize,
     basis: Vec<f32>,
+    basis_rows: Vec<f32>,
     restarted: Vec<f32>,
     block: Vec<f32>,
-    block_wide: Vec<f64>,
+    next_block: Vec<f32>,
     overlaps: Vec<f32>,
     gram: Vec<f64>,
     factor: Vec<f64>,
     next_factor: Vec<f64>,
     projected: Vec<f64>,
     work: Vec<f64>,
-    rotation: Vec<f32>,
     dependent: Vec<bool>,
     small: SmallEigen,
-    operator: OperatorScratch,
+    product: RowProduct,
+    operator: Operator,
 }
 
 impl Eigenvectors {
@@ -65,23 +68,18 @@ impl Eigenvectors {
             &self.vectors,
             &self.values,
             &self.basis,
+            &self.basis_rows,
             &self.restarted,
             &self.block,
+            &self.next_block,
             &self.overlaps,
-            &self.rotation,
         ];
-        let doubles = [
-            &self.block_wide,
-            &self.gram,
-            &self.factor,
-            &self.next_factor,
-            &self.projected,
-            &self.work,
-        ];
+        let doubles = [&self.gram, &self.factor, &self.next_factor, &self.projected, &self.work];
         singles.into_iter().map(bytes_of).sum::<usize>()
             + doubles.into_iter().map(bytes_of).sum::<usize>()
             + bytes_of(&self.dependent)
             + self.small.memory_bytes()
+            + self.product.memory_bytes()
             + self.operator.memory_bytes()
     }
 
@@ -98,6 +96,7 @@ impl Eigenvectors {
         let cells = graph.scale.len();
         (self.cells, self.count, self.products) = (cells, count, 0);
         let capacity = (BLOCKS_MAX * count).max(BASIS_MIN / count * count);
+        self.operator.load(graph, workers);
         if cells <= capacity {
             self.solve_whole(graph, workers);
         } else {
@@ -113,7 +112,7 @@ impl Eigenvectors {
         identity.fill(0.0);
         (0..cells).for_each(|cell| identity[cell * cells + cell] = 1.0);
         let block = sized(&mut self.block, cells * cells);
-        apply(graph, identity, cells, cells, block, &mut self.operator, workers);
+        self.operator.apply(graph, identity, cells, cells, block, workers);
         self.products += cells;
         let projected = sized(&mut self.projected, cells * cells);
         for row in 0..cells {
@@ -150,34 +149,36 @@ impl Eigenvectors {
     ) {
         let (cells, width) = (graph.scale.len(), self.count);
         sized(&mut self.basis, cells * capacity);
+        sized(&mut self.basis_rows, cells * capacity);
+        sized(&mut self.next_block, cells * width);
         sized(&mut self.projected, capacity * capacity).fill(0.0);
         let kept = (capacity / 3 / width).max(1) * width;
         let mut used = 0;
         self.start_block(graph, random);
-        self.orthonormalise(cells, used, capacity, random, workers);
+        self.orthonormalise(used, capacity, random, workers);
         for restart in 0..=RESTARTS_MAX {
             while used + width <= capacity {
                 self.append_block(used, capacity);
                 let from = &self.basis[used..];
                 let block = &mut self.block[..cells * width];
-                apply(graph, from, capacity, width, block, &mut self.operator, workers);
+                self.operator.apply(graph, from, capacity, width, block, workers);
                 self.products += width;
                 used += width;
-                self.record_projections(cells, used, capacity, workers);
-                self.orthonormalise(cells, used, capacity, random, workers);
+                self.record_projections(used, capacity, workers);
+                self.orthonormalise(used, capacity, random, workers);
             }
             self.decompose(used, capacity);
             self.residual = self.residual_of_wanted(used);
             if self.residual <= tolerance || restart == RESTARTS_MAX {
                 break;
             }
-            self.rotate_basis(cells, used, kept, capacity, workers);
+            self.rotate_basis(used, kept, capacity, workers);
             let projected = &mut self.projected[..capacity * capacity];
             projected.fill(0.0);
             (0..kept).for_each(|i| projected[i * capacity + i] = self.small.values[i]);
             used = kept;
         }
-        self.rotate_basis(cells, used, width, capacity, workers);
+        self.rotate_basis(used, width, capacity, workers);
         let vectors = sized(&mut self.vectors, cells * width);
         let rows = self.basis.chunks_exact(capacity);
         for (target, source) in vectors.chunks_exact_mut(width).zip(rows) {
@@ -195,23 +196,25 @@ impl Eigenvectors {
         }
     }
 
+    /// Copies the block into the basis, which is held both ways round: products want one
+    /// contiguous side.
     fn append_block(&mut self, used: usize, capacity: usize) {
+        let (cells, width) = (self.cells, self.count);
         let rows = self.basis.chunks_exact_mut(capacity);
-        for (row, source) in rows.zip(self.block.chunks_exact(self.count)) {
-            row[used..used + self.count].copy_from_slice(source);
+        for (cell, (row, source)) in
+            rows.zip(self.block.chunks_exact(width)).enumerate().take(cells)
+        {
+            row[used..used + width].copy_from_slice(source);
+            for (vector, value) in source.iter().enumerate() {
+                self.basis_rows[(used + vector) * cells + cell] = *value;
+            }
         }
     }
 
     /// Notes Qᵀ A Q of the newest block in the projected matrix.
-    fn record_projections(
-        &mut self,
-        cells: usize,
-        used: usize,
-        capacity: usize,
-        workers: &Workers,
-    ) {
+    fn record_projections(&mut self, used: usize, capacity: usize, workers: &Workers) {
         let width = self.count;
-        self.remove_projections(cells, used, capacity, workers);
+        self.remove_projections(used, capacity, workers);
         let first = used - width;
         let projected = &mut self.projected;
         for row in 0..used {
@@ -233,26 +236,22 @@ impl Eigenvectors {
     }
 
     /// B = B - Q (Qᵀ B) over the first `used` columns of the basis.
-    fn remove_projections(
-        &mut self,
-        cells: usize,
-        used: usize,
-        capacity: usize,
-        workers: &Workers,
-    ) {
-        let width = self.count;
+    fn remove_projections(&mut self, used: usize, capacity: usize, workers: &Workers) {
+        let (cells, width) = (self.cells, self.count);
         if used == 0 {
             return;
         }
+        let (product, block) = (&mut self.product, &self.block);
+        product.load(cells, width, |cell, vector| block[cell * width + vector]);
         let overlaps = sized(&mut self.overlaps, used * width);
-        let basis = Matrix::with_stride(&self.basis, cells, used, capacity);
-        let block = Matrix::new(&self.block, cells, width);
-        let target = MatrixMut::new(overlaps, used, width);
-        product(target, basis.transposed(), block, Update::Overwrite, workers);
+        let vectors = RowView::dense(&self.basis_rows, used, cells);
+        product.multiply(vectors, overlaps, width, workers);
         overlaps.iter_mut().for_each(|value| *value = -*value);
-        let overlaps = Matrix::new(overlaps, used, width);
-        let block = MatrixMut::new(&mut self.block, cells, width);
-        product(block, basis, overlaps, Update::Add, workers);
+        product.load(used, width, |row, vector| overlaps[row * width + vector]);
+        let rows = RowView { data: &self.basis, count: cells, stride: capacity, inner: used };
+        let next = &mut self.next_block[..cells * width];
+        product.multiply_add(rows, block, next, width, workers);
+        std::mem::swap(&mut self.block, &mut self.next_block);
     }
 
     /// Makes the block orthonormal and orthogonal to the basis; `factor` becomes the upper
@@ -260,7 +259,6 @@ impl Eigenvectors {
     /// have a zero row in R.
     fn orthonormalise(
         &mut self,
-        cells: usize,
         used: usize,
         capacity: usize,
         random: &mut Random,
@@ -274,39 +272,31 @@ impl Eigenvectors {
         let mut passes_left = 2;
         while passes_left > 0 {
             passes_left -= 1;
-            self.remove_projections(cells, used, capacity, workers);
-            if self.orthonormalise_once(cells, workers) {
+            self.remove_projections(used, capacity, workers);
+            if self.orthonormalise_once(workers) {
                 self.redraw_dependent(random);
                 passes_left = 2;
             }
         }
     }
 
-    /// One pass of Cholesky QR in f64. Answers whether a column depended on others.
-    fn orthonormalise_once(&mut self, cells: usize, workers: &Workers) -> bool {
-        let width = self.count;
-        let wide = sized(&mut self.block_wide, 2 * cells * width);
-        let (wide, result) = wide.split_at_mut(cells * width);
-        for (target, value) in wide.iter_mut().zip(&self.block) {
-            *target = f64::from(*value);
-        }
-        let view = Matrix::new(wide, cells, width);
-        let gram = sized(&mut self.gram, width * width);
-        let target = MatrixMut::new(gram, width, width);
-        product(target, view.transposed(), view, Update::Overwrite, workers);
+    /// One pass of Cholesky QR, factored in f64. Answers whether a column depended on others.
+    fn orthonormalise_once(&mut self, workers: &Workers) -> bool {
+        let (cells, width) = (self.cells, self.count);
+        let upper = sized(&mut self.gram, width * width);
+        gram(&self.block[..cells * width], width, upper, Level::best());
         self.dependent.clear();
         self.dependent.resize(width, false);
-        cholesky(gram, &mut self.dependent, width);
+        cholesky(upper, &mut self.dependent, width);
         let next = sized(&mut self.next_factor, width * width);
-        multiply_upper(gram, &self.factor, next, width);
+        multiply_upper(upper, &self.factor, next, width);
         self.factor[..width * width].copy_from_slice(next);
-        invert_upper(gram, &self.dependent, next, width);
-        let inverse = Matrix::new(next, width, width);
-        let target = MatrixMut::new(result, cells, width);
-        product(target, view, inverse, Update::Overwrite, workers);
-        for (target, value) in self.block.iter_mut().zip(&*result) {
-            *target = *value as f32;
-        }
+        invert_upper(upper, &self.dependent, next, width);
+        self.product.load(width, width, |row, column| next[row * width + column] as f32);
+        let rows = RowView::dense(&self.block, cells, width);
+        let target = &mut self.next_block[..cells * width];
+        self.product.multiply(rows, target, width, workers);
+        std::mem::swap(&mut self.block, &mut self.next_block);
         self.dependent.contains(&true)
     }
 
@@ -344,31 +334,19 @@ impl Eigenvectors {
     }
 
     /// Replaces the basis by the `kept` leading Ritz vectors.
-    fn rotate_basis(
-        &mut self,
-        cells: usize,
-        used: usize,
-        kept: usize,
-        capacity: usize,
-        workers: &Workers,
-    ) {
-        let rotation = sized(&mut self.rotation, used * kept);
-        for (row, target) in rotation.chunks_exact_mut(kept).enumerate() {
-            for (index, value) in target.iter_mut().enumerate() {
-                *value = self.small.vectors[index * used + row] as f32;
-            }
-        }
+    fn rotate_basis(&mut self, used: usize, kept: usize, capacity: usize, workers: &Workers) {
+        let cells = self.cells;
+        let vectors = &self.small.vectors;
+        self.product.load(used, kept, |row, index| vectors[index * used + row] as f32);
         let restarted = sized(&mut self.restarted, cells * kept);
-        product(
-            MatrixMut::new(restarted, cells, kept),
-            Matrix::with_stride(&self.basis, cells, used, capacity),
-            Matrix::new(rotation, used, kept),
-            Update::Overwrite,
-            workers,
-        );
+        let rows = RowView { data: &self.basis, count: cells, stride: capacity, inner: used };
+        self.product.multiply(rows, restarted, kept, workers);
         let rows = self.basis.chunks_exact_mut(capacity);
-        for (row, source) in rows.zip(restarted.chunks_exact(kept)) {
+        for (cell, (row, source)) in rows.zip(restarted.chunks_exact(kept)).enumerate() {
             row[..kept].copy_from_slice(source);
+            for (vector, value) in source.iter().enumerate() {
+                self.basis_rows[vector * cells + cell] = *value;
+            }
         }
     }
 
@@ -475,13 +453,15 @@ mod tests {
         blocks.solve(&graph, count, 1e-5, &mut random, &workers);
         assert!(blocks.residual <= 1e-5, "{} after {}", blocks.residual, blocks.products);
         let mut product = vec![0.0; cells * count];
-        let operator = &mut OperatorScratch::default();
-        apply(&graph, &blocks.vectors, count, count, &mut product, operator, &workers);
+        let mut operator = Operator::default();
+        operator.load(&graph, &workers);
+        operator.apply(&graph, &blocks.vectors, count, count, &mut product, &workers);
         for (index, value) in product.iter().enumerate() {
             let wanted = blocks.values[index % count] * blocks.vectors[index];
             assert!((value - wanted).abs() < 3e-5, "{index}: {value} {wanted}");
         }
         let mut whole = Eigenvectors { cells, count, ..Eigenvectors::default() };
+        whole.operator.load(&graph, &workers);
         whole.solve_whole(&graph, &workers);
         whole.fix_signs();
         for (found, wanted) in blocks.values.iter().zip(&whole.values) {

@@ -6,7 +6,7 @@
 //! clusters exist, fewer clusters come out.
 
 use super::numeric::{bytes_of, dot, sized};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use super::row_product::{RowProduct, RowView};
 use crate::random::{Random, StreamKey};
 use crate::workers::Workers;
 
@@ -19,7 +19,7 @@ const DISTANCE_NOISE: f32 = 1e-6;
 /// Most starts: each has its own place in the random key.
 pub const STARTS_MAX: usize = 64;
 
-/// Points as rows, `stride` numbers apart.
+/// Points as rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Points<'a> {
     pub values: &'a [f32],
@@ -30,10 +30,6 @@ pub struct Points<'a> {
 impl<'a> Points<'a> {
     fn row(&self, index: usize) -> &'a [f32] {
         &self.values[index * self.dimensions..(index + 1) * self.dimensions]
-    }
-
-    fn matrix(&self) -> Matrix<'a, f32> {
-        Matrix::new(self.values, self.count, self.dimensions)
     }
 }
 
@@ -57,6 +53,7 @@ struct Start {
     closest: Vec<f32>,
     candidates: Vec<f32>,
     cumulative: Vec<f64>,
+    product: RowProduct,
 }
 
 impl KMeans {
@@ -126,6 +123,7 @@ impl Start {
             + bytes_of(&self.sums)
             + bytes_of(&self.sizes)
             + bytes_of(&self.cumulative)
+            + self.product.memory_bytes()
     }
 
     fn run(
@@ -203,7 +201,7 @@ impl Start {
             row.copy_from_slice(points.row(*index));
         }
         let scores = sized(&mut self.scores, count * tries);
-        inner_products(points, candidates, tries, scores);
+        inner_products(points, candidates, tries, scores, &mut self.product);
         let rows = scores.chunks_exact_mut(tries).zip(squares).zip(&self.closest);
         for ((row, square), closest) in rows {
             for (value, index) in row.iter_mut().zip(drawn) {
@@ -243,7 +241,7 @@ impl Start {
             *value = dot(centre, centre);
         }
         let scores = sized(&mut self.scores, count * clusters);
-        inner_products(points, &self.centres, clusters, scores);
+        inner_products(points, &self.centres, clusters, scores, &mut self.product);
         let mut changed = false;
         self.inertia = 0.0;
         let rows = scores.chunks_exact(clusters).zip(squares).zip(&mut self.labels);
@@ -291,14 +289,17 @@ impl Start {
 }
 
 /// `scores[point, row]` = the inner product of each point with each of `count` rows.
-fn inner_products(points: &Points<'_>, rows: &[f32], count: usize, scores: &mut [f32]) {
-    product(
-        MatrixMut::new(scores, points.count, count),
-        points.matrix(),
-        Matrix::new(rows, count, points.dimensions).transposed(),
-        Update::Overwrite,
-        &Workers::caller(),
-    );
+fn inner_products(
+    points: &Points<'_>,
+    rows: &[f32],
+    count: usize,
+    scores: &mut [f32],
+    product: &mut RowProduct,
+) {
+    let dimensions = points.dimensions;
+    product.load(dimensions, count, |step, row| rows[row * dimensions + step]);
+    let points = RowView::dense(points.values, points.count, dimensions);
+    product.multiply(points, scores, count, &Workers::caller());
 }
 
 #[cfg(test)]

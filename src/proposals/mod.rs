@@ -31,6 +31,7 @@ mod operator;
 mod output;
 mod pooling;
 mod regions;
+mod row_product;
 mod small_eigen;
 
 pub use config::ProposalConfig;

@@ -8,21 +8,22 @@ use super::features::Standardisation;
 use super::grid::Grid;
 use super::numeric::{bytes_of, dot, normalise, sized};
 use super::regions::Regions;
+use super::row_product::{RowProduct, RowView};
 use crate::data::feature_map::FeatureMapView;
 use crate::geometry::BoundingBox;
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::workers::Workers;
 
 /// Memory of [`pool`].
 #[derive(Debug, Default)]
 pub struct PoolingScratch {
     weights: Vec<f32>,
+    product: RowProduct,
 }
 
 impl PoolingScratch {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        bytes_of(&self.weights)
+        bytes_of(&self.weights) + self.product.memory_bytes()
     }
 }
 
@@ -47,13 +48,10 @@ pub fn pool(
         mask_weights(regions.mask(region), regions.grid, target, row);
     }
     regions.pooled.resize(count * channels, 0.0);
-    product(
-        MatrixMut::new(&mut regions.pooled, count, channels),
-        Matrix::new(weights, count, cells),
-        Matrix::new(map.values, cells, channels),
-        Update::Overwrite,
-        workers,
-    );
+    let product = &mut scratch.product;
+    product.load(cells, channels, |cell, channel| map.values[cell * channels + channel]);
+    let rows = RowView::dense(weights, count, cells);
+    product.multiply(rows, &mut regions.pooled, channels, workers);
     regions.compared.resize(count * channels, 0.0);
     let rows = regions.compared.chunks_exact_mut(channels);
     for (row, pooled) in rows.zip(regions.pooled.chunks_exact(channels)) {

@@ -5,6 +5,7 @@
 //! a kernel does not depend on how the work was cut, so results differ between levels (fused
 //! multiply-add, or not) but never between thread counts.
 
+pub mod gram;
 mod lanes;
 pub mod max_pool;
 

@@ -36,24 +36,46 @@ impl Panels {
         bias: &[f32],
         weight: impl Fn(usize, usize) -> f32,
     ) -> Panels {
-        level.check();
         assert!(bias.is_empty() || bias.len() == columns, "{} for {columns}", bias.len());
-        let padded = columns.next_multiple_of(level.width());
-        let mut packed_bias = AlignedFloats::zeros(padded);
-        packed_bias.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-        let mut values = AlignedFloats::zeros(padded * inner);
+        let mut panels = Panels::empty(level);
+        panels.repack(inner, columns, weight);
+        panels.bias.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+        panels
+    }
+
+    /// Panels of an empty matrix, for [`Panels::repack`].
+    pub fn empty(level: Level) -> Panels {
+        level.check();
+        let none = AlignedFloats::zeros(0);
+        Panels { level, inner: 0, columns: 0, values: none, bias: AlignedFloats::zeros(0) }
+    }
+
+    /// Packs another matrix, without bias, into the memory of this one; allocates only where it
+    /// is larger than any before.
+    pub fn repack(&mut self, inner: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) {
+        let padded = columns.next_multiple_of(self.level.width());
+        (self.inner, self.columns) = (inner, columns);
+        if self.bias.as_slice().len() < padded {
+            self.bias = AlignedFloats::zeros(padded);
+        }
+        self.bias.as_mut_slice().fill(0.0);
+        if self.values.as_slice().len() < padded * inner {
+            self.values = AlignedFloats::zeros(padded * inner);
+        }
         let mut start = 0;
-        for first in (0..columns).step_by(panel_width(level)) {
-            let width = panel_width(level).min(padded - first);
-            let panel = &mut values.as_mut_slice()[start..start + width * inner];
+        for first in (0..columns).step_by(panel_width(self.level)) {
+            let width = panel_width(self.level).min(padded - first);
+            let panel = &mut self.values.as_mut_slice()[start..start + width * inner];
+            let filled = width.min(columns - first);
             for (step, row) in panel.chunks_exact_mut(width).enumerate() {
-                for (column, value) in (first..columns).zip(row) {
-                    *value = weight(step, column);
+                let (weights, padding) = row.split_at_mut(filled);
+                for (offset, value) in weights.iter_mut().enumerate() {
+                    *value = weight(step, first + offset);
                 }
+                padding.fill(0.0);
             }
             start += width * inner;
         }
-        Panels { level, inner, columns, values, bias: packed_bias }
     }
 
     /// Length of the inner dimension.
