@@ -115,3 +115,74 @@ fn arrays_give_the_bits_of_pycocotools() {
         assert_eq!(figures, numbers(&expected["figures"]), "{name}");
     });
 }
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const GROUND_TRUTH: &str = r#"{
+    "images": [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "a/y.jpg"}],
+    "categories": [{"id": 7, "name": "thing"}],
+    "annotations": [{"id": 0, "image_id": 2, "category_id": 7, "bbox": [10, 10, 40, 40]}]}"#;
+
+/// Detections with their own image ids, and an image that the ground truth lacks.
+#[test]
+fn data_sets_are_joined_by_name_and_other_images_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let truth = write(folder.path(), "truth.json", GROUND_TRUTH);
+    let detections = |names: [&str; 2]| {
+        let text = format!(
+            r#"{{"images": [{{"id": 1, "file_name": "{}"}}, {{"id": 5, "file_name": "{}"}}],
+            "categories": [], "annotations": [
+            {{"image_id": 1, "category_id": 0, "bbox": [10, 10, 40, 40], "score": 0.5}},
+            {{"image_id": 5, "category_id": 3, "bbox": [10, 10, 40, 40], "score": 0.5}}]}}"#,
+            names[0], names[1]
+        );
+        write(folder.path(), "detections.json", &text)
+    };
+    let options = EvaluationOptions { class_agnostic: true, ..EvaluationOptions::default() };
+    let input = EvaluationInput::from_files(&truth, &detections(["y.jpg", "z.jpg"])).unwrap();
+    let evaluation = evaluate(&input, &options, &Workers::caller(), &Control::default()).unwrap();
+    assert_eq!((evaluation.detections_count, evaluation.detections_left_out), (1, 1));
+    assert_eq!(evaluation.average_precision, 1.0, "an annotation id of 0 is an id like any other");
+    assert_eq!(evaluation.average_recall_medium, 1.0);
+    assert_eq!(evaluation.average_recall_small, -1.0);
+    let error = EvaluationInput::from_files(&truth, &detections(["u.jpg", "z.jpg"])).unwrap_err();
+    assert!(error.to_string().contains("none of its 2 images"), "{error}");
+}
+
+#[test]
+fn results_on_an_unknown_image_are_refused_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let truth = write(folder.path(), "truth.json", GROUND_TRUTH);
+    let results = r#"[{"image_id": 99, "category_id": 7, "bbox": [0, 0, 1, 1], "score": 1}]"#;
+    let results = write(folder.path(), "results.json", results);
+    let error = EvaluationInput::from_files(&truth, &results).unwrap_err().to_string();
+    assert!(error.contains("detection 0 is on image 99") && error.contains("results.json"));
+}
+
+#[test]
+fn bad_arrays_and_options_are_named_with_their_numbers() {
+    let boxes = |boxes| BoxArrays { image_ids: &[1], category_ids: &[], boxes };
+    let good = boxes(&[[0.0, 0.0, 9.0, 9.0]]);
+    let message = |objects, traits, detections, scores: &[f32]| {
+        EvaluationInput::from_arrays(objects, traits, detections, scores).unwrap_err().to_string()
+    };
+    let traits = ObjectTraits::default();
+    let error = message(good, traits, boxes(&[[5.0, 0.0, 3.0, 9.0]]), &[1.0]);
+    assert!(error.contains("detections") && error.contains("box 0") && error.contains("inverted"));
+    let error = message(boxes(&[[0.0, f32::NAN, 1.0, 1.0]]), traits, good, &[1.0]);
+    assert!(error.contains("ground truth") && error.contains("index 1"), "{error}");
+    assert!(message(good, traits, good, &[f32::NAN]).contains("scores"));
+    assert!(message(good, traits, good, &[1.0, 1.0]).contains("expected 1, got 2"));
+    let two = ObjectTraits { areas: &[1.0, 2.0], crowds: &[] };
+    assert!(message(good, two, good, &[1.0]).contains("areas: expected 1, got 2"));
+    let negative = ObjectTraits { areas: &[-1.0], crowds: &[] };
+    assert!(message(good, negative, good, &[1.0]).contains("area 0 is -1"));
+    for detections_max in [vec![], vec![0, 1], vec![10, 10]] {
+        let options = EvaluationOptions { detections_max, ..EvaluationOptions::default() };
+        assert!(options.validate().unwrap_err().to_string().contains("detections_max"));
+    }
+}

@@ -16,7 +16,7 @@ use std::path::Path;
 /// order. `description` goes into `info`.
 ///
 /// # Errors
-/// The first error of an iterator; [`Error::Io`]. No file is then left or replaced.
+/// The first error of an iterator; [`Error::NonFinite`]; [`Error::Io`]. No file is then left or replaced.
 pub fn write_dataset(
     path: &Path,
     description: &str,
@@ -40,7 +40,7 @@ pub fn write_dataset(
             name: &category.name,
         })?;
         output.text(",\n\"annotations\": ")?;
-        output.list(boxes, |index, labelled| {
+        output.list(boxes.into_iter().map(finite), |index, labelled| {
             let bbox = to_xywh(&labelled.bounds);
             AnnotationRecord {
                 // pycocotools takes an id of 0 for "not matched".
@@ -66,7 +66,7 @@ pub fn write_detections(
     boxes: impl IntoIterator<Item = Result<LabelledBox>>,
 ) -> Result<()> {
     whole_file(path, |output| {
-        output.list(boxes, |_, labelled| DetectionRecord {
+        output.list(boxes.into_iter().map(finite), |_, labelled| DetectionRecord {
             image_id: labelled.image_id,
             category_id: labelled.category_id,
             bbox: to_xywh(&labelled.bounds),
@@ -74,6 +74,19 @@ pub fn write_detections(
         })?;
         output.text("\n")
     })
+}
+
+/// JSON has no NaN: a box that is not finite would become one that cannot be read.
+fn finite(labelled: Result<LabelledBox>) -> Result<LabelledBox> {
+    let labelled = labelled?;
+    let numbers = labelled.bounds.into_iter().chain(labelled.score);
+    match numbers.enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((index, value)) => {
+            let name = format!("box of image {}", labelled.image_id);
+            Err(Error::NonFinite { name, index, value })
+        }
+        None => Ok(labelled),
+    }
 }
 
 #[derive(Serialize)]
@@ -239,6 +252,9 @@ mod tests {
         let boxes = [Ok(boxes()[0]), Err(Error::Cancelled)];
         let error = write_dataset(&path, "", [Ok(image())], &[], boxes).unwrap_err();
         assert!(matches!(error, Error::Cancelled), "{error}");
+        let broken = LabelledBox { score: Some(f32::NAN), ..self::boxes()[0] };
+        let error = write_detections(&path, [Ok(broken)]).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { index: 4, .. }), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
