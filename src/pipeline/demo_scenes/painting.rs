@@ -30,7 +30,6 @@ struct Placed {
     tint: Colour,
     /// Where the object is brightest, in its frame, and by how much.
     light: [f32; 2],
-    noise: Noise,
 }
 
 impl Placed {
@@ -51,7 +50,6 @@ impl Placed {
             turn: [angle.cos(), angle.sin()],
             tint: std::array::from_fn(|_| 0.85 + 0.25 * random.uniform() as f32),
             light: std::array::from_fn(|_| 0.22 * (2.0 * random.uniform() as f32 - 1.0)),
-            noise: Noise::new(random),
         }
     }
 
@@ -69,7 +67,7 @@ impl Placed {
     }
 
     /// The colour of the object at a point of the image, if it covers it.
-    fn colour(&self, x: f32, y: f32) -> Option<Colour> {
+    fn colour(&self, noise: &Noise, x: f32, y: f32) -> Option<Colour> {
         let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
         let [cosine, sine] = self.turn;
         let u = (dx * cosine + dy * sine) / self.radii[0];
@@ -77,7 +75,7 @@ impl Placed {
         if !self.kind.covers(u, v) {
             return None;
         }
-        let colour = self.kind.colour(&self.noise, u, v);
+        let colour = self.kind.colour(noise, u, v);
         // Darker towards the rim, brighter towards the light.
         let light = 1.05 - 0.18 * (u * u + v * v) + self.light[0] * u + self.light[1] * v;
         Some(std::array::from_fn(|channel| colour[channel] * self.tint[channel] * light))
@@ -94,8 +92,10 @@ pub(super) fn paint(random: &mut Random) -> Scene {
     }
     let mut owners = vec![0usize; pixels.len()];
     let placed = place(width, height, random);
+    let surface = Noise::new(random);
+    let mut canvas = Canvas { width, height, pixels: &mut pixels, owners: &mut owners };
     for (object, owner) in placed.iter().zip(1..) {
-        draw(object, owner, width, height, &mut pixels, &mut owners);
+        canvas.draw(object, owner, &surface);
     }
     let bytes = pixels.iter().flat_map(|colour| {
         let noise = SENSOR_NOISE * random.normal() as f32;
@@ -129,33 +129,38 @@ fn place(width: u32, height: u32, random: &mut Random) -> Vec<Placed> {
     placed
 }
 
-/// Mixes an object into the pixels that it covers and marks those that are mostly its own.
-fn draw(
-    object: &Placed,
-    owner: usize,
+/// A picture that is being painted.
+struct Canvas<'a> {
     width: u32,
     height: u32,
-    pixels: &mut [Colour],
-    owners: &mut [usize],
-) {
-    let frame = object.frame(width, height);
-    for y in frame[1] as u32..(frame[3].ceil() as u32).min(height) {
-        for x in frame[0] as u32..(frame[2].ceil() as u32).min(width) {
-            let (mut sum, mut covered) = ([0.0; 3], 0usize);
-            for sample in 0..SAMPLES * SAMPLES {
-                let place = |index: usize| (index as f32 + 0.5) / SAMPLES as f32;
-                let (right, down) = (place(sample % SAMPLES), place(sample / SAMPLES));
-                if let Some(colour) = object.colour(x as f32 + right, y as f32 + down) {
-                    sum = std::array::from_fn(|channel| sum[channel] + colour[channel]);
-                    covered += 1;
+    pixels: &'a mut [Colour],
+    /// The object that each pixel belongs to, 0 for the ground.
+    owners: &'a mut [usize],
+}
+
+impl Canvas<'_> {
+    /// Mixes an object into the pixels that it covers and marks those that are mostly its own.
+    fn draw(&mut self, object: &Placed, owner: usize, surface: &Noise) {
+        let frame = object.frame(self.width, self.height);
+        for y in frame[1] as u32..(frame[3].ceil() as u32).min(self.height) {
+            for x in frame[0] as u32..(frame[2].ceil() as u32).min(self.width) {
+                let (mut sum, mut covered) = ([0.0; 3], 0usize);
+                for sample in 0..SAMPLES * SAMPLES {
+                    let place = |index: usize| (index as f32 + 0.5) / SAMPLES as f32;
+                    let (right, down) = (place(sample % SAMPLES), place(sample / SAMPLES));
+                    if let Some(colour) = object.colour(surface, x as f32 + right, y as f32 + down)
+                    {
+                        sum = std::array::from_fn(|channel| sum[channel] + colour[channel]);
+                        covered += 1;
+                    }
                 }
-            }
-            let index = (y * width + x) as usize;
-            let samples = (SAMPLES * SAMPLES) as f32;
-            let rest = 1.0 - covered as f32 / samples;
-            pixels[index] = std::array::from_fn(|c| sum[c] / samples + pixels[index][c] * rest);
-            if 2 * covered > SAMPLES * SAMPLES {
-                owners[index] = owner;
+                let index = (y * self.width + x) as usize;
+                let samples = (SAMPLES * SAMPLES) as f32;
+                let (below, rest) = (self.pixels[index], 1.0 - covered as f32 / samples);
+                self.pixels[index] = std::array::from_fn(|c| sum[c] / samples + below[c] * rest);
+                if 2 * covered > SAMPLES * SAMPLES {
+                    self.owners[index] = owner;
+                }
             }
         }
     }

@@ -114,7 +114,7 @@ pub(super) fn figure(histogram: &Histogram) -> String {
     }
     let count = histogram.bars.len().max(1);
     // A lone bar across the whole chart would look like a frame.
-    let pitch = (plot_width / count as f64).min(60.0);
+    let pitch = (plot_width / count as f64).min(72.0);
     let every = count.div_ceil(LABELS_MAX);
     for (index, bar) in histogram.bars.iter().enumerate() {
         let x = LEFT + pitch * index as f64;

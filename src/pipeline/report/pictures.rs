@@ -45,12 +45,12 @@ pub(super) fn image_sheet(images: &[ReportImage]) -> Result<String> {
             })
             .collect();
         let name = escape(&one.name);
-        let count = one.boxes.len();
-        let _ = write!(
+        let count = counted_boxes(one.boxes.len() as u64);
+        let _ = writeln!(
             html,
             "<figure class=\"picture\"><div class=\"frame\"><img alt=\"{name}\" src=\"{source}\">\
              <svg viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\">{outlines}</svg>\
-             </div><figcaption title=\"{name}\">{name} · {count} boxes</figcaption></figure>\n"
+             </div><figcaption title=\"{name}\">{name} · {count}</figcaption></figure>"
         );
     }
     html.push_str("</div>");
@@ -63,10 +63,10 @@ pub(super) fn class_sheets(classes: &[ReportClass]) -> Result<String> {
         let _ = write!(
             html,
             "<div class=\"class\"><div style=\"border-color: {}\"><b>{}</b>\
-             <span>{} boxes</span></div><div class=\"crops\">",
+             <span>{}</span></div><div class=\"crops\">",
             class_colour(one.class),
             one.class,
-            one.boxes_count
+            counted_boxes(one.boxes_count)
         );
         for crop in &one.crops {
             let width = (f64::from(crop.width) * f64::from(CROP_HEIGHT) / f64::from(crop.height))
@@ -78,6 +78,10 @@ pub(super) fn class_sheets(classes: &[ReportClass]) -> Result<String> {
         html.push_str("</div></div>\n");
     }
     Ok(html)
+}
+
+fn counted_boxes(count: u64) -> String {
+    if count == 1 { "1 box".to_string() } else { format!("{count} boxes") }
 }
 
 fn data_url(image: &Image) -> Result<String> {
