@@ -19,6 +19,7 @@ import time
 import numpy
 import safetensors.torch
 import torch
+import torch._inductor.config
 import torchvision
 from torch.fx.experimental.optimization import fuse
 
@@ -31,8 +32,6 @@ def networks(model, compile):
     plain = fuse(plain).to(memory_format=torch.channels_last)
     modes = {"torch eager": plain}
     if compile:
-        import torch._inductor.config
-
         torch._inductor.config.freezing = True
         modes["torch compiled"] = torch.compile(copy.deepcopy(plain))
     return modes

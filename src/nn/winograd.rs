@@ -22,7 +22,7 @@ use crate::workers::Workers;
 
 /// Tiles that one task transforms together at most: enough rows for the products to use a panel
 /// of weights often, few enough for the transformed tiles to stay in the cache.
-const TILES_TOGETHER: usize = 36;
+const TILES_TOGETHER: usize = 24;
 
 /// Output channels whose products are formed and transformed back together, so that the products
 /// of all tiles stay in the cache.

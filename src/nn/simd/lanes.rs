@@ -19,6 +19,10 @@ pub trait Lanes: Copy {
     unsafe fn subtract(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger; a NaN in `a` gives `b`, a NaN in `b` gives NaN.
     unsafe fn maximum(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Asks for the cache line of `address`, which will be read. Any address will do.
+    unsafe fn prefetch_to_read(address: *const f32);
+    /// Asks for the cache line of `address`, which will be written. Any address will do.
+    unsafe fn prefetch_to_write(address: *const f32);
 }
 
 /// Arrays of eight, which compilers turn into what the target has.
@@ -65,6 +69,12 @@ impl Lanes for Portable {
     unsafe fn maximum(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
     }
+
+    #[inline(always)]
+    unsafe fn prefetch_to_read(_address: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_to_write(_address: *const f32) {}
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -122,6 +132,16 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn maximum(a: $vector, b: $vector) -> $vector {
                     unsafe { $maximum(a, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn prefetch_to_read(address: *const f32) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+                }
+
+                #[inline(always)]
+                unsafe fn prefetch_to_write(address: *const f32) {
+                    unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
                 }
             }
         };

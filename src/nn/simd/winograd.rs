@@ -124,13 +124,15 @@ unsafe fn input_kernel<L: Lanes>(
         let channel = start.min(channels - L::WIDTH);
         // SAFETY: `WIDTH` channels from `channel` on exist in each of the 36 pixels and places.
         unsafe {
-            let columns: [_; INPUT_SIDE] = std::array::from_fn(|column| {
-                let pixel = patch.add(column * channels + channel);
-                input_line::<L>(std::array::from_fn(|row| L::load(pixel.add(row * pitch))))
-            });
+            let zero = L::splat(0.0);
+            let mut columns = [[zero; INPUT_SIDE]; INPUT_SIDE];
+            for (column, line) in columns.iter_mut().enumerate() {
+                *line =
+                    input_line::<L>(load_line::<L>(patch.add(column * channels + channel), pitch));
+            }
             for row in 0..INPUT_SIDE {
-                let line = input_line::<L>(columns.map(|column| column[row]));
-                for (column, value) in line.into_iter().enumerate() {
+                let line = input_line::<L>(row_of(&columns, row));
+                for (column, &value) in line.iter().enumerate() {
                     let place = row * INPUT_SIDE + column;
                     L::store(to.add(place * stride + channel), value);
                 }
@@ -155,28 +157,78 @@ unsafe fn output_kernel<L: Lanes>(
         // SAFETY: `WIDTH` channels from `channel` on exist in each place and in each pixel of
         // the first `rows` rows and `columns` columns.
         unsafe {
-            let columns: [_; INPUT_SIDE] = std::array::from_fn(|column| {
+            let zero = L::splat(0.0);
+            let mut columns = [[zero; OUTPUT_SIDE]; INPUT_SIDE];
+            for (column, line) in columns.iter_mut().enumerate() {
                 let first = products.add(column * stride + channel);
-                let step = INPUT_SIDE * stride;
-                output_line::<L>(std::array::from_fn(|row| L::load(first.add(row * step))))
-            });
+                *line = output_line::<L>(load_line::<L>(first, INPUT_SIDE * stride));
+            }
             let bias = L::load(bias.add(channel));
-            for row in 0..tile.rows {
-                let values = output_line::<L>(columns.map(|column| column[row]));
-                for (column, value) in values.into_iter().enumerate().take(tile.columns) {
-                    let place = column * tile.pixel + channel;
-                    let mut value = L::add(value, bias);
-                    if let Some((residual, pitch)) = tile.residual {
-                        value = L::add(value, L::load(residual.as_ptr().add(row * pitch + place)));
+            for row in 0..OUTPUT_SIDE {
+                let values = output_line::<L>(row_of(&columns, row));
+                for (column, &value) in values.iter().enumerate() {
+                    // Bounds that are known when this is compiled keep the tile in registers.
+                    if row < tile.rows && column < tile.columns {
+                        let place = column * tile.pixel + channel;
+                        let mut value = L::add(value, bias);
+                        if let Some((residual, pitch)) = tile.residual {
+                            let residual = residual.as_ptr().add(row * pitch + place);
+                            value = L::add(value, L::load(residual));
+                        }
+                        if tile.relu {
+                            value = L::maximum(zero, value);
+                        }
+                        L::store(output.add(row * pitch + place), value);
                     }
-                    if tile.relu {
-                        value = L::maximum(L::splat(0.0), value);
-                    }
-                    L::store(output.add(row * pitch + place), value);
                 }
             }
         }
     }
+}
+
+/// Six vectors, `step` floats apart.
+///
+/// # Safety
+/// The level's instructions are enabled and the floats exist.
+#[inline(always)]
+unsafe fn load_line<L: Lanes>(from: *const f32, step: usize) -> [L::Vector; INPUT_SIDE] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            L::load(from),
+            L::load(from.add(step)),
+            L::load(from.add(2 * step)),
+            L::load(from.add(3 * step)),
+            L::load(from.add(4 * step)),
+            L::load(from.add(5 * step)),
+        ]
+    }
+}
+
+/// Row `row` of a tile that is kept by columns.
+#[inline(always)]
+fn row_of<V: Copy, const ROWS: usize>(
+    columns: &[[V; ROWS]; INPUT_SIDE],
+    row: usize,
+) -> [V; INPUT_SIDE] {
+    [
+        columns[0][row],
+        columns[1][row],
+        columns[2][row],
+        columns[3][row],
+        columns[4][row],
+        columns[5][row],
+    ]
+}
+
+/// `factor * value + plus`.
+///
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn times<L: Lanes>(factor: f32, value: L::Vector, plus: L::Vector) -> L::Vector {
+    // SAFETY: the caller's promise.
+    unsafe { L::multiply_add(L::splat(factor), value, plus) }
 }
 
 /// The input transform of one dimension.
@@ -187,16 +239,15 @@ unsafe fn output_kernel<L: Lanes>(
 unsafe fn input_line<L: Lanes>(x: [L::Vector; INPUT_SIDE]) -> [L::Vector; INPUT_SIDE] {
     // SAFETY: the caller's promise.
     unsafe {
-        let times = |factor: f32, value, plus| L::multiply_add(L::splat(factor), value, plus);
-        let (even_p, odd_p) = (times(-B, x[2], x[4]), times(-B, x[1], x[3]));
-        let (even_q, odd_q) = (times(-A, x[2], x[4]), times(-A, x[1], x[3]));
+        let (even_p, odd_p) = (times::<L>(-B, x[2], x[4]), times::<L>(-B, x[1], x[3]));
+        let (even_q, odd_q) = (times::<L>(-A, x[2], x[4]), times::<L>(-A, x[1], x[3]));
         [
-            times(A * B, x[0], times(-(A + B), x[2], x[4])),
-            times(POINT_P, odd_p, even_p),
-            times(-POINT_P, odd_p, even_p),
-            times(POINT_Q, odd_q, even_q),
-            times(-POINT_Q, odd_q, even_q),
-            times(A * B, x[1], times(-(A + B), x[3], x[5])),
+            times::<L>(A * B, x[0], times::<L>(-(A + B), x[2], x[4])),
+            times::<L>(POINT_P, odd_p, even_p),
+            times::<L>(-POINT_P, odd_p, even_p),
+            times::<L>(POINT_Q, odd_q, even_q),
+            times::<L>(-POINT_Q, odd_q, even_q),
+            times::<L>(A * B, x[1], times::<L>(-(A + B), x[3], x[5])),
         ]
     }
 }
@@ -209,15 +260,14 @@ unsafe fn input_line<L: Lanes>(x: [L::Vector; INPUT_SIDE]) -> [L::Vector; INPUT_
 unsafe fn output_line<L: Lanes>(m: [L::Vector; INPUT_SIDE]) -> [L::Vector; OUTPUT_SIDE] {
     // SAFETY: the caller's promise.
     unsafe {
-        let times = |factor: f32, value, plus| L::multiply_add(L::splat(factor), value, plus);
         let zero = L::splat(0.0);
         let (sum_p, difference_p) = (L::add(m[1], m[2]), L::subtract(m[1], m[2]));
         let (sum_q, difference_q) = (L::add(m[3], m[4]), L::subtract(m[3], m[4]));
         [
             L::add(m[0], L::add(sum_p, sum_q)),
-            times(POINT_P, difference_p, times(POINT_Q, difference_q, zero)),
-            times(A, sum_p, times(B, sum_q, zero)),
-            times(A * POINT_P, difference_p, times(B * POINT_Q, difference_q, m[5])),
+            times::<L>(POINT_P, difference_p, times::<L>(POINT_Q, difference_q, zero)),
+            times::<L>(A, sum_p, times::<L>(B, sum_q, zero)),
+            times::<L>(A * POINT_P, difference_p, times::<L>(B * POINT_Q, difference_q, m[5])),
         ]
     }
 }
