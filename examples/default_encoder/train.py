@@ -1,6 +1,6 @@
 """Trains the default encoder without labels; see README.md in this folder for the method.
 
-    python train.py --images DIR --small-images small.tar --out run --minutes 60
+    python train.py --images DIR --small-images small.tar --out run --steps 750
 
 A killed run goes on from run/checkpoint.pt. The result is run/weights.safetensors (f16).
 """
