@@ -12,10 +12,12 @@
 
 pub mod cluster;
 pub mod config;
+pub mod demo;
 pub mod demo_scenes;
 pub mod export;
 pub mod extract;
 pub mod folder_extraction;
 pub mod image_extractor;
 pub mod report;
+pub mod report_run;
 pub mod workspace;

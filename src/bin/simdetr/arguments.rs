@@ -81,6 +81,23 @@ pub enum Command {
         #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
         detections_max: Vec<u32>,
     },
+    /// Write one HTML file that shows the run.
+    Report {
+        #[arg(long, value_name = "RUN")]
+        run: PathBuf,
+        /// COCO file with the true boxes, for a table of recall.
+        #[arg(long, value_name = "GT.json")]
+        ground_truth: Option<PathBuf>,
+    },
+    /// Render scenes with known boxes, run everything on them, score the result.
+    Demo {
+        /// Folder for the scenes and the run [default: a new folder under the system's temporary one].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Number of scenes.
+        #[arg(long, default_value_t = 48)]
+        scenes: u32,
+    },
     /// Print the configuration document with every key.
     Config,
 }

@@ -15,7 +15,7 @@ use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
 use simdetr::pipeline::workspace::Workspace;
-use simdetr::pipeline::{cluster, export, extract};
+use simdetr::pipeline::{cluster, demo, export, extract, report_run};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
 use std::io::IsTerminal;
@@ -83,6 +83,15 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
                 options.detections_max.clone_from(detections_max);
             }
             evaluate(ground_truth, detections, &options, &workers, &control)
+        }
+        Command::Report { run, ground_truth } => {
+            let truth = ground_truth.as_deref();
+            let path = report_run::report(&Workspace::new(run), truth, &workers, &control)?;
+            Ok(output::reported(&path))
+        }
+        Command::Demo { out, scenes } => {
+            let report = demo::demo(out.as_deref(), *scenes, &config, &workers, &control)?;
+            Ok(output::demonstrated(&report))
         }
         Command::Config => output::configuration(),
     }

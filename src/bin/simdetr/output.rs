@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use simdetr::clustering::Fit;
 use simdetr::evaluation::Evaluation;
 use simdetr::pipeline::config::RunConfig;
+use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
 use simdetr::pipeline::folder_extraction::FolderReport;
 use simdetr::{Error, Result};
@@ -113,6 +114,32 @@ fn figures_table(evaluation: &Evaluation) -> String {
         line(&mut text, format_args!("{name:>8} {value:.4}"));
     }
     text
+}
+
+/// The answer of `report`.
+pub fn reported(path: &Path) -> Answer {
+    Answer { text: format!("report: {}", path.display()), value: json!({ "report": path }) }
+}
+
+/// The answer of `demo`.
+pub fn demonstrated(report: &DemoReport) -> Answer {
+    let mut text = format!(
+        "{} scenes, {} proposals, {} pseudo-classes\n",
+        report.extraction.images_count,
+        report.extraction.proposals_count,
+        report.export.classes_count
+    );
+    text += &figures_table(&report.evaluation);
+    line(&mut text, format_args!("data set: {}", report.data_set.display()));
+    line(&mut text, format_args!("report:   {}", report.report.display()));
+    let value = json!({
+        "scenes_count": report.extraction.images_count,
+        "proposals_count": report.extraction.proposals_count,
+        "evaluation": report.evaluation,
+        "data_set": report.data_set,
+        "report": report.report,
+    });
+    Answer { text, value }
 }
 
 /// The answer of `config`: the document with every default.
