@@ -61,6 +61,40 @@ fn basics() {
 }
 
 #[test]
+fn extract_maps() {
+    check("extract_maps");
+}
+
+#[test]
+fn evaluate() {
+    check("evaluate");
+}
+
+#[test]
+fn options() {
+    check("options");
+}
+
+#[test]
+fn store() {
+    check("store");
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn frame_loop_allocates_nothing() {
+    let Some(prefix) = support::staged("c-frame_loop") else { return };
+    for standard in STANDARDS {
+        support::finish(&mut Command::new(support::compile(
+            &prefix,
+            &source("frame_loop"),
+            standard,
+            &["-Wno-pedantic", "-fno-builtin"],
+        )));
+    }
+}
+
+#[test]
 fn the_prefix_has_the_links_and_the_package_files() {
     let Some(Prefix { root }) = support::staged("c-prefix") else { return };
     let abi = format!("{}.{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));

@@ -21,6 +21,8 @@ const SOURCES: &[&str] = &[
     "image",
     "proposals",
     "proposals_tensor",
+    "extractor_options",
+    "extractor",
     "store",
     "store_read",
     "evaluator",

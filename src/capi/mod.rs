@@ -14,6 +14,8 @@
 pub mod cancel;
 pub mod error;
 pub mod evaluator;
+pub mod extractor;
+pub mod extractor_options;
 mod guard;
 pub mod image;
 pub mod log;

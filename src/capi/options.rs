@@ -213,6 +213,17 @@ impl Keys {
         self
     }
 
+    /// Lists of integers; none is the default.
+    pub(super) fn integer_lists(&mut self, key: &str, lists: Vec<Vec<i64>>) -> &mut Keys {
+        if !lists.is_empty() {
+            let list = |list: Vec<i64>| {
+                toml::Value::Array(list.into_iter().map(toml::Value::Integer).collect())
+            };
+            self.put(key, toml::Value::Array(lists.into_iter().map(list).collect()));
+        }
+        self
+    }
+
     /// A text; NULL is the default.
     pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> &mut Keys {
         if let Some(value) = value {

@@ -152,7 +152,7 @@ impl<'a, T: Element> Tensor<'a, T> {
         self.shape.iter().map(|&size| size as usize).product()
     }
 
-    fn is_dense(&self) -> bool {
+    pub(super) fn is_dense(&self) -> bool {
         let mut expected = 1;
         (0..self.shape.len()).rev().all(|axis| {
             let fits = self.size(axis) <= 1 || self.strides[axis] == expected;
