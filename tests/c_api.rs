@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 
+#[path = "support/install.rs"]
 mod support;
 
 use std::path::PathBuf;
@@ -63,6 +64,11 @@ fn basics() {
 #[test]
 fn extract_maps() {
     check("extract_maps");
+}
+
+#[test]
+fn extract_images() {
+    check("extract_images");
 }
 
 #[test]

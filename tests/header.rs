@@ -4,6 +4,7 @@
 //! `SIMDETR_BLESS=1 cargo test --test header` writes the header and its copies; without it they
 //! are compared. The files are listed one by one because their order is the header's order.
 
+#[path = "support/install.rs"]
 mod support;
 
 use std::collections::BTreeSet;
@@ -19,10 +20,13 @@ const SOURCES: &[&str] = &[
     "workers",
     "tensor",
     "image",
+    "encoder",
+    "encoder_callback",
     "proposals",
     "proposals_tensor",
     "extractor_options",
     "extractor",
+    "extractor_images",
     "store",
     "store_read",
     "evaluator",

@@ -3,8 +3,9 @@
 //! This file makes the handle and takes feature maps of the host, the road of frame loops: once
 //! warm, a call with `threads = 1` allocates nothing. Images are in `extractor_images`.
 
+use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
-use super::extractor_options::{local_options, simdetr_extractor_options_t};
+use super::extractor_options::simdetr_extractor_options_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
 use super::options::{Versioned, copy_options, copy_struct, init};
 use super::pointers::{borrow, borrow_mut, output, slice};
@@ -15,6 +16,7 @@ use super::tensor::{DLTensor, Tensor};
 use super::workers::workers;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
+use crate::pipeline::image_extractor::ImageExtractor;
 use crate::proposals::{Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -31,7 +33,8 @@ const MAP_NAMES: [&str; SIMDETR_MAPS_MAX] =
 /// `simdetr_proposals_t`.
 pub struct simdetr_extractor_t {
     extractor: Extractor,
-    pub(super) seed: u64,
+    images: Option<ImageExtractor>,
+    seed: u64,
     pub(super) workers: Workers,
     memory: Mutex<Vec<Memory>>,
     poison: Poison,
@@ -53,6 +56,12 @@ impl Handle for simdetr_extractor_t {
 }
 
 impl simdetr_extractor_t {
+    pub(super) fn images(&self) -> Result<&ImageExtractor> {
+        self.images.as_ref().ok_or_else(|| {
+            Error::invalid("extractor", "was made without an encoder, so it takes only maps")
+        })
+    }
+
     /// Lets `work` use memory that no other call uses; what it leaves in `Memory::proposals` goes
     /// to `target`, if it succeeds.
     pub(super) fn with_memory(
@@ -137,6 +146,8 @@ impl simdetr_image_geometry_t {
 
 /// Makes an extractor.
 ///
+/// @param[in] encoder Where feature maps come from; may be destroyed afterwards. NULL makes an
+/// extractor that takes only feature maps of the host.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The extractor, to be given to `simdetr_extractor_destroy`.
 /// @param[out] error Optional.
@@ -146,19 +157,26 @@ impl simdetr_image_geometry_t {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn simdetr_extractor_create(
+    encoder: *const simdetr_encoder_t,
     options: *const simdetr_extractor_options_t,
     out: *mut *mut simdetr_extractor_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
         // SAFETY: promised by the caller.
-        let (out, given, config) = unsafe {
+        let (out, given, config, encoder) = unsafe {
             let given = copy_options(options)?;
-            (output(out, "out")?, given, local_options(given.proposals)?)
+            let encoder = match encoder.is_null() {
+                true => None,
+                false => Some(borrow(encoder, "encoder")?.encoder.clone()),
+            };
+            (output(out, "out")?, given, given.config()?, encoder)
         };
+        let images = encoder.map(|encoder| ImageExtractor::new(encoder, &config)).transpose()?;
         out.set(into_handle(simdetr_extractor_t {
-            extractor: Extractor::new(config)?,
-            seed: given.seed,
+            images,
+            seed: config.seed,
+            extractor: Extractor::new(config.proposals)?,
             workers: workers(given.threads, given.parallel_for, given.parallel_for_user_data)?,
             memory: Mutex::default(),
             poison: Poison::default(),

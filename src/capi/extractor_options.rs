@@ -3,7 +3,7 @@
 use super::options::{Keys, Versioned, copy_options, init};
 use super::pointers::slice;
 use super::workers::simdetr_parallel_for_fn_t;
-use crate::data::image::{ImageLimits, ResizeRule};
+use crate::pipeline::config::RunConfig;
 use crate::proposals::ProposalConfig;
 use crate::{Error, Result};
 use std::ffi::c_void;
@@ -252,9 +252,7 @@ pub unsafe extern "C" fn simdetr_extractor_options_init(
 
 /// # Safety
 /// `given` is NULL or as the header says.
-pub(super) unsafe fn local_options(
-    given: *const simdetr_local_options_t,
-) -> Result<ProposalConfig> {
+unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<ProposalConfig> {
     // SAFETY: promised by the caller.
     let (given, lists) = unsafe {
         let given = copy_options(given)?;
@@ -327,21 +325,28 @@ unsafe fn cluster_counts(given: &simdetr_local_options_t) -> Result<Vec<Vec<i64>
 }
 
 impl simdetr_extractor_options_t {
-    pub(super) fn limits(&self) -> Result<ImageLimits> {
-        let mut keys = Keys::new::<simdetr_extractor_options_t>(self.set_mask, 0)?;
-        keys.unsigned("pixels_max", self.pixels_max, 0)?.unsigned(
-            "bytes_max",
-            self.bytes_max,
-            0,
-        )?;
-        keys.finish()
-    }
-
-    pub(super) fn resize(&self) -> Result<ResizeRule> {
-        let mut keys = Keys::new::<simdetr_extractor_options_t>(self.set_mask, 0)?;
-        keys.integer("image_short_side", i64::from(self.image_short_side), 0)
-            .integer("image_long_side_max", i64::from(self.image_long_side_max), 0)
-            .integer("side_multiple", i64::from(self.side_multiple), 0);
-        keys.finish()
+    /// The configuration of a run that these options stand for.
+    ///
+    /// # Safety
+    /// The structs that the options point to are as the header says.
+    pub(super) unsafe fn config(&self) -> Result<RunConfig> {
+        let keys = || Keys::new::<simdetr_extractor_options_t>(self.set_mask, 0);
+        let config = RunConfig {
+            seed: self.seed,
+            limits: keys()?
+                .unsigned("pixels_max", self.pixels_max, 0)?
+                .unsigned("bytes_max", self.bytes_max, 0)?
+                .finish()?,
+            resize: keys()?
+                .integer("image_short_side", i64::from(self.image_short_side), 0)
+                .integer("image_long_side_max", i64::from(self.image_long_side_max), 0)
+                .integer("side_multiple", i64::from(self.side_multiple), 0)
+                .finish()?,
+            // SAFETY: promised by the caller.
+            proposals: unsafe { local_options(self.proposals) }?,
+            ..RunConfig::default()
+        };
+        config.validate()?;
+        Ok(config)
     }
 }

@@ -12,9 +12,12 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 pub mod cancel;
+pub mod encoder;
+pub mod encoder_callback;
 pub mod error;
 pub mod evaluator;
 pub mod extractor;
+pub mod extractor_images;
 pub mod extractor_options;
 mod guard;
 pub mod image;

@@ -1,0 +1,3 @@
+module github.com/libsimdetr/libsimdetr/bindings/go
+
+go 1.24

@@ -1,0 +1,284 @@
+//! Images to proposals: one image in any form, a batch, or a folder into a store.
+
+use super::error::simdetr_error_t;
+use super::extractor::simdetr_extractor_t;
+use super::guard::guard_handle;
+use super::image::{copy_image, copy_tensor_image, simdetr_image_t};
+use super::options::{Versioned, copy_options, write_struct};
+use super::pointers::{borrow_mut, optional_text, slice, text};
+use super::proposals::simdetr_proposals_t;
+use super::run::{simdetr_run_options_t, with_control};
+use super::status::simdetr_status_t;
+use super::store::simdetr_proposal_store_options_t;
+use super::tensor::DLTensor;
+use crate::data::folder;
+use crate::data::image::{Image, decode};
+use crate::data::proposal_set::ProposalSet;
+use crate::data::store::StoreWriter;
+use crate::pipeline::folder_extraction::extract_folder;
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::ffi::c_char;
+use std::path::Path;
+
+impl simdetr_extractor_t {
+    fn extract_image(
+        &self,
+        image: &Image,
+        image_id: u32,
+        workers: &Workers,
+        target: &mut ProposalSet,
+    ) -> Result<()> {
+        let images = self.images()?;
+        images.config().limits.check_pixels("image", image.width, image.height)?;
+        self.with_memory(target, |memory| {
+            let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
+            images.extract(image, image_id, workers, scratch, out).map(|_| ())
+        })
+    }
+}
+
+/// Finds the proposals of one image.
+///
+/// @param[in] extractor An extractor with an encoder.
+/// @param[in] image Pixels of the host.
+/// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+/// @param[in] run Optional.
+/// @param[in] proposals Receives the proposals; untouched unless the status is 0.
+/// @param[out] error Optional.
+/// @return A status; negative where the host's encoder callback stopped the call.
+///
+/// May run at the same time as other functions on the extractor, with other proposals.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_extractor_extract_image(
+    extractor: *const simdetr_extractor_t,
+    image: *const simdetr_image_t,
+    image_id: u32,
+    run: *const simdetr_run_options_t,
+    proposals: *mut simdetr_proposals_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(extractor, error, |extractor| {
+            let target = &mut borrow_mut(proposals, "proposals")?.set;
+            let image = copy_image(image)?;
+            let workers = &extractor.workers;
+            with_control(run, |_| extractor.extract_image(&image, image_id, workers, target))
+        })
+    }
+}
+
+/// Finds the proposals of one encoded image: JPEG, PNG, WebP, BMP or TIFF, recognised by content;
+/// boxes are in pixels of the upright image.
+///
+/// @param[in] extractor An extractor with an encoder.
+/// @param[in] data The file's bytes.
+/// @param[in] length Number of bytes.
+/// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+/// @param[in] run Optional.
+/// @param[in] proposals Receives the proposals; untouched unless the status is 0.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
+///
+/// May run at the same time as other functions on the extractor, with other proposals.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
+    extractor: *const simdetr_extractor_t,
+    data: *const u8,
+    length: usize,
+    image_id: u32,
+    run: *const simdetr_run_options_t,
+    proposals: *mut simdetr_proposals_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(extractor, error, |extractor| {
+            let target = &mut borrow_mut(proposals, "proposals")?.set;
+            let data = slice(data, length, "data")?;
+            with_control(run, |_| {
+                let limits = &extractor.images()?.config().limits;
+                let image = decode::decode(data, "data", limits)?;
+                extractor.extract_image(&image, image_id, &extractor.workers, target)
+            })
+        })
+    }
+}
+
+/// Finds the proposals of an image tensor.
+///
+/// @param[in] extractor An extractor with an encoder.
+/// @param[in] image `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any positive strides;
+/// u8, or f32 in [0, 1].
+/// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+/// @param[in] run Optional.
+/// @param[in] proposals Receives the proposals; untouched unless the status is 0.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions on the extractor, with other proposals.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
+    extractor: *const simdetr_extractor_t,
+    image: *const DLTensor,
+    image_id: u32,
+    run: *const simdetr_run_options_t,
+    proposals: *mut simdetr_proposals_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(extractor, error, |extractor| {
+            let target = &mut borrow_mut(proposals, "proposals")?.set;
+            let image = copy_tensor_image(image, "image")?;
+            let workers = &extractor.workers;
+            with_control(run, |_| extractor.extract_image(&image, image_id, workers, target))
+        })
+    }
+}
+
+/// Finds the proposals of several images, which the extractor's threads share.
+///
+/// @param[in] extractor An extractor with an encoder.
+/// @param[in] images `[images_count]`.
+/// @param[in] images_count Number of images.
+/// @param[in] first_image_id Key of the first image; the others follow.
+/// @param[in] run Optional; progress counts images.
+/// @param[in] proposals `[images_count]` sets, no two the same; untouched unless the status is 0.
+/// @param[out] error Optional.
+/// @return A status, that of the first image that failed.
+///
+/// May run at the same time as other functions on the extractor, with other proposals.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_extractor_extract_batch(
+    extractor: *const simdetr_extractor_t,
+    images: *const *const simdetr_image_t,
+    images_count: usize,
+    first_image_id: u32,
+    run: *const simdetr_run_options_t,
+    proposals: *const *mut simdetr_proposals_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(extractor, error, |extractor| {
+            let images = slice(images, images_count, "images")?;
+            let handles = slice(proposals, images_count, "proposals")?;
+            if (1..handles.len()).any(|index| handles[..index].contains(&handles[index])) {
+                return Err(Error::invalid("proposals", "holds one set twice"));
+            }
+            let targets: Result<Vec<_>> = handles
+                .iter()
+                .map(|&handle| Ok(&mut borrow_mut(handle, "proposals")?.set))
+                .collect();
+            let images: Result<Vec<Image>> =
+                images.iter().map(|&image| copy_image(image)).collect();
+            let (targets, images) = (targets?, images?);
+            with_control(run, |control| {
+                let found = extractor.workers.try_map(images.len(), |index| {
+                    control.check()?;
+                    let mut set = ProposalSet::default();
+                    let id = first_image_id.wrapping_add(index as u32);
+                    extractor.extract_image(&images[index], id, &Workers::caller(), &mut set)?;
+                    Ok(set)
+                })?;
+                control.report("extract", images_count as u64, images_count as u64)?;
+                for (target, set) in targets.into_iter().zip(found) {
+                    *target = set;
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// What `simdetr_extractor_extract_folder` did.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_folder_report_t {
+    /// `sizeof(simdetr_folder_report_t)`, set by the caller.
+    pub struct_size: usize,
+    /// Files that could be images.
+    pub images_count: u64,
+    /// Images that an earlier, stopped call had committed.
+    pub images_resumed: u64,
+    /// Files that this call skipped because they are no readable images; the log names them.
+    pub images_broken: u64,
+    /// Proposals in the store.
+    pub proposals_count: u64,
+}
+
+const _: () = assert!(size_of::<simdetr_folder_report_t>() == 32 + size_of::<usize>());
+
+// SAFETY: `repr(C)`, size first, plain numbers.
+unsafe impl Versioned for simdetr_folder_report_t {
+    const NAME: &'static str = "simdetr_folder_report_t";
+    const SMALLEST: usize = size_of::<simdetr_folder_report_t>();
+}
+
+/// Extracts every image of a folder, and of the folders in it, into a store. A call that was
+/// stopped or killed goes on where it was and ends with the same bytes.
+///
+/// @param[in] extractor An extractor with an encoder.
+/// @param[in] images Folder of images; read in the order of their paths.
+/// @param[in] store Folder of the store.
+/// @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is the encoder's.
+/// @param[in] strict 1 makes a broken image an error, 0 skips it.
+/// @param[in] run Optional; progress counts images.
+/// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
+/// other options; what was committed stays whatever the status.
+///
+/// May run at the same time as other functions on the extractor, into other stores.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_extractor_extract_folder(
+    extractor: *const simdetr_extractor_t,
+    images: *const c_char,
+    store: *const c_char,
+    store_options: *const simdetr_proposal_store_options_t,
+    strict: i32,
+    run: *const simdetr_run_options_t,
+    report: *mut simdetr_folder_report_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(extractor, error, |extractor| {
+            let (folder_path, store) =
+                (Path::new(text(images, "images")?), Path::new(text(store, "store")?));
+            let options = copy_options(store_options)?;
+            let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
+            if !(0..=1).contains(&strict) {
+                return Err(Error::invalid("strict", format!("{strict} is neither 0 nor 1")));
+            }
+            let extract = extractor.images()?;
+            let fingerprint =
+                fingerprint.map_or_else(|| extract.encoder().fingerprint(), str::to_string);
+            let settings = options.config()?.settings(extract.dimensions(), fingerprint)?;
+            let files = folder::list(folder_path)?;
+            let found = with_control(run, |control| {
+                let writer = StoreWriter::open(store, settings, 1)?;
+                let workers = &extractor.workers;
+                extract_folder(extract, folder_path, &files, writer, strict == 1, workers, control)
+            })?;
+            if report.is_null() {
+                return Ok(());
+            }
+            let answer = simdetr_folder_report_t {
+                struct_size: size_of::<simdetr_folder_report_t>(),
+                images_count: found.images_count,
+                images_resumed: found.images_resumed,
+                images_broken: found.broken.len() as u64,
+                proposals_count: found.proposals_count,
+            };
+            write_struct(report, &answer)
+        })
+    }
+}
