@@ -77,6 +77,16 @@ fn evaluate() {
 }
 
 #[test]
+fn cluster() {
+    check("cluster");
+}
+
+#[test]
+fn null_pointers() {
+    check("null_pointers");
+}
+
+#[test]
 fn options() {
     check("options");
 }

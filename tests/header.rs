@@ -21,6 +21,7 @@ const SOURCES: &[&str] = &[
     "tensor",
     "image",
     "encoder",
+    "encoder_open",
     "encoder_callback",
     "proposals",
     "proposals_tensor",
@@ -29,6 +30,10 @@ const SOURCES: &[&str] = &[
     "extractor_images",
     "store",
     "store_read",
+    "clusterer",
+    "clusterer_steps",
+    "clusterer_answers",
+    "overlay",
     "evaluator",
 ];
 

@@ -152,6 +152,15 @@ func (s *Store) ExportCOCO(ctx context.Context, clusterer *Clusterer, path strin
 	})
 }
 
+// Overlay writes a PNG of one image with its boxes, coloured by the clusterer's classes.
+func (s *Store) Overlay(index uint64, images string, clusterer *Clusterer, path string) error {
+	return s.handle.use(func(raw *capi.Store) error {
+		return clusterer.handle.use(func(classes *capi.Clusterer) error {
+			return convert(capi.Overlay(raw, index, images, classes, path))
+		})
+	})
+}
+
 // Figures are average precisions and recalls in [0, 1], -1 where there is nothing to measure.
 type Figures = capi.Figures
 

@@ -5,7 +5,7 @@
 
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
-use super::options::{Keys, Versioned, copy_options, init, write_struct};
+use super::options::{Keys, Versioned, checked_size, copy_options, init, write_struct};
 use super::pointers::{borrow, output, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -152,6 +152,15 @@ unsafe impl Versioned for simdetr_cluster_report_t {
 }
 
 const _: () = assert!(size_of::<simdetr_cluster_report_t>() == 24 + size_of::<usize>());
+
+/// Refuses a report that could not be written before anything is changed.
+///
+/// # Safety
+/// `report` is NULL or as `write_struct` wants it.
+pub(super) unsafe fn check_report(report: *const Report) -> Result<()> {
+    // SAFETY: promised by the caller.
+    if report.is_null() { Ok(()) } else { unsafe { checked_size(report) }.map(|_| ()) }
+}
 
 /// # Safety
 /// `report` is NULL or as `write_struct` wants it.
@@ -315,6 +324,7 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_store(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle_mut(clusterer, error, |clusterer| {
+            check_report(report)?;
             let reader = &borrow(store, "store")?.reading()?.reader;
             let found = with_control(run, |control| clusterer.fit(reader, control))?;
             write_report(report, &found)
@@ -344,6 +354,7 @@ pub unsafe extern "C" fn simdetr_clusterer_fit(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle_mut(clusterer, error, |clusterer| {
+            check_report(report)?;
             let rows = tensor_rows(vectors)?;
             let found = with_control(run, |control| clusterer.fit(&rows, control))?;
             write_report(report, &found)
@@ -377,6 +388,7 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_f32(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle_mut(clusterer, error, |clusterer| {
+            check_report(report)?;
             let rows = array_rows(vectors, rows_count, dimensions)?;
             let found = with_control(run, |control| clusterer.fit(&rows, control))?;
             write_report(report, &found)

@@ -252,7 +252,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_export_coco(
             let clusterer = borrow(clusterer, "clusterer")?;
             let (centroids, path) = (clusterer.centroids()?, Path::new(text(path, "path")?));
             with_control(run, |control| {
-                export_store(reader, centroids, path, &clusterer.workers, control).map(|_| ())
+                export_store(reader, centroids, path, &clusterer.resources(control)).map(|_| ())
             })
         })
     }

@@ -15,8 +15,8 @@ use super::pointers::{borrow, borrow_mut, output, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
-use crate::clustering::{self, Accumulator, Centroids};
 use crate::Error;
+use crate::clustering::{self, Accumulator, Centroids};
 
 /// Sums of vectors by class. One thread at a time may change it.
 pub struct simdetr_accumulator_t {

@@ -12,8 +12,12 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 pub mod cancel;
+pub mod clusterer;
+pub mod clusterer_answers;
+pub mod clusterer_steps;
 pub mod encoder;
 pub mod encoder_callback;
+pub mod encoder_open;
 pub mod error;
 pub mod evaluator;
 pub mod extractor;
@@ -23,6 +27,7 @@ mod guard;
 pub mod image;
 pub mod log;
 mod options;
+pub mod overlay;
 mod pointers;
 pub mod proposals;
 pub mod proposals_tensor;

@@ -63,9 +63,11 @@ pub(super) unsafe fn copy_struct<T: Versioned>(given: *const T) -> Result<T> {
     Ok(copy)
 }
 
+/// The caller's `struct_size`, if it can be one.
+///
 /// # Safety
 /// `given` is NULL or points to a readable `size_t`.
-unsafe fn checked_size<T: Versioned>(given: *const T) -> Result<usize> {
+pub(super) unsafe fn checked_size<T: Versioned>(given: *const T) -> Result<usize> {
     if given.is_null() {
         return Err(Error::NullPointer { argument: T::NAME.into() });
     }

@@ -52,7 +52,11 @@ impl Reading {
     }
 
     /// Lets `look` see one image, counted from 0; its shard stays in memory for its neighbours.
-    fn with_image<T>(&self, index: u64, look: impl FnOnce(&StoredImage) -> Result<T>) -> Result<T> {
+    pub(super) fn with_image<T>(
+        &self,
+        index: u64,
+        look: impl FnOnce(&StoredImage) -> Result<T>,
+    ) -> Result<T> {
         let ids = self.reader.image_ids();
         if index >= ids.end - ids.start {
             let reason = format!("{index} of {} images", ids.end - ids.start);

@@ -138,6 +138,15 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
 
   static encoder adopt(simdetr_encoder_t *raw) { return encoder(raw); }
 
+  // The built-in encoder ("default"), or one from a safetensors or ONNX file.
+  static result<encoder> create(const std::string &source = "default") {
+    auto options = detail::sized<simdetr_encoder_options_t>();
+    options.encoder = source.c_str();
+    return detail::made<encoder, simdetr_encoder_t>([&](auto **out, auto *error) {
+      return simdetr_encoder_create(&options, out, error);
+    });
+  }
+
   // An encoder of the host, shared by threads. `name` identifies its model in run folders.
   static result<encoder> from_function(const char *name, span<const map_description> maps,
                                        function encode) {
@@ -255,6 +264,8 @@ class extractor : public handle<simdetr_extractor_t, simdetr_extractor_destroy> 
   explicit extractor(simdetr_extractor_t *raw) : handle(raw) {}
 };
 
+class clusterer;
+
 class proposal_store : public handle<simdetr_proposal_store_t, simdetr_proposal_store_destroy> {
  public:
   using handle::handle;
@@ -285,6 +296,12 @@ class proposal_store : public handle<simdetr_proposal_store_t, simdetr_proposal_
     if (simdetr_proposal_store_counts(get(), &counts, failure.out()) != SIMDETR_OK) return failure;
     return counts;
   }
+  // Writes T_0: every image, every proposal, and the class that `classes` gives it.
+  inline result<void> export_coco(const clusterer &classes, const std::string &path,
+                                  const run *control = nullptr) const;
+  // Writes a PNG of one image with its boxes, coloured by class.
+  inline result<void> overlay(std::uint64_t index, const std::string &images,
+                              const clusterer &classes, const std::string &path) const;
   result<simdetr_stored_image_t> read(std::uint64_t index, proposals &out) const {
     auto image = detail::sized<simdetr_stored_image_t>();
     error failure;
@@ -312,6 +329,66 @@ class proposal_store : public handle<simdetr_proposal_store_t, simdetr_proposal_
  private:
   explicit proposal_store(simdetr_proposal_store_t *raw) : handle(raw) {}
 };
+
+// Global clustering; fitting needs exclusion.
+class clusterer : public handle<simdetr_clusterer_t, simdetr_clusterer_destroy> {
+ public:
+  using handle::handle;
+  static clusterer adopt(simdetr_clusterer_t *raw) { return clusterer(raw); }
+  static result<clusterer> create(std::uint32_t classes, std::uint64_t seed = 0) {
+    auto options = detail::sized<simdetr_clusterer_options_t>();
+    options.classes = classes;
+    options.seed = seed;
+    return detail::made<clusterer, simdetr_clusterer_t>([&](auto **out, auto *error) {
+      return simdetr_clusterer_create(&options, out, error);
+    });
+  }
+  result<simdetr_cluster_report_t> fit(const proposal_store &store, const run *control = nullptr) {
+    auto report = detail::sized<simdetr_cluster_report_t>();
+    error failure;
+    if (simdetr_clusterer_fit_store(get(), store.get(), detail::raw(control), &report,
+                                    failure.out()) != SIMDETR_OK) {
+      return failure;
+    }
+    return report;
+  }
+  // The class of each row of `dimensions` numbers.
+  result<std::vector<std::uint32_t>> assign(span<const float> vectors, std::size_t dimensions,
+                                            const run *control = nullptr) const {
+    std::vector<std::uint32_t> labels(dimensions == 0 ? 0 : vectors.size() / dimensions);
+    error failure;
+    if (simdetr_clusterer_assign_f32(get(), vectors.data(), labels.size(), dimensions,
+                                     labels.data(), detail::raw(control),
+                                     failure.out()) != SIMDETR_OK) {
+      return failure;
+    }
+    return labels;
+  }
+  result<void> save(const std::string &path) const {
+    return detail::done(
+        [&](auto *error) { return simdetr_clusterer_save(get(), path.c_str(), error); });
+  }
+
+ private:
+  explicit clusterer(simdetr_clusterer_t *raw) : handle(raw) {}
+};
+
+inline result<void> proposal_store::export_coco(const clusterer &classes, const std::string &path,
+                                                const run *control) const {
+  return detail::done([&](auto *error) {
+    return simdetr_proposal_store_export_coco(get(), classes.get(), path.c_str(),
+                                              detail::raw(control), error);
+  });
+}
+
+inline result<void> proposal_store::overlay(std::uint64_t index, const std::string &images,
+                                            const clusterer &classes,
+                                            const std::string &path) const {
+  return detail::done([&](auto *error) {
+    return simdetr_proposal_store_overlay(get(), index, images.c_str(), classes.get(),
+                                          path.c_str(), error);
+  });
+}
 
 class evaluator : public handle<simdetr_evaluator_t, simdetr_evaluator_destroy> {
  public:

@@ -402,6 +402,15 @@ func ExportCOCO(store *Store, clusterer *Clusterer, path string, token *Token) *
 	return failed(C.go_export(store, clusterer, text, token, &raw), &raw)
 }
 
+// Overlay writes a picture of one image with its boxes.
+func Overlay(store *Store, index uint64, images string, clusterer *Clusterer, path string) *Error {
+	var raw C.simdetr_error_t
+	folder, text := C.CString(images), C.CString(path)
+	defer C.free(unsafe.Pointer(folder))
+	defer C.free(unsafe.Pointer(text))
+	return failed(C.simdetr_proposal_store_overlay(store, C.uint64_t(index), folder, clusterer, text, &raw), &raw)
+}
+
 // NewEvaluator makes an evaluator.
 func NewEvaluator(classAgnostic bool) (*Evaluator, *Error) {
 	var raw C.simdetr_error_t

@@ -1,0 +1,274 @@
+/* NULL in each pointer argument of each function: refused by name where something must be there,
+ * and never a crash. */
+#include "expect.h"
+
+#define REFUSED(call) EXPECT_STATUS(SIMDETR_ERROR_NULL_POINTER, call)
+
+static float values[64];
+static int64_t ids[4];
+static uint32_t labels[4];
+static simdetr_error_t error;
+
+static void tokens_and_encoders(void) {
+  simdetr_encoder_t *encoder = NULL;
+  simdetr_encoder_callback_t callback;
+  size_t count;
+  uint64_t bytes;
+  simdetr_encoder_callback_init(&callback, sizeof callback);
+  REFUSED(simdetr_cancel_token_create(NULL, &error));
+  REFUSED(simdetr_cancel_token_cancel(NULL, &error));
+  REFUSED(simdetr_encoder_create(NULL, NULL, &error));
+  REFUSED(simdetr_encoder_create_from_memory(NULL, 4, NULL, &encoder, &error));
+  REFUSED(simdetr_encoder_create_from_memory((const uint8_t *)"abcd", 4, NULL, NULL, &error));
+  REFUSED(simdetr_encoder_create_from_callback(NULL, &encoder, &error));
+  REFUSED(simdetr_encoder_create_from_callback(&callback, &encoder, &error));
+  REFUSED(simdetr_encoder_create_from_callback(&callback, NULL, &error));
+  callback.name = "x";
+  REFUSED(simdetr_encoder_create_from_callback(&callback, &encoder, &error));
+  REFUSED(simdetr_encoder_maps(NULL, NULL, 0, &count, &error));
+  REFUSED(simdetr_encoder_memory_bytes(NULL, &bytes, &error));
+  EXPECT(encoder == NULL);
+}
+
+static void extractors(void) {
+  static const size_t strides[1] = {32}, shape[3] = {2, 2, 2};
+  simdetr_extractor_t *extractor = NULL;
+  simdetr_proposals_t *proposals = NULL;
+  simdetr_image_geometry_t geometry;
+  simdetr_image_t image;
+  const DLTensor *map = NULL;
+  DLTensor tensor;
+  uint64_t bytes;
+  simdetr_image_geometry_init(&geometry, sizeof geometry);
+  simdetr_image_init(&image, sizeof image);
+  memset(&tensor, 0, sizeof tensor);
+  REFUSED(simdetr_extractor_create(NULL, NULL, NULL, &error));
+  EXPECT_OK(simdetr_extractor_create(NULL, NULL, &extractor, &error));
+  EXPECT_OK(simdetr_proposals_create(&proposals, &error));
+  REFUSED(simdetr_extractor_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_extractor_memory_bytes(extractor, NULL, &error));
+  REFUSED(simdetr_extractor_extract_maps(NULL, &map, strides, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps(extractor, NULL, strides, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps(extractor, &map, NULL, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps(extractor, &map, strides, 1, NULL, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps(extractor, &map, strides, 1, &geometry, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_maps(extractor, &map, strides, 1, &geometry, NULL, proposals, &error));
+  EXPECT_MESSAGE("maps[0]");
+  REFUSED(simdetr_extractor_extract_maps_f32(NULL, values, 8, shape, strides, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps_f32(extractor, NULL, 8, shape, strides, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps_f32(extractor, values, 8, NULL, strides, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps_f32(extractor, values, 8, shape, NULL, 1, &geometry, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps_f32(extractor, values, 8, shape, strides, 1, NULL, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_maps_f32(extractor, values, 8, shape, strides, 1, &geometry, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_image(NULL, &image, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_image(extractor, NULL, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_image(extractor, &image, 1, NULL, NULL, &error));
+  image.width = image.height = 2;
+  REFUSED(simdetr_extractor_extract_image(extractor, &image, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_encoded(NULL, (const uint8_t *)"a", 1, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_encoded(extractor, NULL, 1, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_encoded(extractor, (const uint8_t *)"a", 1, 1, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_tensor(NULL, &tensor, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_tensor(extractor, NULL, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_tensor(extractor, &tensor, 1, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_batch(NULL, NULL, 0, 1, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_batch(extractor, NULL, 1, 1, NULL, &proposals, &error));
+  REFUSED(simdetr_extractor_extract_folder(NULL, "a", "b", NULL, 0, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_folder(extractor, NULL, "b", NULL, 0, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_folder(extractor, "a", NULL, NULL, 0, NULL, NULL, &error));
+  simdetr_proposals_destroy(proposals);
+  simdetr_extractor_destroy(extractor);
+}
+
+static void proposal_sets(void) {
+  simdetr_proposals_t *proposals = NULL;
+  simdetr_proposals_view_t view;
+  struct DLManagedTensorVersioned *owned = NULL;
+  struct DLManagedTensor *legacy = NULL;
+  DLTensor target;
+  uint8_t mask[1];
+  size_t count;
+  uint64_t bytes;
+  memset(&target, 0, sizeof target);
+  view.struct_size = sizeof view;
+  REFUSED(simdetr_proposals_create(NULL, &error));
+  EXPECT_OK(simdetr_proposals_create(&proposals, &error));
+  REFUSED(simdetr_proposals_view(NULL, &view, &error));
+  REFUSED(simdetr_proposals_view(proposals, NULL, &error));
+  REFUSED(simdetr_proposals_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_proposals_memory_bytes(proposals, NULL, &error));
+  REFUSED(simdetr_proposals_copy_f32(NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, &count, &error));
+  REFUSED(simdetr_proposals_copy_f32(proposals, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, &error));
+  REFUSED(simdetr_proposals_assign_f32(NULL, values, NULL, values, 2, 1, 4, 4, &error));
+  REFUSED(simdetr_proposals_assign_f32(proposals, NULL, NULL, values, 2, 1, 4, 4, &error));
+  REFUSED(simdetr_proposals_assign_f32(proposals, values, NULL, NULL, 2, 1, 4, 4, &error));
+  REFUSED(simdetr_proposals_copy_tensor(NULL, 1, &target, &error));
+  REFUSED(simdetr_proposals_copy_tensor(proposals, 1, NULL, &error));
+  REFUSED(simdetr_proposals_export_tensor(NULL, 1, &owned, &error));
+  REFUSED(simdetr_proposals_export_tensor(proposals, 1, NULL, &error));
+  REFUSED(simdetr_proposals_export_tensor_legacy(NULL, 1, &legacy, &error));
+  REFUSED(simdetr_proposals_export_tensor_legacy(proposals, 1, NULL, &error));
+  REFUSED(simdetr_proposals_mask(NULL, 0, mask, 1, &count, &error));
+  values[2] = values[3] = 3;
+  EXPECT_OK(simdetr_proposals_assign_f32(proposals, values, NULL, values + 2, 2, 1, 4, 4, &error));
+  REFUSED(simdetr_proposals_mask(proposals, 0, mask, 1, NULL, &error));
+  REFUSED(simdetr_proposals_mask(proposals, 0, NULL, 1, &count, &error));
+  simdetr_proposals_destroy(proposals);
+}
+
+static void stores(void) {
+  static const char *const none[1] = {NULL};
+  simdetr_proposal_store_t *store = NULL;
+  simdetr_proposal_store_counts_t counts;
+  size_t count;
+  uint64_t bytes;
+  char path[8];
+  counts.struct_size = sizeof counts;
+  REFUSED(simdetr_proposal_store_create(NULL, 2, NULL, &store, &error));
+  REFUSED(simdetr_proposal_store_create("s", 2, NULL, NULL, &error));
+  REFUSED(simdetr_proposal_store_open(NULL, &store, &error));
+  REFUSED(simdetr_proposal_store_open("s", NULL, &error));
+  REFUSED(simdetr_proposal_store_append(NULL, "a", 1, 1, NULL, NULL, &error));
+  REFUSED(simdetr_proposal_store_finish(NULL, &error));
+  REFUSED(simdetr_proposal_store_counts(NULL, &counts, &error));
+  REFUSED(simdetr_proposal_store_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_proposal_store_read(NULL, 0, NULL, NULL, &error));
+  REFUSED(simdetr_proposal_store_image_path(NULL, 0, path, 8, &count, &error));
+  REFUSED(simdetr_proposal_store_vectors_f32(NULL, 0, 1, values, &error));
+  REFUSED(simdetr_proposal_store_merge(NULL, 1, "t", NULL, &error));
+  REFUSED(simdetr_proposal_store_merge(none, 1, "t", NULL, &error));
+  EXPECT_MESSAGE("sources[0]");
+  REFUSED(simdetr_proposal_store_merge(none, 0, NULL, NULL, &error));
+  EXPECT_OK(simdetr_proposal_store_create("s", 2, NULL, &store, &error));
+  REFUSED(simdetr_proposal_store_append(store, NULL, 1, 1, NULL, NULL, &error));
+  REFUSED(simdetr_proposal_store_memory_bytes(store, NULL, &error));
+  EXPECT_OK(simdetr_proposal_store_append(store, "a", 1, 1, NULL, NULL, &error));
+  EXPECT_OK(simdetr_proposal_store_finish(store, &error));
+  REFUSED(simdetr_proposal_store_counts(store, NULL, &error));
+  EXPECT_OK(simdetr_proposal_store_read(store, 0, NULL, NULL, &error));
+  REFUSED(simdetr_proposal_store_image_path(store, 0, path, 8, NULL, &error));
+  REFUSED(simdetr_proposal_store_image_path(store, 0, NULL, 8, &count, &error));
+  REFUSED(simdetr_proposal_store_export_coco(store, NULL, "x", NULL, &error));
+  REFUSED(simdetr_proposal_store_export_coco(NULL, NULL, "x", NULL, &error));
+  REFUSED(simdetr_proposal_store_overlay(NULL, 0, "x", NULL, "y", &error));
+  REFUSED(simdetr_proposal_store_overlay(store, 0, NULL, NULL, "y", &error));
+  REFUSED(simdetr_proposal_store_overlay(store, 0, "x", NULL, NULL, &error));
+  simdetr_proposal_store_destroy(store);
+}
+
+static void clusterers(void) {
+  simdetr_clusterer_t *clusterer = NULL;
+  simdetr_clusterer_options_t options;
+  simdetr_accumulator_t *sums = NULL;
+  struct DLManagedTensorVersioned *owned = NULL;
+  DLTensor tensor;
+  size_t classes, dimensions, count;
+  int64_t *integers;
+  uint64_t bytes;
+  memset(&tensor, 0, sizeof tensor);
+  simdetr_clusterer_options_init(&options, sizeof options);
+  options.classes = 1;
+  REFUSED(simdetr_clusterer_create(&options, NULL, &error));
+  EXPECT_OK(simdetr_clusterer_create(&options, &clusterer, &error));
+  REFUSED(simdetr_clusterer_load(NULL, NULL, &clusterer, &error));
+  REFUSED(simdetr_clusterer_load("x", NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_clusterer_memory_bytes(clusterer, NULL, &error));
+  REFUSED(simdetr_clusterer_fit_store(NULL, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_fit_store(clusterer, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_fit(NULL, &tensor, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_fit(clusterer, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_fit_f32(NULL, values, 2, 2, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_fit_f32(clusterer, NULL, 2, 2, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_seed_store(NULL, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_seed_store(clusterer, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_seed_f32(NULL, values, 2, 2, NULL, &error));
+  REFUSED(simdetr_clusterer_seed_f32(clusterer, NULL, 2, 2, NULL, &error));
+  REFUSED(simdetr_clusterer_set_centroids_f32(NULL, values, 1, 2, &error));
+  REFUSED(simdetr_clusterer_set_centroids_f32(clusterer, NULL, 1, 2, &error));
+  values[0] = 1;
+  EXPECT_OK(simdetr_clusterer_set_centroids_f32(clusterer, values, 1, 2, &error));
+  REFUSED(simdetr_accumulator_create(NULL, 0, &sums, &error));
+  REFUSED(simdetr_accumulator_create(clusterer, 0, NULL, &error));
+  EXPECT_OK(simdetr_accumulator_create(clusterer, 0, &sums, &error));
+  REFUSED(simdetr_clusterer_accumulate_store(NULL, NULL, 0, 0, NULL, sums, &error));
+  REFUSED(simdetr_clusterer_accumulate_store(clusterer, NULL, 0, 0, NULL, sums, &error));
+  REFUSED(simdetr_clusterer_accumulate_f32(NULL, values, 1, 2, NULL, sums, &error));
+  REFUSED(simdetr_clusterer_accumulate_f32(clusterer, NULL, 1, 2, NULL, sums, &error));
+  REFUSED(simdetr_clusterer_accumulate_f32(clusterer, values, 1, 2, NULL, NULL, &error));
+  REFUSED(simdetr_accumulator_merge(NULL, sums, &error));
+  REFUSED(simdetr_accumulator_merge(sums, NULL, &error));
+  REFUSED(simdetr_accumulator_values(NULL, &integers, &count, &error));
+  REFUSED(simdetr_accumulator_values(sums, NULL, &count, &error));
+  REFUSED(simdetr_accumulator_values(sums, &integers, NULL, &error));
+  REFUSED(simdetr_accumulator_clear(NULL, &error));
+  REFUSED(simdetr_clusterer_update(NULL, sums, NULL, &error));
+  REFUSED(simdetr_clusterer_update(clusterer, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_assign_store(NULL, NULL, labels, 1, NULL, &error));
+  REFUSED(simdetr_clusterer_assign_store(clusterer, NULL, labels, 1, NULL, &error));
+  REFUSED(simdetr_clusterer_assign_f32(NULL, values, 1, 2, labels, NULL, &error));
+  REFUSED(simdetr_clusterer_assign_f32(clusterer, NULL, 1, 2, labels, NULL, &error));
+  REFUSED(simdetr_clusterer_assign_f32(clusterer, values, 1, 2, NULL, NULL, &error));
+  REFUSED(simdetr_clusterer_assign(NULL, &tensor, &tensor, NULL, &error));
+  REFUSED(simdetr_clusterer_assign(clusterer, NULL, &tensor, NULL, &error));
+  REFUSED(simdetr_clusterer_centroids_f32(NULL, values, 2, &classes, &dimensions, &error));
+  REFUSED(simdetr_clusterer_centroids_f32(clusterer, NULL, 2, &classes, &dimensions, &error));
+  REFUSED(simdetr_clusterer_centroids_f32(clusterer, values, 2, NULL, &dimensions, &error));
+  REFUSED(simdetr_clusterer_centroids_f32(clusterer, values, 2, &classes, NULL, &error));
+  REFUSED(simdetr_clusterer_export_centroids(NULL, &owned, &error));
+  REFUSED(simdetr_clusterer_export_centroids(clusterer, NULL, &error));
+  REFUSED(simdetr_clusterer_save(NULL, "x", &error));
+  REFUSED(simdetr_clusterer_save(clusterer, NULL, &error));
+  simdetr_accumulator_destroy(sums);
+  simdetr_clusterer_destroy(clusterer);
+}
+
+static void evaluators(void) {
+  simdetr_evaluator_t *evaluator = NULL;
+  simdetr_evaluation_t found;
+  uint64_t bytes;
+  found.struct_size = sizeof found;
+  REFUSED(simdetr_evaluator_create(NULL, NULL, &error));
+  EXPECT_OK(simdetr_evaluator_create(NULL, &evaluator, &error));
+  REFUSED(simdetr_evaluator_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_evaluator_memory_bytes(evaluator, NULL, &error));
+  REFUSED(simdetr_evaluator_evaluate_files(NULL, "a", "b", NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_files(evaluator, NULL, "b", NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_files(evaluator, "a", NULL, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(NULL, ids, NULL, values, NULL, NULL, 1, ids, NULL, values, values, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, NULL, NULL, values, NULL, NULL, 1, ids, NULL, values, values, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, ids, NULL, NULL, NULL, NULL, 1, ids, NULL, values, values, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, ids, NULL, values, NULL, NULL, 1, NULL, NULL, values, values, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, ids, NULL, values, NULL, NULL, 1, ids, NULL, NULL, values, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, ids, NULL, values, NULL, NULL, 1, ids, NULL, values, NULL, 1, NULL, &found, &error));
+  REFUSED(simdetr_evaluator_evaluate_f32(evaluator, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL, &error));
+  simdetr_evaluator_destroy(evaluator);
+}
+
+int main(void) {
+  tokens_and_encoders();
+  extractors();
+  proposal_sets();
+  stores();
+  clusterers();
+  evaluators();
+  simdetr_cancel_token_destroy(NULL);
+  simdetr_encoder_destroy(NULL);
+  simdetr_extractor_destroy(NULL);
+  simdetr_proposals_destroy(NULL);
+  simdetr_proposal_store_destroy(NULL);
+  simdetr_clusterer_destroy(NULL);
+  simdetr_accumulator_destroy(NULL);
+  simdetr_evaluator_destroy(NULL);
+  simdetr_encoder_options_init(NULL, 8);
+  simdetr_extractor_options_init(NULL, 8);
+  simdetr_local_options_init(NULL, 8);
+  simdetr_clusterer_options_init(NULL, 8);
+  simdetr_evaluator_options_init(NULL, 8);
+  simdetr_proposal_store_options_init(NULL, 8);
+  simdetr_image_init(NULL, 8);
+  simdetr_image_geometry_init(NULL, 8);
+  simdetr_encoder_callback_init(NULL, 8);
+  simdetr_run_options_init(NULL, 8);
+  return 0;
+}

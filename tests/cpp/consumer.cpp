@@ -1,0 +1,118 @@
+// The C++ binding from a program's side: results, exceptions, callbacks that throw, moving handles.
+#include <simdetr/simdetr.hpp>
+
+#include <array>
+#include <cstdio>
+#include <stdexcept>
+#include <vector>
+
+simdetr::span<const float> tail(simdetr::span<const float> values);
+
+static void expect(bool holds, int line) {
+  if (!holds) {
+    std::fprintf(stderr, "consumer.cpp:%d\n", line);
+    std::exit(1);
+  }
+}
+#define EXPECT(condition) expect(condition, __LINE__)
+
+static simdetr::result<simdetr::encoder> colours(bool throws) {
+  static const std::array<simdetr::map_description, 2> maps{{{6, 32}, {6, 16}}};
+  return simdetr::encoder::from_function(
+      "colours", maps, [throws](const simdetr_image_t &image, simdetr::span<const simdetr_map_t> out) {
+        if (throws) throw std::runtime_error("no");
+        for (const simdetr_map_t &map : out) {
+          std::size_t side = image.height / map.height;
+          for (std::size_t y = 0; y < map.height; y++) {
+            for (std::size_t x = 0; x < map.width; x++) {
+              const std::uint8_t *pixel =
+                  image.data + y * side * static_cast<std::size_t>(image.row_stride_bytes) + x * side * 3;
+              for (std::size_t c = 0; c < map.channels; c++) {
+                map.values[(y * map.width + x) * map.channels + c] =
+                    static_cast<float>(pixel[c % 3]) + static_cast<float>((x * 5 + y * 3 + c) % 4) * 0.1F;
+              }
+            }
+          }
+        }
+        return 0;
+      });
+}
+
+static simdetr::extractor extractor_of(const simdetr::encoder &encoder) {
+  auto options = simdetr::extractor::options();
+  options.threads = 1;
+  options.image_short_side = 160;
+  options.image_long_side_max = 320;
+  return simdetr::extractor::create(encoder, options).value();
+}
+
+int main() {
+  EXPECT(simdetr::check_abi().ok());
+  std::vector<std::uint8_t> pixels(96 * 64 * 3);
+  for (std::size_t i = 0; i < pixels.size(); i++) {
+    pixels[i] = static_cast<std::uint8_t>((i / 3 % 96 < 48) == (i / 288 < 32) ? 200 : 30 + i % 3 * 40);
+  }
+  auto image = simdetr::detail::sized<simdetr_image_t>();
+  image.data = pixels.data();
+  image.width = 96;
+  image.height = 64;
+
+  auto proposals = simdetr::proposals::create().value();
+  {
+    simdetr::extractor extractor = extractor_of(colours(false).value());
+    extractor.extract(image, 1, proposals).value();
+    auto view = proposals.view().value();
+    EXPECT(view.count > 0 && view.dimensions == 6);
+    simdetr::extractor moved = std::move(extractor);
+    EXPECT(!extractor && moved);
+    auto failed = moved.extract(simdetr::span<const std::uint8_t>(pixels), 1, proposals);
+    EXPECT(failed.failure().status() == SIMDETR_ERROR_IMAGE_DECODE);
+    auto token = simdetr::cancel_token::create().value();
+    EXPECT(token.cancel().ok());
+    simdetr::run run;
+    run.stop_with(token);
+    EXPECT(moved.extract(image, 1, proposals, &run).failure().status() == SIMDETR_ERROR_CANCELLED);
+    bool caught = false;
+    try {
+      moved.extract_folder("absent", "store").value();
+    } catch (const simdetr::error &failure) {
+      caught = failure.status() == SIMDETR_ERROR_IO && failure.what()[0] != 0;
+    }
+    EXPECT(caught);
+  }
+  simdetr::extractor throwing = extractor_of(colours(true).value());
+  EXPECT(throwing.extract(image, 1, proposals).failure().status() == simdetr::callback_threw);
+
+  DLManagedTensorVersioned *boxes = proposals.export_tensor(SIMDETR_FIELD_BOXES).value();
+  EXPECT(boxes->dl_tensor.ndim == 2);
+  boxes->deleter(boxes);
+
+  auto store = simdetr::proposal_store::create("store-cpp", 6).value();
+  store.append("a/b.png", 96, 64, proposals).value();
+  store.finish().value();
+  EXPECT(store.counts()->images_count == 1 && *store.image_path(0) == "a/b.png");
+  auto again = simdetr::proposals::create().value();
+  EXPECT(store.read(0, again)->width == 96);
+
+  auto clusterer = simdetr::clusterer::create(2).value();
+  clusterer.fit(store).value();
+  clusterer.save("clusters.safetensors").value();
+  store.export_coco(clusterer, "T0.json").value();
+  auto figures = simdetr::evaluator::create(true)->evaluate_files("T0.json", "T0.json").value();
+  EXPECT(figures.average_precision > 0.99);
+
+  simdetr::run watched;
+  watched.report_to([](std::string_view, std::uint64_t, std::uint64_t) -> int { throw 7; });
+  EXPECT(clusterer.fit(store, &watched).failure().status() == simdetr::callback_threw);
+  bool rethrown = false;
+  try {
+    watched.rethrow();
+  } catch (int number) {
+    rethrown = number == 7;
+  }
+  EXPECT(rethrown);
+
+  std::vector<float> values{1.0F, 2.0F, 3.0F};
+  EXPECT(tail(values)[0] == 2.0F);
+  return 0;
+}

@@ -1,0 +1,92 @@
+//! The example of each language, built as its users build it and run on a small folder: the same
+//! COCO file from all four, and a picture.
+
+#![cfg(all(unix, feature = "default-encoder"))]
+
+#[path = "support/install.rs"]
+mod support;
+
+use simdetr::data::image::{Image, encode};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::Prefix;
+
+/// Images with a bright block each, at another place and of another colour.
+fn photographs(folder: &Path) -> PathBuf {
+    let photos = folder.join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    for index in 0..4u32 {
+        let mut image = Image::filled(160, 120, [40, 60, 50]).unwrap();
+        for y in 20 + 5 * index..80 {
+            for x in 10 + 20 * index..70 + 20 * index {
+                let texture = ((x * 7 + y * 13) % 32) as u8;
+                image.set_pixel(x, y, [200 - 30 * index as u8, 60 + 40 * index as u8, texture]);
+            }
+        }
+        let name = photos.join(format!("{index}.png"));
+        std::fs::write(name, encode::png(&image).unwrap()).unwrap();
+    }
+    photos
+}
+
+/// Runs an example on fresh photographs and gives the COCO file that it wrote.
+fn data_set(prefix: &Prefix, program: &Path) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, out) = (photographs(folder.path()), folder.path().join("out"));
+    std::fs::create_dir(&out).unwrap();
+    let printed = support::finish(
+        Command::new(program).args([&photos, &out]).env("LD_LIBRARY_PATH", prefix.lib()),
+    );
+    assert!(printed.starts_with("4 images, "), "{printed}");
+    let picture = std::fs::read(out.join("overlay.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+    let text = std::fs::read_to_string(out.join("T0.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["images"].as_array().unwrap().len(), 4);
+    assert_eq!(document["categories"].as_array().unwrap().len(), 4);
+    assert!(!document["annotations"].as_array().unwrap().is_empty());
+    text
+}
+
+#[test]
+fn the_same_program_in_four_languages_writes_the_same_data_set() {
+    let Some(prefix) = support::staged("examples") else { return };
+    let examples = support::root().join("examples");
+    let c = support::compile(&prefix, &examples.join("c/main.c"), "c99", &["-D_GNU_SOURCE"]);
+    let expected = data_set(&prefix, &c);
+
+    let build = support::workspace("examples").join("cpp");
+    support::finish(
+        Command::new("cmake")
+            .arg("-S")
+            .arg(examples.join("cpp"))
+            .arg("-B")
+            .arg(&build)
+            .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.root.display())),
+    );
+    support::finish(Command::new("cmake").arg("--build").arg(&build));
+    assert_eq!(data_set(&prefix, &build.join("dataset")), expected);
+
+    let rust = std::env::current_exe().unwrap();
+    let rust = rust.ancestors().nth(2).unwrap().join("examples/dataset");
+    assert_eq!(data_set(&prefix, &rust), expected);
+
+    if Command::new("go").arg("version").output().is_err() {
+        support::skip("go is not installed (it builds the Go example)");
+        return;
+    }
+    let go = support::workspace("examples").join("dataset-go");
+    support::finish(
+        Command::new("go")
+            .arg("build")
+            .arg("-o")
+            .arg(&go)
+            .arg(".")
+            .current_dir(examples.join("go"))
+            .env("PKG_CONFIG_PATH", prefix.pkgconfig())
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOPROXY", "off")
+            .env("GOTOOLCHAIN", "local"),
+    );
+    assert_eq!(data_set(&prefix, &go), expected);
+}
