@@ -163,6 +163,21 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_PIXEL_GRAY8 5
 
 /**
+ * ONNX models run on the processor; the default.
+ */
+#define SIMDETR_ONNX_PROVIDER_CPU 1
+
+/**
+ * ONNX models run on an NVIDIA device as a whole, or not at all.
+ */
+#define SIMDETR_ONNX_PROVIDER_CUDA 2
+
+/**
+ * `image_mean` is given although it is all zero.
+ */
+#define SIMDETR_ENCODER_SET_IMAGE_MEAN 1
+
+/**
  * f32 `[count, 4]`: boxes.
  */
 #define SIMDETR_FIELD_BOXES 1
@@ -198,6 +213,191 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_FIELD_NORMS 7
 
 /**
+ * Spectral clustering of the cells of a map; the default.
+ */
+#define SIMDETR_LOCAL_METHOD_SPECTRAL 1
+
+/**
+ * k-means of the cells' features.
+ */
+#define SIMDETR_LOCAL_METHOD_KMEANS 2
+
+/**
+ * cos; for features that are not negative and not centred.
+ */
+#define SIMDETR_AFFINITY_COSINE 1
+
+/**
+ * (1 + cos) / 2.
+ */
+#define SIMDETR_AFFINITY_COSINE_SHIFTED 2
+
+/**
+ * exp((cos - 1) / `temperature`); the default.
+ */
+#define SIMDETR_AFFINITY_COSINE_EXP 3
+
+/**
+ * cos moved and scaled to [0, 1] over all pairs of the map.
+ */
+#define SIMDETR_AFFINITY_COSINE_MINMAX 4
+
+/**
+ * max(0, cos).
+ */
+#define SIMDETR_AFFINITY_COSINE_CLAMPED 5
+
+/**
+ * exp(-d^2 / (2 `sigma`^2)).
+ */
+#define SIMDETR_AFFINITY_RBF 6
+
+/**
+ * 1 where cos > `tau`, else nearly 0.
+ */
+#define SIMDETR_AFFINITY_BINARY 7
+
+/**
+ * The mean over the cells of the map is subtracted; the default.
+ */
+#define SIMDETR_CENTER_IMAGE 1
+
+/**
+ * Nothing is subtracted.
+ */
+#define SIMDETR_CENTER_NONE 2
+
+/**
+ * Channels are scaled by their deviation in the map; the default.
+ */
+#define SIMDETR_SCALE_IMAGE 1
+
+/**
+ * Channels are not scaled.
+ */
+#define SIMDETR_SCALE_NONE 2
+
+/**
+ * A region must lie in the other region; the default.
+ */
+#define SIMDETR_CONTAINMENT_REGION 1
+
+/**
+ * A box must lie in the other box.
+ */
+#define SIMDETR_CONTAINMENT_BOX 2
+
+/**
+ * Nothing is merged; the default.
+ */
+#define SIMDETR_OVERLAP_MERGE_OFF 1
+
+/**
+ * Regions whose boxes overlap are united.
+ */
+#define SIMDETR_OVERLAP_MERGE_UNION 2
+
+/**
+ * Boxes are clustered by 1 - IoU, and close ones united.
+ */
+#define SIMDETR_OVERLAP_MERGE_IOU_KMEANS 3
+
+/**
+ * Nothing is merged; the default.
+ */
+#define SIMDETR_SEMANTIC_MERGE_OFF 1
+
+/**
+ * Regions with similar vectors are united.
+ */
+#define SIMDETR_SEMANTIC_MERGE_UNION 2
+
+/**
+ * The larger of the two overlaps below; the default.
+ */
+#define SIMDETR_CAP_OVERLAP_MAX 1
+
+/**
+ * Intersection over union of the boxes.
+ */
+#define SIMDETR_CAP_OVERLAP_BOX 2
+
+/**
+ * Intersection over union of the regions.
+ */
+#define SIMDETR_CAP_OVERLAP_REGION 3
+
+/**
+ * The mean of the two.
+ */
+#define SIMDETR_CAP_OVERLAP_MEAN 4
+
+/**
+ * The region's share of the image; the default.
+ */
+#define SIMDETR_SCORE_REGION_SHARE 1
+
+/**
+ * The box's share of the image.
+ */
+#define SIMDETR_SCORE_BOX_SHARE 2
+
+/**
+ * 1 for every proposal.
+ */
+#define SIMDETR_SCORE_CONSTANT 3
+
+/**
+ * `tau` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_TAU 1
+
+/**
+ * `centroid_merge_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CENTROID_MERGE_SIMILARITY 2
+
+/**
+ * `region_size_min` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_REGION_SIZE_MIN 4
+
+/**
+ * `duplicate_iou` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_DUPLICATE_IOU 8
+
+/**
+ * `nested_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_NESTED_SIMILARITY 16
+
+/**
+ * `containment_share` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CONTAINMENT_SHARE 32
+
+/**
+ * `overlap_merge_iou` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_OVERLAP_MERGE_IOU 64
+
+/**
+ * `semantic_merge_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_SEMANTIC_MERGE_SIMILARITY 128
+
+/**
+ * `cap_overlap_min` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CAP_OVERLAP_MIN 256
+
+/**
+ * Most maps of one image.
+ */
+#define SIMDETR_MAPS_MAX 8
+
+/**
  * Vectors are stored as 16-bit floats; the default.
  */
 #define SIMDETR_FEATURE_DTYPE_F16 1
@@ -208,9 +408,54 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_FEATURE_DTYPE_F32 2
 
 /**
+ * Vectors and centroids have length 1 and near means a large cosine; the default.
+ */
+#define SIMDETR_METRIC_SPHERICAL 1
+
+/**
+ * Near means a small distance.
+ */
+#define SIMDETR_METRIC_EUCLIDEAN 2
+
+/**
+ * First centroids by k-means|| on a sample; the default.
+ */
+#define SIMDETR_SEEDING_KMEANS_PARALLEL 1
+
+/**
+ * First centroids by k-means++ on a sample.
+ */
+#define SIMDETR_SEEDING_KMEANS_PLUS_PLUS 2
+
+/**
+ * First centroids are random rows.
+ */
+#define SIMDETR_SEEDING_RANDOM 3
+
+/**
+ * A cluster without vectors keeps its centroid; the default.
+ */
+#define SIMDETR_EMPTY_CLUSTERS_KEEP 1
+
+/**
+ * A cluster without vectors takes half of the largest.
+ */
+#define SIMDETR_EMPTY_CLUSTERS_SPLIT 2
+
+/**
+ * `rounds` is 0: the first centroids stay as they are.
+ */
+#define SIMDETR_CLUSTERER_SET_ROUNDS 1
+
+/**
  * Most entries of `detections_max`.
  */
 #define SIMDETR_DETECTIONS_MAX_CAPACITY 8
+
+/**
+ * Sums of vectors by class. One thread at a time may change it.
+ */
+typedef struct simdetr_accumulator_t simdetr_accumulator_t;
 
 /**
  * Stops the calls that were given it. Any number of threads may use one at the same time.
@@ -218,9 +463,26 @@ struct DLManagedTensorVersioned;
 typedef struct simdetr_cancel_token_t simdetr_cancel_token_t;
 
 /**
+ * Centroids, and how they are found. Fitting and updating need exclusion; everything that takes
+ * the clusterer `const` may run at the same time.
+ */
+typedef struct simdetr_clusterer_t simdetr_clusterer_t;
+
+/**
+ * Where feature maps come from. Never changes; any number of threads may use one.
+ */
+typedef struct simdetr_encoder_t simdetr_encoder_t;
+
+/**
  * Scores boxes against known ones. Never changes; any number of threads may use one.
  */
 typedef struct simdetr_evaluator_t simdetr_evaluator_t;
+
+/**
+ * Finds proposals. Never changes; any number of threads may use one, each with its own
+ * `simdetr_proposals_t`.
+ */
+typedef struct simdetr_extractor_t simdetr_extractor_t;
 
 /**
  * A folder of proposals. While it is written, one thread at a time; a store that was opened or
@@ -343,6 +605,152 @@ typedef struct simdetr_image_t {
 } simdetr_image_t;
 
 /**
+ * One map that an encoder gives.
+ */
+typedef struct simdetr_map_description_t {
+  /**
+   * Name such as "layer4", NUL-terminated and cut to fit.
+   */
+  char name[64];
+  /**
+   * Channels of the map.
+   */
+  size_t channels;
+  /**
+   * Pixels of the resized image for each cell.
+   */
+  size_t stride;
+} simdetr_map_description_t;
+
+/**
+ * Which encoder. Zero in a field is its default.
+ */
+typedef struct simdetr_encoder_options_t {
+  /**
+   * `sizeof(simdetr_encoder_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_ENCODER_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * "default", or the path of a safetensors file (ResNet) or an ONNX file. NULL is "default".
+   */
+  const char *encoder;
+  /**
+   * Names of the maps to take, `[layers_count]`: "layer1" to "layer4", or outputs of an ONNX
+   * model. NULL takes layer4 and layer3, or every output that is a map.
+   */
+  const char *const *layers;
+  /**
+   * Number of `layers`.
+   */
+  size_t layers_count;
+  /**
+   * Subtracted from red, green and blue in [0, 1]; all zero is ImageNet's mean.
+   */
+  float image_mean[3];
+  /**
+   * Red, green and blue are divided by this; all zero is ImageNet's standard deviation.
+   */
+  float image_deviation[3];
+  /**
+   * Path of libonnxruntime. NULL looks at `SIMDETR_ORT_LIB`, `ORT_DYLIB_PATH` and the usual
+   * names.
+   */
+  const char *onnx_library;
+  /**
+   * `SIMDETR_ONNX_PROVIDER_*`.
+   */
+  int32_t onnx_provider;
+  /**
+   * Threads of an ONNX model: 0 is one for each processor, 1 the caller's own.
+   */
+  uint32_t onnx_threads;
+} simdetr_encoder_options_t;
+
+/**
+ * One map for the host to fill.
+ */
+typedef struct simdetr_map_t {
+  /**
+   * `[height, width, channels]` floats of the library, row by row, to be written.
+   */
+  float *values;
+  /**
+   * Rows of cells.
+   */
+  size_t height;
+  /**
+   * Cells in a row.
+   */
+  size_t width;
+  /**
+   * Channels, as `simdetr_encoder_callback_t` said.
+   */
+  size_t channels;
+} simdetr_map_t;
+
+/**
+ * Fills the maps of one image. Called from threads that call the library, possibly from several
+ * at once; must not throw or `longjmp`. May use other handles, but not the extractor that calls.
+ *
+ * @param[in] user_data `simdetr_encoder_callback_t.user_data`.
+ * @param[in] image RGB8 without padding, already resized; borrowed for the call.
+ * @param[in] maps `[maps_count]`, deepest (largest stride) first; every value must be written.
+ * @param[in] maps_count Number of maps.
+ * @return 0, or a negative number that becomes the status of the call.
+ */
+typedef int32_t (*simdetr_encode_fn_t)(void *user_data,
+                                       const struct simdetr_image_t *image,
+                                       const struct simdetr_map_t *maps,
+                                       size_t maps_count);
+
+/**
+ * Called once, after the last call of the callback, with its `user_data`.
+ */
+typedef void (*simdetr_destroy_fn_t)(void *user_data);
+
+/**
+ * An encoder of the host.
+ */
+typedef struct simdetr_encoder_callback_t {
+  /**
+   * `sizeof(simdetr_encoder_callback_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Name of the host's model, which stands in run folders in place of a checksum.
+   */
+  const char *name;
+  /**
+   * Fills the maps.
+   */
+  simdetr_encode_fn_t encode;
+  /**
+   * First argument of `encode`; used from any thread.
+   */
+  void *user_data;
+  /**
+   * Ends `user_data`; NULL for none. Called also when creating the encoder fails.
+   */
+  simdetr_destroy_fn_t user_data_destroy;
+  /**
+   * Channels of each map, `[maps_count]`.
+   */
+  const size_t *channels;
+  /**
+   * Pixels of the resized image for each cell of each map, `[maps_count]`.
+   */
+  const size_t *strides;
+  /**
+   * Number of maps.
+   */
+  size_t maps_count;
+} simdetr_encoder_callback_t;
+
+/**
  * Borrowed arrays of a `simdetr_proposals_t`, valid until it is filled again or destroyed.
  */
 typedef struct simdetr_proposals_view_t {
@@ -402,6 +810,248 @@ typedef struct simdetr_proposals_view_t {
 } simdetr_proposals_view_t;
 
 /**
+ * Local clustering and its filters, the table `[proposals]`. Zero in a field is its default.
+ */
+typedef struct simdetr_local_options_t {
+  /**
+   * `sizeof(simdetr_local_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_LOCAL_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * All K, map after map, deepest map first; NULL is 2, 4, 8 and 8, 16.
+   */
+  const uint32_t *cluster_counts;
+  /**
+   * How many K each map has, `[cluster_counts_maps]`; lists without a map go to the last map.
+   */
+  const size_t *cluster_counts_lengths;
+  /**
+   * Number of lists.
+   */
+  size_t cluster_counts_maps;
+  /**
+   * `SIMDETR_LOCAL_METHOD_*`.
+   */
+  int32_t local_method;
+  /**
+   * `SIMDETR_AFFINITY_*`.
+   */
+  int32_t affinity;
+  /**
+   * Of `SIMDETR_AFFINITY_COSINE_EXP`.
+   */
+  float temperature;
+  /**
+   * Of `SIMDETR_AFFINITY_RBF`.
+   */
+  float sigma;
+  /**
+   * Of `SIMDETR_AFFINITY_BINARY`.
+   */
+  float tau;
+  /**
+   * `SIMDETR_CENTER_*`.
+   */
+  int32_t center;
+  /**
+   * `SIMDETR_SCALE_*`.
+   */
+  int32_t scale;
+  /**
+   * Residual at which an eigenvector is accepted.
+   */
+  float eigen_tolerance;
+  /**
+   * Starts of each k-means, 1-64.
+   */
+  uint32_t kmeans_starts;
+  /**
+   * Filter (a): clusters whose centroids have a larger cosine are merged; 1 merges none.
+   */
+  float centroid_merge_similarity;
+  /**
+   * Filter (b): a cluster with more connected parts is dropped.
+   */
+  uint32_t components_max;
+  /**
+   * Neighbours of a cell: 4 or 8.
+   */
+  uint32_t connectivity;
+  /**
+   * Smallest region as a share of the image.
+   */
+  float region_size_min;
+  /**
+   * Filter (c): of two boxes with a larger IoU the smaller region goes.
+   */
+  float duplicate_iou;
+  /**
+   * Filter (d): cosine over which a contained region goes; 1 switches the filter off.
+   */
+  float nested_similarity;
+  /**
+   * `SIMDETR_CONTAINMENT_*`.
+   */
+  int32_t containment;
+  /**
+   * Share of the smaller region (or box) that must lie in the larger one.
+   */
+  float containment_share;
+  /**
+   * `SIMDETR_OVERLAP_MERGE_*`.
+   */
+  int32_t overlap_merge;
+  /**
+   * IoU over which boxes are merged.
+   */
+  float overlap_merge_iou;
+  /**
+   * `SIMDETR_SEMANTIC_MERGE_*`.
+   */
+  int32_t semantic_merge;
+  /**
+   * Cosine over which regions are merged.
+   */
+  float semantic_merge_similarity;
+  /**
+   * Filter (e): most proposals of an image.
+   */
+  uint32_t proposals_max;
+  /**
+   * `SIMDETR_CAP_OVERLAP_*`.
+   */
+  int32_t cap_overlap;
+  /**
+   * Overlap down to which filter (e) drops the smaller of a pair.
+   */
+  float cap_overlap_min;
+  /**
+   * `SIMDETR_SCORE_*`.
+   */
+  int32_t score;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+} simdetr_local_options_t;
+
+/**
+ * One task of the library, to be called by the host's job system.
+ *
+ * @param[in] task_data What `simdetr_parallel_for_fn_t` was given.
+ * @param[in] index Which task, below `tasks_count`.
+ */
+typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
+
+/**
+ * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
+ * any order, on any threads, and returns when all have returned. Called from the thread that made
+ * the library's call; may be called from several such threads at once.
+ *
+ * @param[in] user_data The host's own.
+ * @param[in] tasks_count Number of tasks.
+ * @param[in] task To be called for each.
+ * @param[in] task_data First argument of `task`.
+ */
+typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
+                                          size_t tasks_count,
+                                          simdetr_task_fn_t task,
+                                          void *task_data);
+
+/**
+ * Where images come in, how they are sized, and who works. Zero in a field is its default.
+ */
+typedef struct simdetr_extractor_options_t {
+  /**
+   * `sizeof(simdetr_extractor_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * Key of every random number; 0 is 0.
+   */
+  uint64_t seed;
+  /**
+   * Most pixels of an image; 0 is 100 million.
+   */
+  uint64_t pixels_max;
+  /**
+   * Most bytes of an encoded image; 0 is 256 MiB.
+   */
+  uint64_t bytes_max;
+  /**
+   * Pixels of the shorter side that the encoder sees; 0 is 480.
+   */
+  uint32_t image_short_side;
+  /**
+   * Most pixels of the longer side; 0 is 800.
+   */
+  uint32_t image_long_side_max;
+  /**
+   * Both sides become multiples of this; 0 is 32.
+   */
+  uint32_t side_multiple;
+  /**
+   * 0 is one for each processor; 1 is the caller's own, which starts no thread.
+   */
+  uint32_t threads;
+  /**
+   * Local clustering; NULL is all defaults.
+   */
+  const struct simdetr_local_options_t *proposals;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_extractor_options_t;
+
+/**
+ * The image that feature maps belong to.
+ */
+typedef struct simdetr_image_geometry_t {
+  /**
+   * `sizeof(simdetr_image_geometry_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Pixels of the upright original image, in which boxes are given.
+   */
+  uint32_t original_width;
+  /**
+   * Pixels of the upright original image.
+   */
+  uint32_t original_height;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_width;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_height;
+  /**
+   * Keys the image's random numbers; the rank of its path where it has one.
+   */
+  uint32_t image_id;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_image_geometry_t;
+
+/**
  * How a store is written. Zero in a field is its default.
  */
 typedef struct simdetr_proposal_store_options_t {
@@ -436,6 +1086,32 @@ typedef struct simdetr_proposal_store_options_t {
    */
   uint32_t reserved;
 } simdetr_proposal_store_options_t;
+
+/**
+ * What `simdetr_extractor_extract_folder` did.
+ */
+typedef struct simdetr_folder_report_t {
+  /**
+   * `sizeof(simdetr_folder_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Files that could be images.
+   */
+  uint64_t images_count;
+  /**
+   * Images that an earlier, stopped call had committed.
+   */
+  uint64_t images_resumed;
+  /**
+   * Files that this call skipped because they are no readable images; the log names them.
+   */
+  uint64_t images_broken;
+  /**
+   * Proposals in the store.
+   */
+  uint64_t proposals_count;
+} simdetr_folder_report_t;
 
 /**
  * What a store holds.
@@ -502,27 +1178,90 @@ typedef struct simdetr_stored_image_t {
 } simdetr_stored_image_t;
 
 /**
- * One task of the library, to be called by the host's job system.
- *
- * @param[in] task_data What `simdetr_parallel_for_fn_t` was given.
- * @param[in] index Which task, below `tasks_count`.
+ * How to cluster. Zero in a field is its default.
  */
-typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
+typedef struct simdetr_clusterer_options_t {
+  /**
+   * `sizeof(simdetr_clusterer_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_CLUSTERER_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * Key of every random number; 0 is 0.
+   */
+  uint64_t seed;
+  /**
+   * Bytes that a call may allocate; 0 is 1 GiB.
+   */
+  uint64_t memory_bytes_max;
+  /**
+   * Number of pseudo-classes K; 0 is 2048.
+   */
+  uint32_t classes;
+  /**
+   * Rounds before the final assignment; 0 is 10 unless its bit is set.
+   */
+  uint32_t rounds;
+  /**
+   * Rows for each class in the sample that seeding sees; 0 is 32.
+   */
+  uint32_t sample_per_class;
+  /**
+   * `SIMDETR_METRIC_*`.
+   */
+  int32_t metric;
+  /**
+   * `SIMDETR_SEEDING_*`.
+   */
+  int32_t seeding;
+  /**
+   * `SIMDETR_EMPTY_CLUSTERS_*`.
+   */
+  int32_t empty_clusters;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_clusterer_options_t;
 
 /**
- * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
- * any order, on any threads, and returns when all have returned. Called from the thread that made
- * the library's call; may be called from several such threads at once.
- *
- * @param[in] user_data The host's own.
- * @param[in] tasks_count Number of tasks.
- * @param[in] task To be called for each.
- * @param[in] task_data First argument of `task`.
+ * What a fit or an update found.
  */
-typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
-                                          size_t tasks_count,
-                                          simdetr_task_fn_t task,
-                                          void *task_data);
+typedef struct simdetr_cluster_report_t {
+  /**
+   * `sizeof(simdetr_cluster_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Rounds that were run; fewer than asked for once nothing moved.
+   */
+  uint64_t rounds_count;
+  /**
+   * Classes without a vector in the last round.
+   */
+  uint64_t empty_count;
+  /**
+   * Sum of the squared distances of all vectors to their centroids before the last round moved
+   * them.
+   */
+  double objective;
+} simdetr_cluster_report_t;
 
 /**
  * How to evaluate. Zero in a field is its default.
@@ -936,6 +1675,130 @@ void simdetr_run_options_init(struct simdetr_run_options_t *options,
 SIMDETR_API void simdetr_image_init(struct simdetr_image_t *image, size_t struct_size);
 
 /**
+ * Destroys an encoder; extractors that were made from it live on.
+ *
+ * @param[in] encoder May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_encoder_destroy(struct simdetr_encoder_t *encoder);
+
+/**
+ * Says which maps an encoder gives, deepest (largest stride) first.
+ *
+ * @param[in] encoder The encoder.
+ * @param[out] maps `[capacity]`.
+ * @param[in] capacity Entries at `maps`; 0 asks for the count.
+ * @param[out] count Number of maps; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the encoder.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_maps(const struct simdetr_encoder_t *encoder,
+                                      struct simdetr_map_description_t *maps,
+                                      size_t capacity,
+                                      size_t *count,
+                                      struct simdetr_error_t *error);
+
+/**
+ * Says how many bytes an encoder holds.
+ *
+ * @param[in] encoder The encoder.
+ * @param[out] bytes Weights and kept memory, as far as the library knows them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the encoder.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_memory_bytes(const struct simdetr_encoder_t *encoder,
+                                              uint64_t *bytes,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_encoder_options_init(struct simdetr_encoder_options_t *options,
+                                  size_t struct_size);
+
+/**
+ * Makes the built-in encoder, or one from a file.
+ *
+ * @param[in] options NULL is the built-in encoder.
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_WEIGHT_NAMES`, `SIMDETR_ERROR_ONNX_*` and `SIMDETR_ERROR_FORMAT` say what
+ * is wrong with the file, `SIMDETR_ERROR_NOT_COMPILED` which feature this build lacks.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create(const struct simdetr_encoder_options_t *options,
+                                        struct simdetr_encoder_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Makes an encoder from the bytes of a safetensors or ONNX file, told apart by their content.
+ *
+ * @param[in] data The file's bytes, read during the call only.
+ * @param[in] length Number of bytes.
+ * @param[in] options NULL is all defaults; `encoder` must be NULL.
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return As `simdetr_encoder_create`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create_from_memory(const uint8_t *data,
+                                                    size_t length,
+                                                    const struct simdetr_encoder_options_t *options,
+                                                    struct simdetr_encoder_t **out,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] callback May be NULL.
+ * @param[in] struct_size `sizeof *callback`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_encoder_callback_init(struct simdetr_encoder_callback_t *callback,
+                                   size_t struct_size);
+
+/**
+ * Makes an encoder of a callback of the host.
+ *
+ * @param[in] callback The callback, its data and its maps; copied. From here on the library owns
+ * `user_data` and ends it by `user_data_destroy`, also when this function fails, except where
+ * `callback` itself cannot be read (NULL or a wrong `struct_size`).
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create_from_callback(const struct simdetr_encoder_callback_t *callback,
+                                                      struct simdetr_encoder_t **out,
+                                                      struct simdetr_error_t *error);
+
+/**
  * Makes an empty set of proposals.
  *
  * @param[out] out The set, to be given to `simdetr_proposals_destroy`.
@@ -1126,6 +1989,266 @@ simdetr_status_t simdetr_proposals_mask(const struct simdetr_proposals_t *propos
                                         size_t capacity,
                                         size_t *count,
                                         struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_local_options_init(struct simdetr_local_options_t *options,
+                                size_t struct_size);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_extractor_options_init(struct simdetr_extractor_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] geometry May be NULL.
+ * @param[in] struct_size `sizeof *geometry`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
+                                 size_t struct_size);
+
+/**
+ * Makes an extractor.
+ *
+ * @param[in] encoder Where feature maps come from; may be destroyed afterwards. NULL makes an
+ * extractor that takes only feature maps of the host.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The extractor, to be given to `simdetr_extractor_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_CONFIG_VALUE` or `SIMDETR_ERROR_INVALID_ARGUMENT` with the field.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_create(const struct simdetr_encoder_t *encoder,
+                                          const struct simdetr_extractor_options_t *options,
+                                          struct simdetr_extractor_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Destroys an extractor.
+ *
+ * @param[in] extractor May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_extractor_destroy(struct simdetr_extractor_t *extractor);
+
+/**
+ * Says how many bytes an extractor holds between calls.
+ *
+ * @param[in] extractor The extractor.
+ * @param[out] bytes Memory that is kept for the next calls.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the extractor.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_memory_bytes(const struct simdetr_extractor_t *extractor,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one image from feature maps of the host.
+ *
+ * @param[in] extractor The extractor.
+ * @param[in] maps `[maps_count]` tensors, deepest (largest stride) first: f32
+ * `[height, width, channels]`. Dense tensors are read in place, others are copied once.
+ * @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
+ * @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
+ * @param[in] geometry The image.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE`, `SIMDETR_ERROR_STRIDES`, `SIMDETR_ERROR_NON_FINITE` name the map.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_maps(const struct simdetr_extractor_t *extractor,
+                                                const DLTensor *const *maps,
+                                                const size_t *strides,
+                                                size_t maps_count,
+                                                const struct simdetr_image_geometry_t *geometry,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_proposals_t *proposals,
+                                                struct simdetr_error_t *error);
+
+/**
+ * `simdetr_extractor_extract_maps` for plain arrays.
+ *
+ * @param[in] extractor The extractor.
+ * @param[in] values The values of all maps, one map after the other, each row by row, cell by
+ * cell, channel by channel.
+ * @param[in] values_count Number of values.
+ * @param[in] shapes `[maps_count, 3]`: height, width and channels of each map.
+ * @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
+ * @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
+ * @param[in] geometry The image.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return As `simdetr_extractor_extract_maps`.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_maps_f32(const struct simdetr_extractor_t *extractor,
+                                                    const float *values,
+                                                    size_t values_count,
+                                                    const size_t *shapes,
+                                                    const size_t *strides,
+                                                    size_t maps_count,
+                                                    const struct simdetr_image_geometry_t *geometry,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_proposals_t *proposals,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one image.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] image Pixels of the host.
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status; negative where the host's encoder callback stopped the call.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_image(const struct simdetr_extractor_t *extractor,
+                                                 const struct simdetr_image_t *image,
+                                                 uint32_t image_id,
+                                                 const struct simdetr_run_options_t *run,
+                                                 struct simdetr_proposals_t *proposals,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one encoded image: JPEG, PNG, WebP, BMP or TIFF, recognised by content;
+ * boxes are in pixels of the upright image.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] data The file's bytes.
+ * @param[in] length Number of bytes.
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_encoded(const struct simdetr_extractor_t *extractor,
+                                                   const uint8_t *data,
+                                                   size_t length,
+                                                   uint32_t image_id,
+                                                   const struct simdetr_run_options_t *run,
+                                                   struct simdetr_proposals_t *proposals,
+                                                   struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of an image tensor.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] image `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any positive strides;
+ * u8, or f32 in [0, 1].
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_tensor(const struct simdetr_extractor_t *extractor,
+                                                  const DLTensor *image,
+                                                  uint32_t image_id,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_proposals_t *proposals,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of several images, which the extractor's threads share.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] images `[images_count]`.
+ * @param[in] images_count Number of images.
+ * @param[in] first_image_id Key of the first image; the others follow.
+ * @param[in] run Optional; progress counts images.
+ * @param[in] proposals `[images_count]` sets, no two the same; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status, that of the first image that failed.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_batch(const struct simdetr_extractor_t *extractor,
+                                                 const struct simdetr_image_t *const *images,
+                                                 size_t images_count,
+                                                 uint32_t first_image_id,
+                                                 const struct simdetr_run_options_t *run,
+                                                 struct simdetr_proposals_t *const *proposals,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Extracts every image of a folder, and of the folders in it, into a store. A call that was
+ * stopped or killed goes on where it was and ends with the same bytes.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] images Folder of images; read in the order of their paths.
+ * @param[in] store Folder of the store.
+ * @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is the encoder's.
+ * @param[in] strict 1 makes a broken image an error, 0 skips it.
+ * @param[in] run Optional; progress counts images.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
+ * other options; what was committed stays whatever the status.
+ *
+ * May run at the same time as other functions on the extractor, into other stores.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_folder(const struct simdetr_extractor_t *extractor,
+                                                  const char *images,
+                                                  const char *store,
+                                                  const struct simdetr_proposal_store_options_t *store_options,
+                                                  int32_t strict,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_folder_report_t *report,
+                                                  struct simdetr_error_t *error);
 
 /**
  * Sets every field to its default and `struct_size` to the size given.
@@ -1340,6 +2463,511 @@ simdetr_status_t simdetr_proposal_store_merge(const char *const *sources,
                                               const char *target,
                                               const struct simdetr_run_options_t *run,
                                               struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_clusterer_options_init(struct simdetr_clusterer_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Makes a clusterer without centroids.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_create(const struct simdetr_clusterer_options_t *options,
+                                          struct simdetr_clusterer_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Makes a clusterer with the centroids of a file that `simdetr_clusterer_save` wrote; their
+ * number and metric count instead of the options'.
+ *
+ * @param[in] path File.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_FORMAT` says what is wrong with the file.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_load(const char *path,
+                                        const struct simdetr_clusterer_options_t *options,
+                                        struct simdetr_clusterer_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Destroys a clusterer.
+ *
+ * @param[in] clusterer May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_clusterer_destroy(struct simdetr_clusterer_t *clusterer);
+
+/**
+ * Says how many bytes a clusterer holds between calls.
+ *
+ * @param[in] clusterer The clusterer.
+ * @param[out] bytes Its centroids.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_memory_bytes(const struct simdetr_clusterer_t *clusterer,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Seeds and runs all rounds over the vectors of a store.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit_store(struct simdetr_clusterer_t *clusterer,
+                                             const struct simdetr_proposal_store_t *store,
+                                             const struct simdetr_run_options_t *run,
+                                             struct simdetr_cluster_report_t *report,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Seeds and runs all rounds over the rows of a tensor.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors f32 `[rows, dimensions]`, dense.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit(struct simdetr_clusterer_t *clusterer,
+                                       const DLTensor *vectors,
+                                       const struct simdetr_run_options_t *run,
+                                       struct simdetr_cluster_report_t *report,
+                                       struct simdetr_error_t *error);
+
+/**
+ * `simdetr_clusterer_fit` for a plain array.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit_f32(struct simdetr_clusterer_t *clusterer,
+                                           const float *vectors,
+                                           size_t rows_count,
+                                           size_t dimensions,
+                                           const struct simdetr_run_options_t *run,
+                                           struct simdetr_cluster_report_t *report,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Draws the first centroids from a store, as `simdetr_clusterer_fit_store` does.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_seed_store(struct simdetr_clusterer_t *clusterer,
+                                              const struct simdetr_proposal_store_t *store,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Draws the first centroids from an array, as `simdetr_clusterer_fit_f32` does.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_seed_f32(struct simdetr_clusterer_t *clusterer,
+                                            const float *vectors,
+                                            size_t rows_count,
+                                            size_t dimensions,
+                                            const struct simdetr_run_options_t *run,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Sets the centroids, for example those that another process has drawn.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success; its metric stays.
+ * @param[in] centroids `[classes_count, dimensions]`; made unit vectors under
+ * `SIMDETR_METRIC_SPHERICAL`.
+ * @param[in] classes_count Number of classes.
+ * @param[in] dimensions Length of a centroid.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_set_centroids_f32(struct simdetr_clusterer_t *clusterer,
+                                                     const float *centroids,
+                                                     size_t classes_count,
+                                                     size_t dimensions,
+                                                     struct simdetr_error_t *error);
+
+/**
+ * Makes empty sums of the size of a clusterer's centroids.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] magnitude_max No coordinate of any vector may be larger; every process must give the
+ * same. 0 is 1, right for unit vectors and so for every store and the spherical metric.
+ * @param[out] out The accumulator, to be given to `simdetr_accumulator_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_create(const struct simdetr_clusterer_t *clusterer,
+                                            float magnitude_max,
+                                            struct simdetr_accumulator_t **out,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Destroys an accumulator.
+ *
+ * @param[in] accumulator May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_accumulator_destroy(struct simdetr_accumulator_t *accumulator);
+
+/**
+ * Adds rows of a store to the sums, each to the class of its nearest centroid.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] first First row.
+ * @param[in] rows_count Number of rows.
+ * @param[in] run Optional.
+ * @param[in] accumulator The sums; after an error they are incomplete, so clear them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`; one thread at a
+ * time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_accumulate_store(const struct simdetr_clusterer_t *clusterer,
+                                                    const struct simdetr_proposal_store_t *store,
+                                                    uint64_t first,
+                                                    uint64_t rows_count,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_accumulator_t *accumulator,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Adds rows of an array to the sums, each to the class of its nearest centroid.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[in] accumulator The sums; after an error they are incomplete, so clear them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`; one thread at a
+ * time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_accumulate_f32(const struct simdetr_clusterer_t *clusterer,
+                                                  const float *vectors,
+                                                  size_t rows_count,
+                                                  size_t dimensions,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_accumulator_t *accumulator,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Adds the sums of another process or thread. Any order gives the same bits.
+ *
+ * @param[in] accumulator The sums that grow.
+ * @param[in] other Sums of the same size; not changed.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE` when sizes or magnitudes differ; nothing is added then.
+ *
+ * One thread at a time on `accumulator`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_merge(struct simdetr_accumulator_t *accumulator,
+                                           const struct simdetr_accumulator_t *other,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Gives the sums as one flat array of integers, to be written out or summed by an all-reduce.
+ *
+ * @param[in] accumulator The sums.
+ * @param[out] values Borrowed until the accumulator is destroyed, and may be written.
+ * @param[out] count Number of integers.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_values(struct simdetr_accumulator_t *accumulator,
+                                            int64_t **values,
+                                            size_t *count,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Sets all sums to zero.
+ *
+ * @param[in] accumulator The sums.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_clear(struct simdetr_accumulator_t *accumulator,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Ends a round: moves the centroids to the means of what all processes accumulated.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] accumulator The sums of all processes; not changed.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE` for sums of another size.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_update(struct simdetr_clusterer_t *clusterer,
+                                          const struct simdetr_accumulator_t *accumulator,
+                                          struct simdetr_cluster_report_t *report,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of every proposal of a store.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] store A store that was opened or finished.
+ * @param[out] labels `[labels_count]`, in the order of the store's rows.
+ * @param[in] labels_count Must be the store's number of proposals.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign_store(const struct simdetr_clusterer_t *clusterer,
+                                                const struct simdetr_proposal_store_t *store,
+                                                uint32_t *labels,
+                                                size_t labels_count,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of each row of an array.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[out] labels `[rows_count]`.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign_f32(const struct simdetr_clusterer_t *clusterer,
+                                              const float *vectors,
+                                              size_t rows_count,
+                                              size_t dimensions,
+                                              uint32_t *labels,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of each row of a tensor.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors f32 `[rows, dimensions]`, dense.
+ * @param[out] labels i32 `[rows]`, dense.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign(const struct simdetr_clusterer_t *clusterer,
+                                          const DLTensor *vectors,
+                                          const DLTensor *labels,
+                                          const struct simdetr_run_options_t *run,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Copies the centroids.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[out] centroids `[classes_count, dimensions]`; may be NULL where `capacity` is 0.
+ * @param[in] capacity Numbers that `centroids` has room for; 0 asks for the sizes.
+ * @param[out] classes_count Number of classes; also written with
+ * `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] dimensions Length of a centroid; likewise.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_centroids_f32(const struct simdetr_clusterer_t *clusterer,
+                                                 float *centroids,
+                                                 size_t capacity,
+                                                 size_t *classes_count,
+                                                 size_t *dimensions,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Copies the centroids into a tensor that the host then owns.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[out] out f32 `[classes, dimensions]`; ended by its deleter.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_export_centroids(const struct simdetr_clusterer_t *clusterer,
+                                                    struct DLManagedTensorVersioned **out,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Writes the centroids as a safetensors file.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] path File; complete or absent.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_save(const struct simdetr_clusterer_t *clusterer,
+                                        const char *path,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Writes T_0 as a COCO data set: every readable image of a store, every proposal with its score,
+ * and the pseudo-class that a clusterer gives it.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] path File; complete or absent.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take store or clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_export_coco(const struct simdetr_proposal_store_t *store,
+                                                    const struct simdetr_clusterer_t *clusterer,
+                                                    const char *path,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Writes a PNG of one image with its boxes, coloured by pseudo-class.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] index Which image, from 0.
+ * @param[in] images Folder of images that the store was made from.
+ * @param[in] clusterer A clusterer with centroids; NULL draws all boxes in one colour.
+ * @param[in] path File to write; complete or absent.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take store or clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_overlay(const struct simdetr_proposal_store_t *store,
+                                                uint64_t index,
+                                                const char *images,
+                                                const struct simdetr_clusterer_t *clusterer,
+                                                const char *path,
+                                                struct simdetr_error_t *error);
 
 /**
  * Sets every field to its default and `struct_size` to the size given.

@@ -82,6 +82,7 @@ class [[nodiscard]] result {
     return std::move(*value_);
   }
   T &operator*() & { return value(); }
+  T operator*() && { return std::move(*this).value(); }
   T *operator->() { return &value(); }
 
  private:

@@ -1,0 +1,3093 @@
+/*
+ * libsimdetr: an object detector taught by images that nobody labelled.
+ *
+ * Generated from src/capi by tests/header.rs; do not edit.
+ *
+ * What flows: images go through an encoder (feature maps), an extractor (proposals: boxes with
+ * vectors, masks and scores), a proposal store (a folder on disk) and a clusterer (one pseudo-class
+ * for each proposal), and leave as a COCO data set. An evaluator scores boxes against known ones. A
+ * host may enter and leave at every step with arrays of its own.
+ *
+ * Handles. `simdetr_x_create` makes one, `simdetr_x_destroy` ends it; destroy takes NULL, returns
+ * nothing and cannot fail. A handle keeps alive what it was made from: an encoder may be destroyed
+ * as soon as the extractor that uses it has been created. Destroy every handle before the program
+ * ends or the library is unloaded; unloading itself is harmless.
+ *
+ * Errors. Every function that can fail returns a `simdetr_status_t`: 0 is success, positive numbers
+ * are the library's (`SIMDETR_ERROR_*`), negative ones were returned by a callback of yours and come
+ * back unchanged. The last argument is an optional `simdetr_error_t` of yours that receives the
+ * status and one sentence with the numbers. There is no other error state: nothing is kept for a
+ * thread. Outputs are written on success only, unless a function says otherwise.
+ *
+ * Options. Option structs start with `struct_size`, which you set to `sizeof` the struct (the `_init`
+ * functions do it and set the rest to zero). Zero means default in every field; where zero is also a
+ * value, a bit in `set_mask` says that you mean it. NULL means all defaults. A program compiled with
+ * an older header works with a newer library and the other way round, as long as it leaves unknown
+ * fields zero. Fields have the names of the keys in the configuration file of the command line.
+ *
+ * Numbers coming in are plain integers with named constants; an unknown one is answered with
+ * `SIMDETR_ERROR_CONFIG_VALUE` or `SIMDETR_ERROR_INVALID_ARGUMENT`.
+ *
+ * Arrays are a pointer and a count; a count of 0 allows NULL. Where the length of an answer is not
+ * known in advance there is a capacity and a count: `SIMDETR_ERROR_BUFFER_TOO_SMALL` still writes the
+ * count that is needed, and capacity 0 asks for it. Strings are UTF-8 and end with NUL; those that
+ * come out are borrowed, for as long as the function says.
+ *
+ * Tensors are DLPack. `const DLTensor *` is borrowed for the call; a `DLManagedTensorVersioned *` that
+ * comes out is yours, lives on its own and is ended by its deleter, on any thread. Flat `_f32` twins
+ * take plain pointers. Tensors are f32 in host memory unless a function says otherwise.
+ *
+ * Boxes are x0, y0, x1, y1 as f32 in pixels of the upright image (EXIF orientation applied); pixel i
+ * covers [i, i + 1).
+ *
+ * Threads. Functions that take a `const` handle may run at the same time on one handle; the others
+ * need exclusion on that handle. Different handles are independent. Any thread may call, and may
+ * destroy what another created. `threads` in the options: 1 is the caller's thread alone, which
+ * starts no thread ever; 0 is one for each processor. Results do not depend on the number.
+ *
+ * Callbacks get their `user_data` first, must not throw or longjmp, and must not use the handle that
+ * is calling them. Long calls take a `simdetr_run_options_t` with a cancel token and a progress
+ * callback.
+ *
+ * A defect of the library is caught at this border and answered with `SIMDETR_ERROR_PANIC`; the handle
+ * is then poisoned and only destroy works on it.
+ *
+ * Process manners: the library prints nothing, installs no signal handler, has no destructor at exit
+ * and keeps no state of its own but the log callback.
+ */
+
+
+#ifndef SIMDETR_H
+#define SIMDETR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef DLPACK_DLPACK_H_
+#include "simdetr/dlpack.h"
+#endif
+#if !defined(DLPACK_MAJOR_VERSION) && (!defined(DLPACK_VERSION) || DLPACK_VERSION < 60)
+#error "simdetr.h needs dlpack.h 0.6 or later"
+#endif
+
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+/* The version that this header belongs to; compare with simdetr_version(). */
+#define SIMDETR_VERSION_MAJOR 0
+#define SIMDETR_VERSION_MINOR 1
+#define SIMDETR_VERSION_PATCH 0
+#define SIMDETR_VERSION ((SIMDETR_VERSION_MAJOR << 16) | (SIMDETR_VERSION_MINOR << 8) | SIMDETR_VERSION_PATCH)
+#define SIMDETR_VERSION_STRING "0.1.0"
+/* Compare with simdetr_abi_version(). */
+#define SIMDETR_ABI_VERSION 1
+
+#ifndef SIMDETR_API
+#if defined(_WIN32) && !defined(SIMDETR_STATIC)
+#define SIMDETR_API __declspec(dllimport)
+#else
+#define SIMDETR_API
+#endif
+#endif
+
+/* A status that nobody looks at is a defect of the program. */
+#ifndef SIMDETR_NODISCARD
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define SIMDETR_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__) || defined(__clang__)
+#define SIMDETR_NODISCARD __attribute__((warn_unused_result))
+#else
+#define SIMDETR_NODISCARD
+#endif
+#endif
+
+
+/**
+ * Bytes of `simdetr_error_t.message`, the final NUL included.
+ */
+#define SIMDETR_ERROR_MESSAGE_CAPACITY 252
+
+/**
+ * Nothing is logged.
+ */
+#define SIMDETR_LOG_OFF 0
+
+/**
+ * Failures inside the library.
+ */
+#define SIMDETR_LOG_ERROR 1
+
+/**
+ * What a user should look at: a skipped image, a slow path.
+ */
+#define SIMDETR_LOG_WARN 2
+
+/**
+ * Steps of long calls.
+ */
+#define SIMDETR_LOG_INFO 3
+
+/**
+ * Errors that calls answered, and decisions.
+ */
+#define SIMDETR_LOG_DEBUG 4
+
+/**
+ * Everything.
+ */
+#define SIMDETR_LOG_TRACE 5
+
+/**
+ * Bytes red, green, blue.
+ */
+#define SIMDETR_PIXEL_RGB8 1
+
+/**
+ * Bytes blue, green, red.
+ */
+#define SIMDETR_PIXEL_BGR8 2
+
+/**
+ * Bytes red, green, blue, alpha; alpha is ignored.
+ */
+#define SIMDETR_PIXEL_RGBA8 3
+
+/**
+ * Bytes blue, green, red, alpha; alpha is ignored.
+ */
+#define SIMDETR_PIXEL_BGRA8 4
+
+/**
+ * One byte of brightness.
+ */
+#define SIMDETR_PIXEL_GRAY8 5
+
+/**
+ * ONNX models run on the processor; the default.
+ */
+#define SIMDETR_ONNX_PROVIDER_CPU 1
+
+/**
+ * ONNX models run on an NVIDIA device as a whole, or not at all.
+ */
+#define SIMDETR_ONNX_PROVIDER_CUDA 2
+
+/**
+ * `image_mean` is given although it is all zero.
+ */
+#define SIMDETR_ENCODER_SET_IMAGE_MEAN 1
+
+/**
+ * f32 `[count, 4]`: boxes.
+ */
+#define SIMDETR_FIELD_BOXES 1
+
+/**
+ * f32 `[count]`: scores, which rank the proposals.
+ */
+#define SIMDETR_FIELD_SCORES 2
+
+/**
+ * f32 `[count]`: area of each region as a share of the image.
+ */
+#define SIMDETR_FIELD_REGION_SHARES 3
+
+/**
+ * i32 `[count]`: index of the map in which each region was found; -1 for the image itself.
+ */
+#define SIMDETR_FIELD_LEVELS 4
+
+/**
+ * i32 `[count]`: K of the clustering that found each region; 0 where there was none.
+ */
+#define SIMDETR_FIELD_CLUSTER_COUNTS 5
+
+/**
+ * f32 `[count, dimensions]`: unit vectors.
+ */
+#define SIMDETR_FIELD_VECTORS 6
+
+/**
+ * f32 `[count]`: length of each vector before it was made a unit vector.
+ */
+#define SIMDETR_FIELD_NORMS 7
+
+/**
+ * Spectral clustering of the cells of a map; the default.
+ */
+#define SIMDETR_LOCAL_METHOD_SPECTRAL 1
+
+/**
+ * k-means of the cells' features.
+ */
+#define SIMDETR_LOCAL_METHOD_KMEANS 2
+
+/**
+ * cos; for features that are not negative and not centred.
+ */
+#define SIMDETR_AFFINITY_COSINE 1
+
+/**
+ * (1 + cos) / 2.
+ */
+#define SIMDETR_AFFINITY_COSINE_SHIFTED 2
+
+/**
+ * exp((cos - 1) / `temperature`); the default.
+ */
+#define SIMDETR_AFFINITY_COSINE_EXP 3
+
+/**
+ * cos moved and scaled to [0, 1] over all pairs of the map.
+ */
+#define SIMDETR_AFFINITY_COSINE_MINMAX 4
+
+/**
+ * max(0, cos).
+ */
+#define SIMDETR_AFFINITY_COSINE_CLAMPED 5
+
+/**
+ * exp(-d^2 / (2 `sigma`^2)).
+ */
+#define SIMDETR_AFFINITY_RBF 6
+
+/**
+ * 1 where cos > `tau`, else nearly 0.
+ */
+#define SIMDETR_AFFINITY_BINARY 7
+
+/**
+ * The mean over the cells of the map is subtracted; the default.
+ */
+#define SIMDETR_CENTER_IMAGE 1
+
+/**
+ * Nothing is subtracted.
+ */
+#define SIMDETR_CENTER_NONE 2
+
+/**
+ * Channels are scaled by their deviation in the map; the default.
+ */
+#define SIMDETR_SCALE_IMAGE 1
+
+/**
+ * Channels are not scaled.
+ */
+#define SIMDETR_SCALE_NONE 2
+
+/**
+ * A region must lie in the other region; the default.
+ */
+#define SIMDETR_CONTAINMENT_REGION 1
+
+/**
+ * A box must lie in the other box.
+ */
+#define SIMDETR_CONTAINMENT_BOX 2
+
+/**
+ * Nothing is merged; the default.
+ */
+#define SIMDETR_OVERLAP_MERGE_OFF 1
+
+/**
+ * Regions whose boxes overlap are united.
+ */
+#define SIMDETR_OVERLAP_MERGE_UNION 2
+
+/**
+ * Boxes are clustered by 1 - IoU, and close ones united.
+ */
+#define SIMDETR_OVERLAP_MERGE_IOU_KMEANS 3
+
+/**
+ * Nothing is merged; the default.
+ */
+#define SIMDETR_SEMANTIC_MERGE_OFF 1
+
+/**
+ * Regions with similar vectors are united.
+ */
+#define SIMDETR_SEMANTIC_MERGE_UNION 2
+
+/**
+ * The larger of the two overlaps below; the default.
+ */
+#define SIMDETR_CAP_OVERLAP_MAX 1
+
+/**
+ * Intersection over union of the boxes.
+ */
+#define SIMDETR_CAP_OVERLAP_BOX 2
+
+/**
+ * Intersection over union of the regions.
+ */
+#define SIMDETR_CAP_OVERLAP_REGION 3
+
+/**
+ * The mean of the two.
+ */
+#define SIMDETR_CAP_OVERLAP_MEAN 4
+
+/**
+ * The region's share of the image; the default.
+ */
+#define SIMDETR_SCORE_REGION_SHARE 1
+
+/**
+ * The box's share of the image.
+ */
+#define SIMDETR_SCORE_BOX_SHARE 2
+
+/**
+ * 1 for every proposal.
+ */
+#define SIMDETR_SCORE_CONSTANT 3
+
+/**
+ * `tau` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_TAU 1
+
+/**
+ * `centroid_merge_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CENTROID_MERGE_SIMILARITY 2
+
+/**
+ * `region_size_min` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_REGION_SIZE_MIN 4
+
+/**
+ * `duplicate_iou` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_DUPLICATE_IOU 8
+
+/**
+ * `nested_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_NESTED_SIMILARITY 16
+
+/**
+ * `containment_share` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CONTAINMENT_SHARE 32
+
+/**
+ * `overlap_merge_iou` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_OVERLAP_MERGE_IOU 64
+
+/**
+ * `semantic_merge_similarity` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_SEMANTIC_MERGE_SIMILARITY 128
+
+/**
+ * `cap_overlap_min` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_CAP_OVERLAP_MIN 256
+
+/**
+ * Most maps of one image.
+ */
+#define SIMDETR_MAPS_MAX 8
+
+/**
+ * Vectors are stored as 16-bit floats; the default.
+ */
+#define SIMDETR_FEATURE_DTYPE_F16 1
+
+/**
+ * Vectors are stored as 32-bit floats.
+ */
+#define SIMDETR_FEATURE_DTYPE_F32 2
+
+/**
+ * Vectors and centroids have length 1 and near means a large cosine; the default.
+ */
+#define SIMDETR_METRIC_SPHERICAL 1
+
+/**
+ * Near means a small distance.
+ */
+#define SIMDETR_METRIC_EUCLIDEAN 2
+
+/**
+ * First centroids by k-means|| on a sample; the default.
+ */
+#define SIMDETR_SEEDING_KMEANS_PARALLEL 1
+
+/**
+ * First centroids by k-means++ on a sample.
+ */
+#define SIMDETR_SEEDING_KMEANS_PLUS_PLUS 2
+
+/**
+ * First centroids are random rows.
+ */
+#define SIMDETR_SEEDING_RANDOM 3
+
+/**
+ * A cluster without vectors keeps its centroid; the default.
+ */
+#define SIMDETR_EMPTY_CLUSTERS_KEEP 1
+
+/**
+ * A cluster without vectors takes half of the largest.
+ */
+#define SIMDETR_EMPTY_CLUSTERS_SPLIT 2
+
+/**
+ * `rounds` is 0: the first centroids stay as they are.
+ */
+#define SIMDETR_CLUSTERER_SET_ROUNDS 1
+
+/**
+ * Most entries of `detections_max`.
+ */
+#define SIMDETR_DETECTIONS_MAX_CAPACITY 8
+
+/**
+ * Sums of vectors by class. One thread at a time may change it.
+ */
+typedef struct simdetr_accumulator_t simdetr_accumulator_t;
+
+/**
+ * Stops the calls that were given it. Any number of threads may use one at the same time.
+ */
+typedef struct simdetr_cancel_token_t simdetr_cancel_token_t;
+
+/**
+ * Centroids, and how they are found. Fitting and updating need exclusion; everything that takes
+ * the clusterer `const` may run at the same time.
+ */
+typedef struct simdetr_clusterer_t simdetr_clusterer_t;
+
+/**
+ * Where feature maps come from. Never changes; any number of threads may use one.
+ */
+typedef struct simdetr_encoder_t simdetr_encoder_t;
+
+/**
+ * Scores boxes against known ones. Never changes; any number of threads may use one.
+ */
+typedef struct simdetr_evaluator_t simdetr_evaluator_t;
+
+/**
+ * Finds proposals. Never changes; any number of threads may use one, each with its own
+ * `simdetr_proposals_t`.
+ */
+typedef struct simdetr_extractor_t simdetr_extractor_t;
+
+/**
+ * A folder of proposals. While it is written, one thread at a time; a store that was opened or
+ * finished may be read by any number of threads.
+ */
+typedef struct simdetr_proposal_store_t simdetr_proposal_store_t;
+
+/**
+ * The proposals of one image. One thread at a time may fill it; reading may be shared.
+ */
+typedef struct simdetr_proposals_t simdetr_proposals_t;
+
+/**
+ * What every fallible function answers: 0, a positive `SIMDETR_ERROR_*` of the library, or the
+ * negative number that a callback of the host returned.
+ */
+typedef int32_t simdetr_status_t;
+
+/**
+ * Receives one message. Called from any thread, possibly from several at once; must not throw,
+ * `longjmp`, or call `simdetr_log_set`. The strings are borrowed for the call.
+ *
+ * @param[in] user_data What `simdetr_log_set` was given.
+ * @param[in] level `SIMDETR_LOG_ERROR` to `SIMDETR_LOG_TRACE`.
+ * @param[in] target Part of the library that speaks, NUL-terminated.
+ * @param[in] message UTF-8, NUL-terminated, without a newline.
+ * @param[in] message_length Bytes of `message` without the NUL.
+ */
+typedef void (*simdetr_log_fn_t)(void *user_data,
+                                 int32_t level,
+                                 const char *target,
+                                 const char *message,
+                                 size_t message_length);
+
+/**
+ * Where a function says what went wrong. Owned by the caller, usually on the stack; needs no
+ * initialisation. 256 bytes for ever.
+ */
+typedef struct simdetr_error_t {
+  /**
+   * The status that the function also returned; `SIMDETR_OK` after a success.
+   */
+  simdetr_status_t status;
+  /**
+   * One line of UTF-8 with the numbers, NUL-terminated, cut at a character if too long.
+   */
+  char message[SIMDETR_ERROR_MESSAGE_CAPACITY];
+} simdetr_error_t;
+
+/**
+ * Hears how far a call has come. Called by the thread that made the call, between units of work;
+ * must not throw, `longjmp` or use the handles of that call.
+ *
+ * @param[in] user_data `simdetr_run_options_t.progress_user_data`.
+ * @param[in] step What is counted, such as "extract"; NUL-terminated, borrowed for the call.
+ * @param[in] done Units done.
+ * @param[in] total Units in all; 0 where unknown.
+ * @return 0 goes on; a negative number stops the call and becomes its status.
+ */
+typedef int32_t (*simdetr_progress_fn_t)(void *user_data,
+                                         const char *step,
+                                         uint64_t done,
+                                         uint64_t total);
+
+/**
+ * How one call may be watched and stopped. NULL instead of the struct is neither.
+ */
+typedef struct simdetr_run_options_t {
+  /**
+   * `sizeof(simdetr_run_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Stops the call; NULL for none. Must live until the call returns.
+   */
+  const struct simdetr_cancel_token_t *cancel;
+  /**
+   * Hears how far the call has come; NULL for none.
+   */
+  simdetr_progress_fn_t progress;
+  /**
+   * First argument of `progress`.
+   */
+  void *progress_user_data;
+} simdetr_run_options_t;
+
+/**
+ * Pixels of the host, borrowed for the call. The image is taken as upright.
+ */
+typedef struct simdetr_image_t {
+  /**
+   * `sizeof(simdetr_image_t)`.
+   */
+  size_t struct_size;
+  /**
+   * First byte of the top row.
+   */
+  const uint8_t *data;
+  /**
+   * Pixels in a row.
+   */
+  uint32_t width;
+  /**
+   * Rows.
+   */
+  uint32_t height;
+  /**
+   * Bytes from one row to the row below it; negative where the bottom row comes first in
+   * memory; 0 for rows without padding.
+   */
+  int64_t row_stride_bytes;
+  /**
+   * One of `SIMDETR_PIXEL_*`; 0 is `SIMDETR_PIXEL_RGB8`.
+   */
+  int32_t pixel_format;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+} simdetr_image_t;
+
+/**
+ * One map that an encoder gives.
+ */
+typedef struct simdetr_map_description_t {
+  /**
+   * Name such as "layer4", NUL-terminated and cut to fit.
+   */
+  char name[64];
+  /**
+   * Channels of the map.
+   */
+  size_t channels;
+  /**
+   * Pixels of the resized image for each cell.
+   */
+  size_t stride;
+} simdetr_map_description_t;
+
+/**
+ * Which encoder. Zero in a field is its default.
+ */
+typedef struct simdetr_encoder_options_t {
+  /**
+   * `sizeof(simdetr_encoder_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_ENCODER_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * "default", or the path of a safetensors file (ResNet) or an ONNX file. NULL is "default".
+   */
+  const char *encoder;
+  /**
+   * Names of the maps to take, `[layers_count]`: "layer1" to "layer4", or outputs of an ONNX
+   * model. NULL takes layer4 and layer3, or every output that is a map.
+   */
+  const char *const *layers;
+  /**
+   * Number of `layers`.
+   */
+  size_t layers_count;
+  /**
+   * Subtracted from red, green and blue in [0, 1]; all zero is ImageNet's mean.
+   */
+  float image_mean[3];
+  /**
+   * Red, green and blue are divided by this; all zero is ImageNet's standard deviation.
+   */
+  float image_deviation[3];
+  /**
+   * Path of libonnxruntime. NULL looks at `SIMDETR_ORT_LIB`, `ORT_DYLIB_PATH` and the usual
+   * names.
+   */
+  const char *onnx_library;
+  /**
+   * `SIMDETR_ONNX_PROVIDER_*`.
+   */
+  int32_t onnx_provider;
+  /**
+   * Threads of an ONNX model: 0 is one for each processor, 1 the caller's own.
+   */
+  uint32_t onnx_threads;
+} simdetr_encoder_options_t;
+
+/**
+ * One map for the host to fill.
+ */
+typedef struct simdetr_map_t {
+  /**
+   * `[height, width, channels]` floats of the library, row by row, to be written.
+   */
+  float *values;
+  /**
+   * Rows of cells.
+   */
+  size_t height;
+  /**
+   * Cells in a row.
+   */
+  size_t width;
+  /**
+   * Channels, as `simdetr_encoder_callback_t` said.
+   */
+  size_t channels;
+} simdetr_map_t;
+
+/**
+ * Fills the maps of one image. Called from threads that call the library, possibly from several
+ * at once; must not throw or `longjmp`. May use other handles, but not the extractor that calls.
+ *
+ * @param[in] user_data `simdetr_encoder_callback_t.user_data`.
+ * @param[in] image RGB8 without padding, already resized; borrowed for the call.
+ * @param[in] maps `[maps_count]`, deepest (largest stride) first; every value must be written.
+ * @param[in] maps_count Number of maps.
+ * @return 0, or a negative number that becomes the status of the call.
+ */
+typedef int32_t (*simdetr_encode_fn_t)(void *user_data,
+                                       const struct simdetr_image_t *image,
+                                       const struct simdetr_map_t *maps,
+                                       size_t maps_count);
+
+/**
+ * Called once, after the last call of the callback, with its `user_data`.
+ */
+typedef void (*simdetr_destroy_fn_t)(void *user_data);
+
+/**
+ * An encoder of the host.
+ */
+typedef struct simdetr_encoder_callback_t {
+  /**
+   * `sizeof(simdetr_encoder_callback_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Name of the host's model, which stands in run folders in place of a checksum.
+   */
+  const char *name;
+  /**
+   * Fills the maps.
+   */
+  simdetr_encode_fn_t encode;
+  /**
+   * First argument of `encode`; used from any thread.
+   */
+  void *user_data;
+  /**
+   * Ends `user_data`; NULL for none. Called also when creating the encoder fails.
+   */
+  simdetr_destroy_fn_t user_data_destroy;
+  /**
+   * Channels of each map, `[maps_count]`.
+   */
+  const size_t *channels;
+  /**
+   * Pixels of the resized image for each cell of each map, `[maps_count]`.
+   */
+  const size_t *strides;
+  /**
+   * Number of maps.
+   */
+  size_t maps_count;
+} simdetr_encoder_callback_t;
+
+/**
+ * Borrowed arrays of a `simdetr_proposals_t`, valid until it is filled again or destroyed.
+ */
+typedef struct simdetr_proposals_view_t {
+  /**
+   * `sizeof(simdetr_proposals_view_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Number of proposals.
+   */
+  size_t count;
+  /**
+   * Length of one vector.
+   */
+  size_t dimensions;
+  /**
+   * `[count, 4]`: x0, y0, x1, y1.
+   */
+  const float *boxes;
+  /**
+   * `[count]`.
+   */
+  const float *scores;
+  /**
+   * `[count]`: area of each region as a share of the image.
+   */
+  const float *region_shares;
+  /**
+   * `[count]`: index of the map in which each region was found; -1 for the image itself.
+   */
+  const int32_t *levels;
+  /**
+   * `[count]`: K of the clustering that found each region; 0 where there was none.
+   */
+  const int32_t *cluster_counts;
+  /**
+   * `[count, dimensions]`: unit vectors.
+   */
+  const float *vectors;
+  /**
+   * `[count]`: length of each vector before it was made a unit vector.
+   */
+  const float *norms;
+  /**
+   * `[count, 2]`: rows and columns of each mask's grid, which covers the whole image.
+   */
+  const uint32_t *mask_grids;
+  /**
+   * `[count + 1]`: the runs of mask i begin at `mask_offsets[i]` and end before
+   * `mask_offsets[i + 1]`.
+   */
+  const uint32_t *mask_offsets;
+  /**
+   * Run lengths of all masks, row by row, alternating unset and set cells, unset first.
+   */
+  const uint32_t *mask_runs;
+} simdetr_proposals_view_t;
+
+/**
+ * Local clustering and its filters, the table `[proposals]`. Zero in a field is its default.
+ */
+typedef struct simdetr_local_options_t {
+  /**
+   * `sizeof(simdetr_local_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_LOCAL_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * All K, map after map, deepest map first; NULL is 2, 4, 8 and 8, 16.
+   */
+  const uint32_t *cluster_counts;
+  /**
+   * How many K each map has, `[cluster_counts_maps]`; lists without a map go to the last map.
+   */
+  const size_t *cluster_counts_lengths;
+  /**
+   * Number of lists.
+   */
+  size_t cluster_counts_maps;
+  /**
+   * `SIMDETR_LOCAL_METHOD_*`.
+   */
+  int32_t local_method;
+  /**
+   * `SIMDETR_AFFINITY_*`.
+   */
+  int32_t affinity;
+  /**
+   * Of `SIMDETR_AFFINITY_COSINE_EXP`.
+   */
+  float temperature;
+  /**
+   * Of `SIMDETR_AFFINITY_RBF`.
+   */
+  float sigma;
+  /**
+   * Of `SIMDETR_AFFINITY_BINARY`.
+   */
+  float tau;
+  /**
+   * `SIMDETR_CENTER_*`.
+   */
+  int32_t center;
+  /**
+   * `SIMDETR_SCALE_*`.
+   */
+  int32_t scale;
+  /**
+   * Residual at which an eigenvector is accepted.
+   */
+  float eigen_tolerance;
+  /**
+   * Starts of each k-means, 1-64.
+   */
+  uint32_t kmeans_starts;
+  /**
+   * Filter (a): clusters whose centroids have a larger cosine are merged; 1 merges none.
+   */
+  float centroid_merge_similarity;
+  /**
+   * Filter (b): a cluster with more connected parts is dropped.
+   */
+  uint32_t components_max;
+  /**
+   * Neighbours of a cell: 4 or 8.
+   */
+  uint32_t connectivity;
+  /**
+   * Smallest region as a share of the image.
+   */
+  float region_size_min;
+  /**
+   * Filter (c): of two boxes with a larger IoU the smaller region goes.
+   */
+  float duplicate_iou;
+  /**
+   * Filter (d): cosine over which a contained region goes; 1 switches the filter off.
+   */
+  float nested_similarity;
+  /**
+   * `SIMDETR_CONTAINMENT_*`.
+   */
+  int32_t containment;
+  /**
+   * Share of the smaller region (or box) that must lie in the larger one.
+   */
+  float containment_share;
+  /**
+   * `SIMDETR_OVERLAP_MERGE_*`.
+   */
+  int32_t overlap_merge;
+  /**
+   * IoU over which boxes are merged.
+   */
+  float overlap_merge_iou;
+  /**
+   * `SIMDETR_SEMANTIC_MERGE_*`.
+   */
+  int32_t semantic_merge;
+  /**
+   * Cosine over which regions are merged.
+   */
+  float semantic_merge_similarity;
+  /**
+   * Filter (e): most proposals of an image.
+   */
+  uint32_t proposals_max;
+  /**
+   * `SIMDETR_CAP_OVERLAP_*`.
+   */
+  int32_t cap_overlap;
+  /**
+   * Overlap down to which filter (e) drops the smaller of a pair.
+   */
+  float cap_overlap_min;
+  /**
+   * `SIMDETR_SCORE_*`.
+   */
+  int32_t score;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+} simdetr_local_options_t;
+
+/**
+ * One task of the library, to be called by the host's job system.
+ *
+ * @param[in] task_data What `simdetr_parallel_for_fn_t` was given.
+ * @param[in] index Which task, below `tasks_count`.
+ */
+typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
+
+/**
+ * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
+ * any order, on any threads, and returns when all have returned. Called from the thread that made
+ * the library's call; may be called from several such threads at once.
+ *
+ * @param[in] user_data The host's own.
+ * @param[in] tasks_count Number of tasks.
+ * @param[in] task To be called for each.
+ * @param[in] task_data First argument of `task`.
+ */
+typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
+                                          size_t tasks_count,
+                                          simdetr_task_fn_t task,
+                                          void *task_data);
+
+/**
+ * Where images come in, how they are sized, and who works. Zero in a field is its default.
+ */
+typedef struct simdetr_extractor_options_t {
+  /**
+   * `sizeof(simdetr_extractor_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * Key of every random number; 0 is 0.
+   */
+  uint64_t seed;
+  /**
+   * Most pixels of an image; 0 is 100 million.
+   */
+  uint64_t pixels_max;
+  /**
+   * Most bytes of an encoded image; 0 is 256 MiB.
+   */
+  uint64_t bytes_max;
+  /**
+   * Pixels of the shorter side that the encoder sees; 0 is 480.
+   */
+  uint32_t image_short_side;
+  /**
+   * Most pixels of the longer side; 0 is 800.
+   */
+  uint32_t image_long_side_max;
+  /**
+   * Both sides become multiples of this; 0 is 32.
+   */
+  uint32_t side_multiple;
+  /**
+   * 0 is one for each processor; 1 is the caller's own, which starts no thread.
+   */
+  uint32_t threads;
+  /**
+   * Local clustering; NULL is all defaults.
+   */
+  const struct simdetr_local_options_t *proposals;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_extractor_options_t;
+
+/**
+ * The image that feature maps belong to.
+ */
+typedef struct simdetr_image_geometry_t {
+  /**
+   * `sizeof(simdetr_image_geometry_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Pixels of the upright original image, in which boxes are given.
+   */
+  uint32_t original_width;
+  /**
+   * Pixels of the upright original image.
+   */
+  uint32_t original_height;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_width;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_height;
+  /**
+   * Keys the image's random numbers; the rank of its path where it has one.
+   */
+  uint32_t image_id;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_image_geometry_t;
+
+/**
+ * How a store is written. Zero in a field is its default.
+ */
+typedef struct simdetr_proposal_store_options_t {
+  /**
+   * `sizeof(simdetr_proposal_store_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * `SIMDETR_FEATURE_DTYPE_*`.
+   */
+  int32_t feature_dtype;
+  /**
+   * Images in a shard, the unit in which a store is committed; 0 is 256.
+   */
+  uint32_t shard_images;
+  /**
+   * Identifies what decides the contents (encoder, configuration, seed): a store is continued
+   * or merged only under an equal one. NULL is "".
+   */
+  const char *fingerprint;
+  /**
+   * Id of the first image; 0 is 1. Another one begins a part of a larger set and must begin a
+   * shard.
+   */
+  uint32_t first_image_id;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_proposal_store_options_t;
+
+/**
+ * What `simdetr_extractor_extract_folder` did.
+ */
+typedef struct simdetr_folder_report_t {
+  /**
+   * `sizeof(simdetr_folder_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Files that could be images.
+   */
+  uint64_t images_count;
+  /**
+   * Images that an earlier, stopped call had committed.
+   */
+  uint64_t images_resumed;
+  /**
+   * Files that this call skipped because they are no readable images; the log names them.
+   */
+  uint64_t images_broken;
+  /**
+   * Proposals in the store.
+   */
+  uint64_t proposals_count;
+} simdetr_folder_report_t;
+
+/**
+ * What a store holds.
+ */
+typedef struct simdetr_proposal_store_counts_t {
+  /**
+   * `sizeof(simdetr_proposal_store_counts_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Images, those without proposals included.
+   */
+  uint64_t images_count;
+  /**
+   * Id of the first image.
+   */
+  uint64_t first_image_id;
+  /**
+   * Proposals, which are rows of vectors and labels.
+   */
+  uint64_t proposals_count;
+  /**
+   * Files that hold them.
+   */
+  uint64_t shards_count;
+  /**
+   * Length of a vector.
+   */
+  uint64_t dimensions;
+} simdetr_proposal_store_counts_t;
+
+/**
+ * One image of a store.
+ */
+typedef struct simdetr_stored_image_t {
+  /**
+   * `sizeof(simdetr_stored_image_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Row of its first proposal in the store's vectors and labels.
+   */
+  uint64_t first_row;
+  /**
+   * Number of its proposals.
+   */
+  uint64_t proposals_count;
+  /**
+   * Rank of its path in its folder, from 1.
+   */
+  uint32_t image_id;
+  /**
+   * Pixels of the upright image; 0 where it could not be read.
+   */
+  uint32_t width;
+  /**
+   * Pixels of the upright image; 0 where it could not be read.
+   */
+  uint32_t height;
+  /**
+   * 1 where the image could not be read, else 0.
+   */
+  int32_t broken;
+} simdetr_stored_image_t;
+
+/**
+ * How to cluster. Zero in a field is its default.
+ */
+typedef struct simdetr_clusterer_options_t {
+  /**
+   * `sizeof(simdetr_clusterer_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_CLUSTERER_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * Key of every random number; 0 is 0.
+   */
+  uint64_t seed;
+  /**
+   * Bytes that a call may allocate; 0 is 1 GiB.
+   */
+  uint64_t memory_bytes_max;
+  /**
+   * Number of pseudo-classes K; 0 is 2048.
+   */
+  uint32_t classes;
+  /**
+   * Rounds before the final assignment; 0 is 10 unless its bit is set.
+   */
+  uint32_t rounds;
+  /**
+   * Rows for each class in the sample that seeding sees; 0 is 32.
+   */
+  uint32_t sample_per_class;
+  /**
+   * `SIMDETR_METRIC_*`.
+   */
+  int32_t metric;
+  /**
+   * `SIMDETR_SEEDING_*`.
+   */
+  int32_t seeding;
+  /**
+   * `SIMDETR_EMPTY_CLUSTERS_*`.
+   */
+  int32_t empty_clusters;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_clusterer_options_t;
+
+/**
+ * What a fit or an update found.
+ */
+typedef struct simdetr_cluster_report_t {
+  /**
+   * `sizeof(simdetr_cluster_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Rounds that were run; fewer than asked for once nothing moved.
+   */
+  uint64_t rounds_count;
+  /**
+   * Classes without a vector in the last round.
+   */
+  uint64_t empty_count;
+  /**
+   * Sum of the squared distances of all vectors to their centroids before the last round moved
+   * them.
+   */
+  double objective;
+} simdetr_cluster_report_t;
+
+/**
+ * How to evaluate. Zero in a field is its default.
+ */
+typedef struct simdetr_evaluator_options_t {
+  /**
+   * `sizeof(simdetr_evaluator_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * 1 pools all objects and all detections of an image, whatever their category; pseudo-classes
+   * need it. 0 is COCO's way.
+   */
+  int32_t class_agnostic;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * How many of an image's best detections count, ascending, `[detections_max_count]`; recall
+   * is given for each, precision for the last. NULL is 1, 10, 100.
+   */
+  const uint32_t *detections_max;
+  /**
+   * At most `SIMDETR_DETECTIONS_MAX_CAPACITY`.
+   */
+  size_t detections_max_count;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_evaluator_options_t;
+
+/**
+ * Figures in [0, 1]; -1 where there is nothing to measure.
+ */
+typedef struct simdetr_evaluation_t {
+  /**
+   * `sizeof(simdetr_evaluation_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * AP at IoU .50 to .95, with the largest number of detections, as all precisions here.
+   */
+  double average_precision;
+  /**
+   * AP at IoU .50.
+   */
+  double average_precision_50;
+  /**
+   * AP at IoU .75.
+   */
+  double average_precision_75;
+  /**
+   * AP of objects under 32 x 32 square pixels.
+   */
+  double average_precision_small;
+  /**
+   * AP of objects up to 96 x 96 square pixels.
+   */
+  double average_precision_medium;
+  /**
+   * AP of larger objects.
+   */
+  double average_precision_large;
+  /**
+   * AR for each entry of `detections_max`; the rest is -1.
+   */
+  double average_recall[SIMDETR_DETECTIONS_MAX_CAPACITY];
+  /**
+   * AR of small objects with the largest number of detections, as the next two.
+   */
+  double average_recall_small;
+  /**
+   * AR of medium objects.
+   */
+  double average_recall_medium;
+  /**
+   * AR of large objects.
+   */
+  double average_recall_large;
+  /**
+   * Images that were evaluated.
+   */
+  uint64_t images_count;
+  /**
+   * Objects, crowds included.
+   */
+  uint64_t objects_count;
+  /**
+   * Detections that were evaluated.
+   */
+  uint64_t detections_count;
+  /**
+   * Detections on images that the ground truth does not list.
+   */
+  uint64_t detections_left_out;
+} simdetr_evaluation_t;
+
+/**
+ * The call did what it says.
+ */
+#define SIMDETR_OK 0
+
+/**
+ * An argument has a value that its documentation excludes.
+ */
+#define SIMDETR_ERROR_INVALID_ARGUMENT 1
+
+/**
+ * A pointer that must not be NULL is NULL.
+ */
+#define SIMDETR_ERROR_NULL_POINTER 2
+
+/**
+ * `struct_size` is shorter than the first published layout, or absurd.
+ */
+#define SIMDETR_ERROR_STRUCT_SIZE 3
+
+/**
+ * A field that only a newer library knows is not zero.
+ */
+#define SIMDETR_ERROR_UNKNOWN_OPTION 4
+
+/**
+ * A configuration key that does not exist; the message names the nearest.
+ */
+#define SIMDETR_ERROR_UNKNOWN_KEY 5
+
+/**
+ * A configuration value or option field outside its range.
+ */
+#define SIMDETR_ERROR_CONFIG_VALUE 6
+
+/**
+ * A configuration document that is not TOML.
+ */
+#define SIMDETR_ERROR_CONFIG_SYNTAX 7
+
+/**
+ * The function's cargo feature was left out of this build.
+ */
+#define SIMDETR_ERROR_NOT_COMPILED 8
+
+/**
+ * The caller's array is too short; the count that is needed has been written.
+ */
+#define SIMDETR_ERROR_BUFFER_TOO_SMALL 9
+
+/**
+ * A tensor or array of the wrong shape.
+ */
+#define SIMDETR_ERROR_SHAPE 100
+
+/**
+ * A tensor of an unsupported element type.
+ */
+#define SIMDETR_ERROR_ELEMENT_TYPE 101
+
+/**
+ * A tensor on an unsupported device.
+ */
+#define SIMDETR_ERROR_DEVICE 102
+
+/**
+ * A tensor with unsupported strides.
+ */
+#define SIMDETR_ERROR_STRIDES 103
+
+/**
+ * A read-only tensor was given for output.
+ */
+#define SIMDETR_ERROR_READ_ONLY 104
+
+/**
+ * NaN or infinity where only finite numbers make sense.
+ */
+#define SIMDETR_ERROR_NON_FINITE 105
+
+/**
+ * A vector of norm zero has no direction.
+ */
+#define SIMDETR_ERROR_ZERO_VECTOR 106
+
+/**
+ * More clusters asked for than there are vectors.
+ */
+#define SIMDETR_ERROR_TOO_FEW_POINTS 107
+
+/**
+ * No usable CUDA device or driver.
+ */
+#define SIMDETR_ERROR_CUDA_UNAVAILABLE 200
+
+/**
+ * libonnxruntime was not found or is too old; the message lists what was tried.
+ */
+#define SIMDETR_ERROR_ONNX_LIBRARY 300
+
+/**
+ * The ONNX file is not a model, or not one of an encoder.
+ */
+#define SIMDETR_ERROR_ONNX_MODEL 301
+
+/**
+ * The execution provider cannot run the whole model.
+ */
+#define SIMDETR_ERROR_ONNX_PROVIDER 302
+
+/**
+ * The operating system refused.
+ */
+#define SIMDETR_ERROR_IO 400
+
+/**
+ * Bytes that are not a readable image.
+ */
+#define SIMDETR_ERROR_IMAGE_DECODE 401
+
+/**
+ * An image over `pixels_max` or `bytes_max`.
+ */
+#define SIMDETR_ERROR_IMAGE_TOO_LARGE 402
+
+/**
+ * A folder without any file that could be an image.
+ */
+#define SIMDETR_ERROR_NO_IMAGES 403
+
+/**
+ * A folder in which every image is broken.
+ */
+#define SIMDETR_ERROR_NO_READABLE_IMAGE 404
+
+/**
+ * The output folder holds another run.
+ */
+#define SIMDETR_ERROR_RUN_MISMATCH 405
+
+/**
+ * An earlier step of the run has not been done.
+ */
+#define SIMDETR_ERROR_RUN_STEP 406
+
+/**
+ * A file that is truncated, damaged or of another version.
+ */
+#define SIMDETR_ERROR_FORMAT 407
+
+/**
+ * A weights file without the parameters that the network needs.
+ */
+#define SIMDETR_ERROR_WEIGHT_NAMES 408
+
+/**
+ * The cancel token was set while the call ran.
+ */
+#define SIMDETR_ERROR_CANCELLED 900
+
+/**
+ * A callback of the host answered something that is neither 0 nor negative.
+ */
+#define SIMDETR_ERROR_HOST_CALLBACK 901
+
+/**
+ * A defect of the library was caught; the handle is poisoned.
+ */
+#define SIMDETR_ERROR_PANIC 902
+
+/**
+ * An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`; only destroy works.
+ */
+#define SIMDETR_ERROR_POISONED 903
+
+/**
+ * A condition that should not arise.
+ */
+#define SIMDETR_ERROR_INTERNAL 904
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The library's version.
+ *
+ * @return `major << 16 | minor << 8 | patch`; compare with `SIMDETR_VERSION`.
+ *
+ * Any thread.
+ */
+SIMDETR_API uint32_t simdetr_version(void);
+
+/**
+ * The library's version as text.
+ *
+ * @return A static string such as "0.1.0".
+ *
+ * Any thread.
+ */
+SIMDETR_API const char *simdetr_version_string(void);
+
+/**
+ * The version of the binary interface, which is also in the file name of the shared library.
+ *
+ * @return `major << 8` from 1.0 on, and the minor number before; a program works with every
+ * library that answers the `SIMDETR_ABI_VERSION` it was compiled with.
+ *
+ * Any thread.
+ */
+SIMDETR_API uint32_t simdetr_abi_version(void);
+
+/**
+ * The name of a status.
+ *
+ * @param[in] status Any number.
+ * @return A static string such as "SIMDETR_ERROR_SHAPE"; "host" for negative numbers, "unknown"
+ * for numbers that this library does not use. Never NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API const char *simdetr_status_name(simdetr_status_t status);
+
+/**
+ * Sets, replaces or clears the process' log callback. Returns when no call of the former one is
+ * running any more. Without a callback, which is the state at the start, the library is silent.
+ *
+ * @param[in] callback NULL clears.
+ * @param[in] user_data Passed to each call; must outlive the callback's time here.
+ * @param[in] level_max `SIMDETR_LOG_OFF` to `SIMDETR_LOG_TRACE`; less important messages are
+ * dropped before they are formatted.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for an unknown level.
+ *
+ * Any thread, but not from inside a log callback.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_log_set(simdetr_log_fn_t callback,
+                                 void *user_data,
+                                 int32_t level_max,
+                                 struct simdetr_error_t *error);
+
+/**
+ * Makes a token.
+ *
+ * @param[out] out The token, to be given to `simdetr_cancel_token_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_cancel_token_create(struct simdetr_cancel_token_t **out,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Asks every call that holds the token to stop; they answer `SIMDETR_ERROR_CANCELLED` after the
+ * image, shard or round at hand and leave their outputs untouched. Never blocks; a token cannot
+ * be set back.
+ *
+ * @param[in] token The token.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread, also while a call runs.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_cancel_token_cancel(const struct simdetr_cancel_token_t *token,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Destroys a token. No call that was given it may still be running.
+ *
+ * @param[in] token May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_cancel_token_destroy(struct simdetr_cancel_token_t *token);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_run_options_init(struct simdetr_run_options_t *options,
+                              size_t struct_size);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] image May be NULL.
+ * @param[in] struct_size `sizeof *image`.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_image_init(struct simdetr_image_t *image, size_t struct_size);
+
+/**
+ * Destroys an encoder; extractors that were made from it live on.
+ *
+ * @param[in] encoder May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_encoder_destroy(struct simdetr_encoder_t *encoder);
+
+/**
+ * Says which maps an encoder gives, deepest (largest stride) first.
+ *
+ * @param[in] encoder The encoder.
+ * @param[out] maps `[capacity]`.
+ * @param[in] capacity Entries at `maps`; 0 asks for the count.
+ * @param[out] count Number of maps; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the encoder.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_maps(const struct simdetr_encoder_t *encoder,
+                                      struct simdetr_map_description_t *maps,
+                                      size_t capacity,
+                                      size_t *count,
+                                      struct simdetr_error_t *error);
+
+/**
+ * Says how many bytes an encoder holds.
+ *
+ * @param[in] encoder The encoder.
+ * @param[out] bytes Weights and kept memory, as far as the library knows them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the encoder.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_memory_bytes(const struct simdetr_encoder_t *encoder,
+                                              uint64_t *bytes,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_encoder_options_init(struct simdetr_encoder_options_t *options,
+                                  size_t struct_size);
+
+/**
+ * Makes the built-in encoder, or one from a file.
+ *
+ * @param[in] options NULL is the built-in encoder.
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_WEIGHT_NAMES`, `SIMDETR_ERROR_ONNX_*` and `SIMDETR_ERROR_FORMAT` say what
+ * is wrong with the file, `SIMDETR_ERROR_NOT_COMPILED` which feature this build lacks.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create(const struct simdetr_encoder_options_t *options,
+                                        struct simdetr_encoder_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Makes an encoder from the bytes of a safetensors or ONNX file, told apart by their content.
+ *
+ * @param[in] data The file's bytes, read during the call only.
+ * @param[in] length Number of bytes.
+ * @param[in] options NULL is all defaults; `encoder` must be NULL.
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return As `simdetr_encoder_create`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create_from_memory(const uint8_t *data,
+                                                    size_t length,
+                                                    const struct simdetr_encoder_options_t *options,
+                                                    struct simdetr_encoder_t **out,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] callback May be NULL.
+ * @param[in] struct_size `sizeof *callback`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_encoder_callback_init(struct simdetr_encoder_callback_t *callback,
+                                   size_t struct_size);
+
+/**
+ * Makes an encoder of a callback of the host.
+ *
+ * @param[in] callback The callback, its data and its maps; copied. From here on the library owns
+ * `user_data` and ends it by `user_data_destroy`, also when this function fails, except where
+ * `callback` itself cannot be read (NULL or a wrong `struct_size`).
+ * @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_create_from_callback(const struct simdetr_encoder_callback_t *callback,
+                                                      struct simdetr_encoder_t **out,
+                                                      struct simdetr_error_t *error);
+
+/**
+ * Makes an empty set of proposals.
+ *
+ * @param[out] out The set, to be given to `simdetr_proposals_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_create(struct simdetr_proposals_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Destroys a set of proposals; views of it end, exported tensors live on.
+ *
+ * @param[in] proposals May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_proposals_destroy(struct simdetr_proposals_t *proposals);
+
+/**
+ * Says how many bytes a set of proposals holds.
+ *
+ * @param[in] proposals The set.
+ * @param[out] bytes Memory of its arrays, whether used or kept for the next image.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_memory_bytes(const struct simdetr_proposals_t *proposals,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Gives borrowed pointers to everything.
+ *
+ * @param[in] proposals The set.
+ * @param[in,out] view `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_view(const struct simdetr_proposals_t *proposals,
+                                        struct simdetr_proposals_view_t *view,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Copies the proposals into arrays of the host.
+ *
+ * @param[in] proposals The set.
+ * @param[out] boxes `[capacity, 4]`; this and each other array may be NULL.
+ * @param[out] scores `[capacity]`.
+ * @param[out] levels `[capacity]`.
+ * @param[out] cluster_counts `[capacity]`.
+ * @param[out] vectors `[capacity, dimensions]`.
+ * @param[in] dimensions Length of one vector that `vectors` has room for; must be the set's own
+ * unless `vectors` is NULL.
+ * @param[in] capacity Proposals that the arrays have room for; 0 asks for the count.
+ * @param[out] count Number of proposals; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_copy_f32(const struct simdetr_proposals_t *proposals,
+                                            float *boxes,
+                                            float *scores,
+                                            int32_t *levels,
+                                            int32_t *cluster_counts,
+                                            float *vectors,
+                                            size_t dimensions,
+                                            size_t capacity,
+                                            size_t *count,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Replaces the proposals by arrays of the host, for example before they go into a store. Vectors
+ * are made unit vectors; regions are taken to fill their boxes; levels and K are 0.
+ *
+ * @param[in] proposals The set.
+ * @param[in] boxes `[count, 4]`.
+ * @param[in] scores `[count]`; NULL takes each box's share of the image.
+ * @param[in] vectors `[count, dimensions]`.
+ * @param[in] dimensions Length of one vector.
+ * @param[in] count Number of proposals; 0 allows NULL arrays.
+ * @param[in] image_width Pixels, more than 0.
+ * @param[in] image_height Pixels, more than 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE`, `SIMDETR_ERROR_ZERO_VECTOR` with the index; the set is
+ * untouched then.
+ *
+ * One thread at a time on one set.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_assign_f32(struct simdetr_proposals_t *proposals,
+                                              const float *boxes,
+                                              const float *scores,
+                                              const float *vectors,
+                                              size_t dimensions,
+                                              size_t count,
+                                              uint32_t image_width,
+                                              uint32_t image_height,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Copies one field into a tensor of the host.
+ *
+ * @param[in] proposals The set.
+ * @param[in] field One of `SIMDETR_FIELD_*`.
+ * @param[out] target A dense tensor in host memory of exactly the field's type and shape.
+ * @param[out] error Optional.
+ * @return A status; the tensor is untouched unless it is 0.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_copy_tensor(const struct simdetr_proposals_t *proposals,
+                                               int32_t field,
+                                               const DLTensor *target,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Copies one field into a tensor that the host then owns.
+ *
+ * @param[in] proposals The set.
+ * @param[in] field One of `SIMDETR_FIELD_*`.
+ * @param[out] out The tensor; ended by its deleter, and independent of the set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_export_tensor(const struct simdetr_proposals_t *proposals,
+                                                 int32_t field,
+                                                 struct DLManagedTensorVersioned **out,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * `simdetr_proposals_export_tensor` in the form of DLPack before 1.0.
+ *
+ * @param[in] proposals The set.
+ * @param[in] field One of `SIMDETR_FIELD_*`.
+ * @param[out] out The tensor; ended by its deleter, and independent of the set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_export_tensor_legacy(const struct simdetr_proposals_t *proposals,
+                                                        int32_t field,
+                                                        struct DLManagedTensor **out,
+                                                        struct simdetr_error_t *error);
+
+/**
+ * Draws one mask.
+ *
+ * @param[in] proposals The set.
+ * @param[in] index Which proposal.
+ * @param[out] mask `[rows, columns]` bytes of the mask's grid (see `mask_grids`), 0 or 1.
+ * @param[in] capacity Bytes at `mask`; 0 asks for the count.
+ * @param[out] count Bytes of the mask; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposals_mask(const struct simdetr_proposals_t *proposals,
+                                        size_t index,
+                                        uint8_t *mask,
+                                        size_t capacity,
+                                        size_t *count,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_local_options_init(struct simdetr_local_options_t *options,
+                                size_t struct_size);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_extractor_options_init(struct simdetr_extractor_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] geometry May be NULL.
+ * @param[in] struct_size `sizeof *geometry`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
+                                 size_t struct_size);
+
+/**
+ * Makes an extractor.
+ *
+ * @param[in] encoder Where feature maps come from; may be destroyed afterwards. NULL makes an
+ * extractor that takes only feature maps of the host.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The extractor, to be given to `simdetr_extractor_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_CONFIG_VALUE` or `SIMDETR_ERROR_INVALID_ARGUMENT` with the field.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_create(const struct simdetr_encoder_t *encoder,
+                                          const struct simdetr_extractor_options_t *options,
+                                          struct simdetr_extractor_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Destroys an extractor.
+ *
+ * @param[in] extractor May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_extractor_destroy(struct simdetr_extractor_t *extractor);
+
+/**
+ * Says how many bytes an extractor holds between calls.
+ *
+ * @param[in] extractor The extractor.
+ * @param[out] bytes Memory that is kept for the next calls.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the extractor.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_memory_bytes(const struct simdetr_extractor_t *extractor,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one image from feature maps of the host.
+ *
+ * @param[in] extractor The extractor.
+ * @param[in] maps `[maps_count]` tensors, deepest (largest stride) first: f32
+ * `[height, width, channels]`. Dense tensors are read in place, others are copied once.
+ * @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
+ * @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
+ * @param[in] geometry The image.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE`, `SIMDETR_ERROR_STRIDES`, `SIMDETR_ERROR_NON_FINITE` name the map.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_maps(const struct simdetr_extractor_t *extractor,
+                                                const DLTensor *const *maps,
+                                                const size_t *strides,
+                                                size_t maps_count,
+                                                const struct simdetr_image_geometry_t *geometry,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_proposals_t *proposals,
+                                                struct simdetr_error_t *error);
+
+/**
+ * `simdetr_extractor_extract_maps` for plain arrays.
+ *
+ * @param[in] extractor The extractor.
+ * @param[in] values The values of all maps, one map after the other, each row by row, cell by
+ * cell, channel by channel.
+ * @param[in] values_count Number of values.
+ * @param[in] shapes `[maps_count, 3]`: height, width and channels of each map.
+ * @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
+ * @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
+ * @param[in] geometry The image.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return As `simdetr_extractor_extract_maps`.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_maps_f32(const struct simdetr_extractor_t *extractor,
+                                                    const float *values,
+                                                    size_t values_count,
+                                                    const size_t *shapes,
+                                                    const size_t *strides,
+                                                    size_t maps_count,
+                                                    const struct simdetr_image_geometry_t *geometry,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_proposals_t *proposals,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one image.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] image Pixels of the host.
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status; negative where the host's encoder callback stopped the call.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_image(const struct simdetr_extractor_t *extractor,
+                                                 const struct simdetr_image_t *image,
+                                                 uint32_t image_id,
+                                                 const struct simdetr_run_options_t *run,
+                                                 struct simdetr_proposals_t *proposals,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one encoded image: JPEG, PNG, WebP, BMP or TIFF, recognised by content;
+ * boxes are in pixels of the upright image.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] data The file's bytes.
+ * @param[in] length Number of bytes.
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_encoded(const struct simdetr_extractor_t *extractor,
+                                                   const uint8_t *data,
+                                                   size_t length,
+                                                   uint32_t image_id,
+                                                   const struct simdetr_run_options_t *run,
+                                                   struct simdetr_proposals_t *proposals,
+                                                   struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of an image tensor.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] image `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any positive strides;
+ * u8, or f32 in [0, 1].
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_tensor(const struct simdetr_extractor_t *extractor,
+                                                  const DLTensor *image,
+                                                  uint32_t image_id,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_proposals_t *proposals,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of several images, which the extractor's threads share.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] images `[images_count]`.
+ * @param[in] images_count Number of images.
+ * @param[in] first_image_id Key of the first image; the others follow.
+ * @param[in] run Optional; progress counts images.
+ * @param[in] proposals `[images_count]` sets, no two the same; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status, that of the first image that failed.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_batch(const struct simdetr_extractor_t *extractor,
+                                                 const struct simdetr_image_t *const *images,
+                                                 size_t images_count,
+                                                 uint32_t first_image_id,
+                                                 const struct simdetr_run_options_t *run,
+                                                 struct simdetr_proposals_t *const *proposals,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Extracts every image of a folder, and of the folders in it, into a store. A call that was
+ * stopped or killed goes on where it was and ends with the same bytes.
+ *
+ * @param[in] extractor An extractor with an encoder.
+ * @param[in] images Folder of images; read in the order of their paths.
+ * @param[in] store Folder of the store.
+ * @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is the encoder's.
+ * @param[in] strict 1 makes a broken image an error, 0 skips it.
+ * @param[in] run Optional; progress counts images.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
+ * other options; what was committed stays whatever the status.
+ *
+ * May run at the same time as other functions on the extractor, into other stores.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_folder(const struct simdetr_extractor_t *extractor,
+                                                  const char *images,
+                                                  const char *store,
+                                                  const struct simdetr_proposal_store_options_t *store_options,
+                                                  int32_t strict,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_folder_report_t *report,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_proposal_store_options_init(struct simdetr_proposal_store_options_t *options,
+                                         size_t struct_size);
+
+/**
+ * Begins a store, or goes on with one that was begun with the same options.
+ *
+ * @param[in] path Folder; made if need be.
+ * @param[in] dimensions Length of the vectors.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_create(const char *path,
+                                               size_t dimensions,
+                                               const struct simdetr_proposal_store_options_t *options,
+                                               struct simdetr_proposal_store_t **out,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Opens a store for reading.
+ *
+ * @param[in] path Folder.
+ * @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_FORMAT` names a shard that is truncated, damaged or missing.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_open(const char *path,
+                                             struct simdetr_proposal_store_t **out,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Destroys a store handle. A store that is being written loses the images of its last shard
+ * unless it was full or `simdetr_proposal_store_finish` was called; nothing on disk is removed.
+ *
+ * @param[in] store May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_proposal_store_destroy(struct simdetr_proposal_store_t *store);
+
+/**
+ * Appends one image with its proposals. Images are numbered in the order in which they come.
+ *
+ * @param[in] store A store that is being written.
+ * @param[in] image_path Relative path with `/`, which stands in the COCO file.
+ * @param[in] width Pixels of the upright image; 0 for an image that could not be read.
+ * @param[in] height Pixels of the upright image; 0 for an image that could not be read.
+ * @param[in] proposals NULL for none. Vectors must have the store's length.
+ * @param[out] image_id Id of the image; may be NULL.
+ * @param[out] error Optional.
+ * @return A status; nothing was appended unless it is 0.
+ *
+ * One thread at a time on one store.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_append(struct simdetr_proposal_store_t *store,
+                                               const char *image_path,
+                                               uint32_t width,
+                                               uint32_t height,
+                                               const struct simdetr_proposals_t *proposals,
+                                               uint32_t *image_id,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Commits what is left. The handle can then read the store, if it holds an image.
+ *
+ * @param[in] store A store that is being written.
+ * @param[out] error Optional.
+ * @return A status; after a failure the handle can only be destroyed, and the store be begun
+ * again where its last complete shard ends.
+ *
+ * One thread at a time on one store.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_finish(struct simdetr_proposal_store_t *store,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Counts what a store holds.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in,out] counts `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the store `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_counts(const struct simdetr_proposal_store_t *store,
+                                               struct simdetr_proposal_store_counts_t *counts,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Says how many bytes a store handle holds.
+ *
+ * @param[in] store The store.
+ * @param[out] bytes The shard in memory: the one being written, or the one that was read last.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the store `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_memory_bytes(const struct simdetr_proposal_store_t *store,
+                                                     uint64_t *bytes,
+                                                     struct simdetr_error_t *error);
+
+/**
+ * Reads one image with its proposals. Going through the images in order reads each shard once.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] index Which image, from 0.
+ * @param[in,out] image `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[in] proposals Receives the proposals; may be NULL.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the store `const`; readers of different
+ * shards wait for each other.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_read(const struct simdetr_proposal_store_t *store,
+                                             uint64_t index,
+                                             struct simdetr_stored_image_t *image,
+                                             struct simdetr_proposals_t *proposals,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Copies the path of one image.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] index Which image, from 0.
+ * @param[out] path Receives the relative path, UTF-8 with a final NUL.
+ * @param[in] capacity Bytes at `path`; 0 asks for the count.
+ * @param[out] count Bytes of the path with its NUL; also written with
+ * `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the store `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_image_path(const struct simdetr_proposal_store_t *store,
+                                                   uint64_t index,
+                                                   char *path,
+                                                   size_t capacity,
+                                                   size_t *count,
+                                                   struct simdetr_error_t *error);
+
+/**
+ * Reads unit vectors, one row for each proposal of the store.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] first First row.
+ * @param[in] rows_count Number of rows.
+ * @param[out] vectors `[rows_count, dimensions]`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the store `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_vectors_f32(const struct simdetr_proposal_store_t *store,
+                                                    uint64_t first,
+                                                    size_t rows_count,
+                                                    float *vectors,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Puts the shards of several stores, which hold different images of one set, into a new one.
+ *
+ * @param[in] sources Folders, `[sources_count]`, in any order.
+ * @param[in] sources_count Number of folders.
+ * @param[in] target Folder of the new store.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` when images are there twice or missing between the
+ * stores, `SIMDETR_ERROR_RUN_MISMATCH` when they were written with different options.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_merge(const char *const *sources,
+                                              size_t sources_count,
+                                              const char *target,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_clusterer_options_init(struct simdetr_clusterer_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Makes a clusterer without centroids.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_create(const struct simdetr_clusterer_options_t *options,
+                                          struct simdetr_clusterer_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Makes a clusterer with the centroids of a file that `simdetr_clusterer_save` wrote; their
+ * number and metric count instead of the options'.
+ *
+ * @param[in] path File.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_FORMAT` says what is wrong with the file.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_load(const char *path,
+                                        const struct simdetr_clusterer_options_t *options,
+                                        struct simdetr_clusterer_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Destroys a clusterer.
+ *
+ * @param[in] clusterer May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_clusterer_destroy(struct simdetr_clusterer_t *clusterer);
+
+/**
+ * Says how many bytes a clusterer holds between calls.
+ *
+ * @param[in] clusterer The clusterer.
+ * @param[out] bytes Its centroids.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_memory_bytes(const struct simdetr_clusterer_t *clusterer,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Seeds and runs all rounds over the vectors of a store.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit_store(struct simdetr_clusterer_t *clusterer,
+                                             const struct simdetr_proposal_store_t *store,
+                                             const struct simdetr_run_options_t *run,
+                                             struct simdetr_cluster_report_t *report,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Seeds and runs all rounds over the rows of a tensor.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors f32 `[rows, dimensions]`, dense.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit(struct simdetr_clusterer_t *clusterer,
+                                       const DLTensor *vectors,
+                                       const struct simdetr_run_options_t *run,
+                                       struct simdetr_cluster_report_t *report,
+                                       struct simdetr_error_t *error);
+
+/**
+ * `simdetr_clusterer_fit` for a plain array.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_fit_f32(struct simdetr_clusterer_t *clusterer,
+                                           const float *vectors,
+                                           size_t rows_count,
+                                           size_t dimensions,
+                                           const struct simdetr_run_options_t *run,
+                                           struct simdetr_cluster_report_t *report,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Draws the first centroids from a store, as `simdetr_clusterer_fit_store` does.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_seed_store(struct simdetr_clusterer_t *clusterer,
+                                              const struct simdetr_proposal_store_t *store,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Draws the first centroids from an array, as `simdetr_clusterer_fit_f32` does.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_seed_f32(struct simdetr_clusterer_t *clusterer,
+                                            const float *vectors,
+                                            size_t rows_count,
+                                            size_t dimensions,
+                                            const struct simdetr_run_options_t *run,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Sets the centroids, for example those that another process has drawn.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success; its metric stays.
+ * @param[in] centroids `[classes_count, dimensions]`; made unit vectors under
+ * `SIMDETR_METRIC_SPHERICAL`.
+ * @param[in] classes_count Number of classes.
+ * @param[in] dimensions Length of a centroid.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_set_centroids_f32(struct simdetr_clusterer_t *clusterer,
+                                                     const float *centroids,
+                                                     size_t classes_count,
+                                                     size_t dimensions,
+                                                     struct simdetr_error_t *error);
+
+/**
+ * Makes empty sums of the size of a clusterer's centroids.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] magnitude_max No coordinate of any vector may be larger; every process must give the
+ * same. 0 is 1, right for unit vectors and so for every store and the spherical metric.
+ * @param[out] out The accumulator, to be given to `simdetr_accumulator_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_create(const struct simdetr_clusterer_t *clusterer,
+                                            float magnitude_max,
+                                            struct simdetr_accumulator_t **out,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Destroys an accumulator.
+ *
+ * @param[in] accumulator May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_accumulator_destroy(struct simdetr_accumulator_t *accumulator);
+
+/**
+ * Adds rows of a store to the sums, each to the class of its nearest centroid.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] store A store that was opened or finished.
+ * @param[in] first First row.
+ * @param[in] rows_count Number of rows.
+ * @param[in] run Optional.
+ * @param[in] accumulator The sums; after an error they are incomplete, so clear them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`; one thread at a
+ * time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_accumulate_store(const struct simdetr_clusterer_t *clusterer,
+                                                    const struct simdetr_proposal_store_t *store,
+                                                    uint64_t first,
+                                                    uint64_t rows_count,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_accumulator_t *accumulator,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Adds rows of an array to the sums, each to the class of its nearest centroid.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[in] run Optional.
+ * @param[in] accumulator The sums; after an error they are incomplete, so clear them.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`; one thread at a
+ * time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_accumulate_f32(const struct simdetr_clusterer_t *clusterer,
+                                                  const float *vectors,
+                                                  size_t rows_count,
+                                                  size_t dimensions,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_accumulator_t *accumulator,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Adds the sums of another process or thread. Any order gives the same bits.
+ *
+ * @param[in] accumulator The sums that grow.
+ * @param[in] other Sums of the same size; not changed.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE` when sizes or magnitudes differ; nothing is added then.
+ *
+ * One thread at a time on `accumulator`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_merge(struct simdetr_accumulator_t *accumulator,
+                                           const struct simdetr_accumulator_t *other,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Gives the sums as one flat array of integers, to be written out or summed by an all-reduce.
+ *
+ * @param[in] accumulator The sums.
+ * @param[out] values Borrowed until the accumulator is destroyed, and may be written.
+ * @param[out] count Number of integers.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_values(struct simdetr_accumulator_t *accumulator,
+                                            int64_t **values,
+                                            size_t *count,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Sets all sums to zero.
+ *
+ * @param[in] accumulator The sums.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one accumulator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_accumulator_clear(struct simdetr_accumulator_t *accumulator,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Ends a round: moves the centroids to the means of what all processes accumulated.
+ *
+ * @param[in] clusterer Its centroids are replaced, on success.
+ * @param[in] accumulator The sums of all processes; not changed.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_SHAPE` for sums of another size.
+ *
+ * One thread at a time on one clusterer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_update(struct simdetr_clusterer_t *clusterer,
+                                          const struct simdetr_accumulator_t *accumulator,
+                                          struct simdetr_cluster_report_t *report,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of every proposal of a store.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] store A store that was opened or finished.
+ * @param[out] labels `[labels_count]`, in the order of the store's rows.
+ * @param[in] labels_count Must be the store's number of proposals.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign_store(const struct simdetr_clusterer_t *clusterer,
+                                                const struct simdetr_proposal_store_t *store,
+                                                uint32_t *labels,
+                                                size_t labels_count,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of each row of an array.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors `[rows_count, dimensions]`.
+ * @param[in] rows_count Number of rows.
+ * @param[in] dimensions Length of a row.
+ * @param[out] labels `[rows_count]`.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign_f32(const struct simdetr_clusterer_t *clusterer,
+                                              const float *vectors,
+                                              size_t rows_count,
+                                              size_t dimensions,
+                                              uint32_t *labels,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Finds the pseudo-class of each row of a tensor.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] vectors f32 `[rows, dimensions]`, dense.
+ * @param[out] labels i32 `[rows]`, dense.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_assign(const struct simdetr_clusterer_t *clusterer,
+                                          const DLTensor *vectors,
+                                          const DLTensor *labels,
+                                          const struct simdetr_run_options_t *run,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Copies the centroids.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[out] centroids `[classes_count, dimensions]`; may be NULL where `capacity` is 0.
+ * @param[in] capacity Numbers that `centroids` has room for; 0 asks for the sizes.
+ * @param[out] classes_count Number of classes; also written with
+ * `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] dimensions Length of a centroid; likewise.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_centroids_f32(const struct simdetr_clusterer_t *clusterer,
+                                                 float *centroids,
+                                                 size_t capacity,
+                                                 size_t *classes_count,
+                                                 size_t *dimensions,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Copies the centroids into a tensor that the host then owns.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[out] out f32 `[classes, dimensions]`; ended by its deleter.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_export_centroids(const struct simdetr_clusterer_t *clusterer,
+                                                    struct DLManagedTensorVersioned **out,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Writes the centroids as a safetensors file.
+ *
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] path File; complete or absent.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_clusterer_save(const struct simdetr_clusterer_t *clusterer,
+                                        const char *path,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Writes T_0 as a COCO data set: every readable image of a store, every proposal with its score,
+ * and the pseudo-class that a clusterer gives it.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] clusterer A clusterer with centroids.
+ * @param[in] path File; complete or absent.
+ * @param[in] run Optional.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take store or clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_export_coco(const struct simdetr_proposal_store_t *store,
+                                                    const struct simdetr_clusterer_t *clusterer,
+                                                    const char *path,
+                                                    const struct simdetr_run_options_t *run,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * Writes a PNG of one image with its boxes, coloured by pseudo-class.
+ *
+ * @param[in] store A store that was opened or finished.
+ * @param[in] index Which image, from 0.
+ * @param[in] images Folder of images that the store was made from.
+ * @param[in] clusterer A clusterer with centroids; NULL draws all boxes in one colour.
+ * @param[in] path File to write; complete or absent.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take store or clusterer `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_proposal_store_overlay(const struct simdetr_proposal_store_t *store,
+                                                uint64_t index,
+                                                const char *images,
+                                                const struct simdetr_clusterer_t *clusterer,
+                                                const char *path,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_evaluator_options_init(struct simdetr_evaluator_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Makes an evaluator.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The evaluator, to be given to `simdetr_evaluator_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_evaluator_create(const struct simdetr_evaluator_options_t *options,
+                                          struct simdetr_evaluator_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Destroys an evaluator.
+ *
+ * @param[in] evaluator May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_evaluator_destroy(struct simdetr_evaluator_t *evaluator);
+
+/**
+ * Says how many bytes an evaluator holds between calls.
+ *
+ * @param[in] evaluator The evaluator.
+ * @param[out] bytes The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the evaluator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_evaluator_memory_bytes(const struct simdetr_evaluator_t *evaluator,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Evaluates a file of detections (a list of COCO results, or a COCO data set whose annotations
+ * carry `score`) against a COCO data set. Images are joined by file name where both files list
+ * them, by id otherwise.
+ *
+ * @param[in] evaluator The evaluator.
+ * @param[in] ground_truth Path of the data set.
+ * @param[in] detections Path of the detections.
+ * @param[in] run Optional.
+ * @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_FORMAT` says what is wrong with a file.
+ *
+ * May run at the same time as other functions on the evaluator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_evaluator_evaluate_files(const struct simdetr_evaluator_t *evaluator,
+                                                  const char *ground_truth,
+                                                  const char *detections,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_evaluation_t *evaluation,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Evaluates arrays. Ids may be any numbers; the images are those of both sides together.
+ *
+ * @param[in] evaluator The evaluator.
+ * @param[in] object_image_ids `[objects_count]`.
+ * @param[in] object_category_ids `[objects_count]`; NULL puts all into category 0.
+ * @param[in] object_boxes `[objects_count, 4]`: x0, y0, x1, y1.
+ * @param[in] object_areas `[objects_count]` square pixels; NULL takes those of the boxes.
+ * @param[in] object_crowds `[objects_count]`, not 0 where a box holds a crowd; NULL for none.
+ * @param[in] objects_count Number of known objects.
+ * @param[in] detection_image_ids `[detections_count]`.
+ * @param[in] detection_category_ids `[detections_count]`; NULL puts all into category 0.
+ * @param[in] detection_boxes `[detections_count, 4]`: x0, y0, x1, y1.
+ * @param[in] detection_scores `[detections_count]`.
+ * @param[in] detections_count Number of detections.
+ * @param[in] run Optional.
+ * @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the evaluator.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_evaluator_evaluate_f32(const struct simdetr_evaluator_t *evaluator,
+                                                const int64_t *object_image_ids,
+                                                const int64_t *object_category_ids,
+                                                const float *object_boxes,
+                                                const double *object_areas,
+                                                const uint8_t *object_crowds,
+                                                size_t objects_count,
+                                                const int64_t *detection_image_ids,
+                                                const int64_t *detection_category_ids,
+                                                const float *detection_boxes,
+                                                const float *detection_scores,
+                                                size_t detections_count,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_evaluation_t *evaluation,
+                                                struct simdetr_error_t *error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SIMDETR_H */
