@@ -1,0 +1,63 @@
+//! Fields of the C option structs and keys of the configuration document have the same names.
+
+use serde::Serialize;
+use simdetr::clustering::ClusterConfig;
+use simdetr::data::image::{ImageLimits, ResizeRule};
+use simdetr::data::store::StoreConfig;
+use simdetr::encoder::source::EncoderOptions;
+use simdetr::evaluation::EvaluationOptions;
+use simdetr::proposals::ProposalConfig;
+use std::collections::BTreeSet;
+
+/// The fields of a struct as the header declares them.
+fn fields(name: &str) -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/include/simdetr.h");
+    let header = std::fs::read_to_string(path).unwrap();
+    let start = header.find(&format!("typedef struct {name} {{")).expect(name);
+    let body = header[start..].split_once('{').unwrap().1.split_once('}').unwrap().0;
+    let declarations = body.split("*/").skip(1).map(|part| part.split(';').next().unwrap());
+    declarations
+        .map(|declaration| {
+            let before_array = declaration.split('[').next().unwrap().trim_end();
+            before_array.rsplit([' ', '*']).next().unwrap().to_string()
+        })
+        .collect()
+}
+
+fn keys<T: Default + Serialize>() -> BTreeSet<String> {
+    toml::Table::try_from(T::default()).unwrap().keys().cloned().collect()
+}
+
+/// Every key is a field, and what is a field beyond the keys is in `others`.
+fn compare(name: &str, keys: BTreeSet<String>, others: &[&str]) {
+    let fields = fields(name);
+    let unknown: Vec<_> = keys.difference(&fields).collect();
+    assert!(unknown.is_empty(), "{name} lacks the keys {unknown:?}");
+    let beyond: BTreeSet<&str> = fields.difference(&keys).map(String::as_str).collect();
+    let mut expected: BTreeSet<&str> = others.iter().copied().collect();
+    expected.extend(["struct_size", "set_mask"]);
+    assert_eq!(beyond, expected, "fields of {name} that are no keys");
+}
+
+const WORKERS: [&str; 3] = ["threads", "parallel_for", "parallel_for_user_data"];
+
+#[test]
+fn option_structs_have_the_names_of_the_keys() {
+    compare("simdetr_encoder_options_t", keys::<EncoderOptions>(), &["layers_count"]);
+    let lists = ["cluster_counts_lengths", "cluster_counts_maps", "reserved"];
+    compare("simdetr_local_options_t", keys::<ProposalConfig>(), &lists);
+    let mut clusterer = WORKERS.to_vec();
+    clusterer.push("reserved");
+    compare("simdetr_clusterer_options_t", keys::<ClusterConfig>(), &clusterer);
+    let mut evaluator = WORKERS.to_vec();
+    evaluator.push("detections_max_count");
+    compare("simdetr_evaluator_options_t", keys::<EvaluationOptions>(), &evaluator);
+    let store = ["fingerprint", "first_image_id", "reserved"];
+    compare("simdetr_proposal_store_options_t", keys::<StoreConfig>(), &store);
+    let mut extractor = keys::<ImageLimits>();
+    extractor.extend(keys::<ResizeRule>());
+    let mut others = WORKERS.to_vec();
+    // `seed` is a key of the document itself, `proposals` one of its tables.
+    others.extend(["seed", "proposals"]);
+    compare("simdetr_extractor_options_t", extractor, &others);
+}
