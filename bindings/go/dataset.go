@@ -8,7 +8,7 @@ import (
 )
 
 // Store is a folder of proposals, opened for reading.
-type Store struct{ handle *handle[capi.Store] }
+type Store struct{ handle *handle[*capi.Store] }
 
 // OpenStore opens a store.
 func OpenStore(path string) (*Store, error) {
@@ -82,7 +82,7 @@ type ClustererOptions struct {
 }
 
 // Clusterer finds pseudo-classes. One goroutine at a time may fit; assigning may be shared.
-type Clusterer struct{ handle *handle[capi.Clusterer] }
+type Clusterer struct{ handle *handle[*capi.Clusterer] }
 
 // NewClusterer makes a clusterer without centroids.
 func NewClusterer(options ClustererOptions) (*Clusterer, error) {

@@ -18,7 +18,7 @@ type EncodeFunc = capi.EncodeFunc
 type MapDescription struct{ Channels, Stride uint }
 
 // Encoder is where feature maps come from. Any number of goroutines may use one.
-type Encoder struct{ handle *handle[capi.Encoder] }
+type Encoder struct{ handle *handle[*capi.Encoder] }
 
 // NewEncoder makes the built-in encoder (path "" or "default"), or one from a safetensors or ONNX
 // file.
@@ -50,7 +50,7 @@ func (e *Encoder) Close() { e.handle.close() }
 type ExtractorOptions = capi.ExtractorOptions
 
 // Extractor finds proposals. Any number of goroutines may use one.
-type Extractor struct{ handle *handle[capi.Extractor] }
+type Extractor struct{ handle *handle[*capi.Extractor] }
 
 // NewExtractor makes an extractor; the encoder may be closed afterwards.
 func NewExtractor(encoder *Encoder, options ExtractorOptions) (*Extractor, error) {

@@ -78,35 +78,37 @@ func convert(raw *capi.Error) error {
 }
 
 // handle guards a C pointer: methods hold it open while they run, Close waits for them.
-type handle[T any] struct {
+type handle[P comparable] struct {
 	mutex   sync.RWMutex
-	raw     *T
-	destroy func(*T)
+	raw     P
+	destroy func(P)
 }
 
-func newHandle[T any](raw *T, destroy func(*T)) *handle[T] {
-	h := &handle[T]{raw: raw, destroy: destroy}
+func newHandle[P comparable](raw P, destroy func(P)) *handle[P] {
+	h := &handle[P]{raw: raw, destroy: destroy}
 	// A net for forgotten handles; Close is the contract.
-	runtime.SetFinalizer(h, func(h *handle[T]) { h.close() })
+	runtime.SetFinalizer(h, func(h *handle[P]) { h.close() })
 	return h
 }
 
-func (h *handle[T]) close() {
+func (h *handle[P]) close() {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	if h.raw != nil {
+	var closed P
+	if h.raw != closed {
 		h.destroy(h.raw)
-		h.raw = nil
+		h.raw = closed
 	}
 }
 
-func (h *handle[T]) use(work func(*T) error) error {
+func (h *handle[P]) use(work func(P) error) error {
 	if h == nil {
 		return ErrClosed
 	}
 	h.mutex.RLock()
 	defer h.mutex.RUnlock()
-	if h.raw == nil {
+	var closed P
+	if h.raw == closed {
 		return ErrClosed
 	}
 	defer runtime.KeepAlive(h)
