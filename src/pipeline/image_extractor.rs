@@ -26,8 +26,11 @@ impl ImageExtractor {
     /// [`Error::InvalidArgument`] with the key that is out of range.
     pub fn new(encoder: Arc<dyn Encoder>, config: &RunConfig) -> Result<ImageExtractor> {
         config.validate()?;
-        // The encoder knows what it can divide; a coarser rule of the user's stays.
-        let side_multiple = config.resize.side_multiple.max(encoder.side_multiple() as u32);
+        // The encoder knows what it can divide (a transformer's 14, say); a coarser rule of the
+        // user's that suits it stays.
+        let needed = encoder.side_multiple() as u32;
+        let suits = config.resize.side_multiple.is_multiple_of(needed);
+        let side_multiple = if suits { config.resize.side_multiple } else { needed };
         let resize = ResizeRule { side_multiple, ..config.resize.clone() };
         resize.validate()?;
         let extractor = Extractor::new(config.proposals.clone())?;
