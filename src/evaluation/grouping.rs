@@ -2,51 +2,57 @@
 
 use super::input::Boxes;
 
-/// The order of a table of boxes and where each category begins.
-pub(super) struct Grouping {
-    /// Indices of boxes.
-    order: Vec<u32>,
-    /// `[categories + 1]` positions in `order`.
+/// What is known of each box, category by category and image by image.
+///
+/// Entries are copied into place and not referred to by index: input mostly comes image by image,
+/// so that reading it in order and writing to as many places as there are categories is far
+/// cheaper than reading it back in the order of categories.
+pub(super) struct Grouping<T> {
+    entries: Vec<T>,
+    /// `[categories + 1]` positions in `entries`.
     starts: Vec<u32>,
 }
 
-impl Grouping {
-    /// Groups `boxes`; with `pooled`, all of them as one category.
+impl<T: Copy + Default> Grouping<T> {
+    /// Groups `boxes`, each represented by what `entry` answers for its index; with `pooled`, all
+    /// of them as one category.
     pub(super) fn new(
         boxes: &Boxes,
         pooled: bool,
         categories_count: usize,
         images_count: usize,
-    ) -> Grouping {
+        entry: impl Fn(usize) -> T,
+    ) -> Grouping<T> {
+        let count = boxes.images.len() as u32;
         let by_image: Vec<u32> = if boxes.images.is_sorted() {
-            (0..boxes.images.len() as u32).collect()
+            (0..count).collect()
         } else {
-            counting_sort(0..boxes.images.len() as u32, &boxes.images, images_count).0
+            counting_sort(0..count, &boxes.images, images_count, |index| index as u32).0
         };
         if pooled {
-            let end = by_image.len() as u32;
-            return Grouping { order: by_image, starts: vec![0, end] };
+            let entries = by_image.into_iter().map(|index| entry(index as usize)).collect();
+            return Grouping { entries, starts: vec![0, count] };
         }
-        let known = by_image
-            .iter()
-            .copied()
-            .filter(|&index| boxes.categories[index as usize] != Boxes::NO_CATEGORY);
-        let (order, starts) = counting_sort(known, &boxes.categories, categories_count);
-        Grouping { order, starts }
+        let categories = &boxes.categories;
+        let is_known = |index: &u32| categories[*index as usize] != Boxes::NO_CATEGORY;
+        let known = by_image.iter().copied().filter(is_known);
+        let (entries, starts) = counting_sort(known, categories, categories_count, entry);
+        Grouping { entries, starts }
     }
 
-    /// Indices of one category's boxes, image by image.
-    pub(super) fn category(&self, category: usize) -> &[u32] {
-        &self.order[self.starts[category] as usize..self.starts[category + 1] as usize]
+    /// Entries of one category, image by image.
+    pub(super) fn category(&self, category: usize) -> &[T] {
+        &self.entries[self.starts[category] as usize..self.starts[category + 1] as usize]
     }
 }
 
-/// `indices` in ascending order of their key, stable; and where each key begins.
-fn counting_sort(
+/// The entries of `indices` in ascending order of their key, stable; and where each key begins.
+fn counting_sort<T: Copy + Default>(
     indices: impl Iterator<Item = u32> + Clone,
     keys: &[u32],
     keys_count: usize,
-) -> (Vec<u32>, Vec<u32>) {
+    entry: impl Fn(usize) -> T,
+) -> (Vec<T>, Vec<u32>) {
     let mut starts = vec![0u32; keys_count + 1];
     for index in indices.clone() {
         starts[keys[index as usize] as usize + 1] += 1;
@@ -55,21 +61,13 @@ fn counting_sort(
         starts[key + 1] += starts[key];
     }
     let mut next = starts.clone();
-    let mut order = vec![0u32; starts[keys_count] as usize];
+    let mut entries = vec![T::default(); starts[keys_count] as usize];
     for index in indices {
         let place = &mut next[keys[index as usize] as usize];
-        order[*place as usize] = index;
+        entries[*place as usize] = entry(index as usize);
         *place += 1;
     }
-    (order, starts)
-}
-
-/// The runs of `order` that share an image.
-pub(super) fn by_image<'a>(
-    order: &'a [u32],
-    images: &'a [u32],
-) -> impl Iterator<Item = &'a [u32]> + 'a {
-    order.chunk_by(|&first, &second| images[first as usize] == images[second as usize])
+    (entries, starts)
 }
 
 #[cfg(test)]
@@ -83,12 +81,11 @@ mod tests {
             categories: vec![0, 1, 0, 0, Boxes::NO_CATEGORY, 1],
             ..Boxes::default()
         };
-        let grouping = Grouping::new(&boxes, false, 3, 2);
+        let grouping = Grouping::new(&boxes, false, 3, 2, |index| index);
         assert_eq!(grouping.category(0), [3, 0, 2]);
         assert_eq!(grouping.category(1), [1, 5]);
         assert!(grouping.category(2).is_empty());
-        let groups: Vec<_> = by_image(grouping.category(0), &boxes.images).collect();
-        assert_eq!(groups, [&[3][..], &[0, 2]]);
-        assert_eq!(Grouping::new(&boxes, true, 1, 2).category(0), [1, 3, 4, 0, 2, 5]);
+        let pooled = Grouping::new(&boxes, true, 1, 2, |index| index);
+        assert_eq!(pooled.category(0), [1, 3, 4, 0, 2, 5]);
     }
 }

@@ -4,7 +4,6 @@
 //! Boxes are kept as f64 xywh, in which COCO files are written and pycocotools computes, so that
 //! overlaps have the same bits. f32 xyxy arrays are converted exactly as `x1 - x0` in f64.
 
-use super::AREA_RANGES;
 use crate::data::coco::ids::DenseIds;
 use crate::data::coco::join::ImageJoin;
 use crate::data::coco::{CocoFile, read};
@@ -78,14 +77,6 @@ impl Boxes {
         self.images.push(image);
         self.categories.push(category.unwrap_or(Boxes::NO_CATEGORY));
         self.bounds.push(bounds);
-    }
-}
-
-impl Objects {
-    /// Whether an object need not be found: a crowd, or outside the range of area.
-    pub fn is_ignored(&self, object: usize, area: usize) -> bool {
-        let [low, high] = AREA_RANGES[area];
-        self.crowds[object] || !(low..=high).contains(&self.areas[object])
     }
 }
 

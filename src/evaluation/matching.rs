@@ -6,9 +6,7 @@
 //! number of times, and the overlap with it is a share of the detection alone. Of equal overlaps
 //! the later object wins, as in pycocotools.
 
-use super::grouping::{Grouping, by_image};
-use super::input::EvaluationInput;
-use super::{AREA_RANGES, AREAS_COUNT, EvaluationOptions, THRESHOLDS_COUNT, iou_thresholds};
+use super::{AREA_RANGES, AREAS_COUNT, THRESHOLDS_COUNT, iou_thresholds};
 
 /// One bit for each IoU threshold, lowest threshold first.
 pub(super) type ThresholdBits = u16;
@@ -34,33 +32,50 @@ pub(super) struct CategoryOutcomes {
     pub objects_count: [usize; AREAS_COUNT],
 }
 
+/// A detection as it is matched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Detection {
+    pub image: u32,
+    pub score: f64,
+    /// xywh
+    pub bounds: [f64; 4],
+}
+
+/// An object as it is matched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Object {
+    pub image: u32,
+    /// xywh
+    pub bounds: [f64; 4],
+    pub is_crowd: bool,
+    /// Whether it need not be found, for each range of area.
+    pub is_ignored: [bool; AREAS_COUNT],
+}
+
+/// Matches one category's detections with its objects, both image by image. Only the first
+/// `ranks_max` detections of an image take part.
 pub(super) fn match_category(
-    input: &EvaluationInput,
-    objects: &Grouping,
-    detections: &Grouping,
-    category: usize,
-    options: &EvaluationOptions,
+    objects: &[Object],
+    detections: &[Detection],
+    ranks_max: usize,
 ) -> CategoryOutcomes {
-    let (objects, detections) = (objects.category(category), detections.category(category));
     let mut answer = CategoryOutcomes::default();
-    for &object in objects {
-        for (area, count) in answer.objects_count.iter_mut().enumerate() {
-            *count += usize::from(!input.objects.is_ignored(object as usize, area));
+    for object in objects {
+        for (count, &is_ignored) in answer.objects_count.iter_mut().zip(&object.is_ignored) {
+            *count += usize::from(!is_ignored);
         }
     }
     if objects.is_empty() {
         // Without objects there is no curve, whatever was detected.
         return answer;
     }
-    let mut matcher = ImageMatcher::new(input);
+    let mut matcher = ImageMatcher::default();
     let mut scored = Vec::with_capacity(detections.len());
-    let mut object_groups = by_image(objects, &input.objects.boxes.images).peekable();
-    let ranks_max = options.detections_max[options.detections_max.len() - 1] as usize;
-    for group in by_image(detections, &input.detections.boxes.images) {
-        let image = input.detections.boxes.images[group[0] as usize];
-        let image_of = |group: &&[u32]| input.objects.boxes.images[group[0] as usize];
-        while object_groups.next_if(|objects| image_of(objects) < image).is_some() {}
-        let objects = object_groups.next_if(|objects| image_of(objects) == image);
+    let mut object_groups = objects.chunk_by(|one, next| one.image == next.image).peekable();
+    for group in detections.chunk_by(|one, next| one.image == next.image) {
+        let image = group[0].image;
+        while object_groups.next_if(|objects| objects[0].image < image).is_some() {}
+        let objects = object_groups.next_if(|objects| objects[0].image == image);
         matcher.match_image(group, objects.unwrap_or(&[]), ranks_max, &mut scored);
     }
     // Stable, so that ties stay in the order of images and of input.
@@ -71,66 +86,55 @@ pub(super) fn match_category(
 
 /// An object during the matching of its image.
 struct Candidate {
-    bounds: [f64; 4],
-    is_crowd: bool,
-    is_ignored: [bool; AREAS_COUNT],
+    object: Object,
+    /// Thresholds at which it is taken, for each range of area.
     taken: [ThresholdBits; AREAS_COUNT],
 }
 
 /// Matches image after image with the same buffers.
-struct ImageMatcher<'a> {
-    input: &'a EvaluationInput,
+struct ImageMatcher {
     thresholds: [f64; THRESHOLDS_COUNT],
-    ranked: Vec<u32>,
+    ranked: Vec<Detection>,
     candidates: Vec<Candidate>,
     /// Candidates that the current detection overlaps enough for the lowest threshold.
     near: Vec<(usize, f64)>,
 }
 
-impl<'a> ImageMatcher<'a> {
-    fn new(input: &'a EvaluationInput) -> ImageMatcher<'a> {
+impl Default for ImageMatcher {
+    fn default() -> ImageMatcher {
         ImageMatcher {
-            input,
             thresholds: iou_thresholds(),
             ranked: Vec::new(),
             candidates: Vec::new(),
             near: Vec::new(),
         }
     }
+}
 
+impl ImageMatcher {
     fn match_image(
         &mut self,
-        detections: &[u32],
-        objects: &[u32],
+        detections: &[Detection],
+        objects: &[Object],
         ranks_max: usize,
         scored: &mut Vec<(f64, Outcome)>,
     ) {
-        let (input, scores) = (self.input, &self.input.detections.scores);
         self.candidates.clear();
-        self.candidates.extend(objects.iter().map(|&object| object as usize).map(|object| {
-            Candidate {
-                bounds: input.objects.boxes.bounds[object],
-                is_crowd: input.objects.crowds[object],
-                is_ignored: std::array::from_fn(|area| input.objects.is_ignored(object, area)),
-                taken: [0; AREAS_COUNT],
-            }
-        }));
+        let untaken = |&object| Candidate { object, taken: [0; AREAS_COUNT] };
+        self.candidates.extend(objects.iter().map(untaken));
         self.ranked.clear();
         self.ranked.extend_from_slice(detections);
-        self.ranked
-            .sort_by(|&first, &second| scores[second as usize].total_cmp(&scores[first as usize]));
+        self.ranked.sort_by(|first, second| second.score.total_cmp(&first.score));
         for rank in 0..self.ranked.len().min(ranks_max) {
-            let detection = self.ranked[rank] as usize;
-            let outcome = self.match_detection(detection, rank as u32);
-            scored.push((scores[detection], outcome));
+            let Detection { score, bounds, .. } = self.ranked[rank];
+            scored.push((score, self.match_detection(&bounds, rank as u32)));
         }
     }
 
-    fn match_detection(&mut self, detection: usize, rank: u32) -> Outcome {
-        let bounds = self.input.detections.boxes.bounds[detection];
+    fn match_detection(&mut self, bounds: &[f64; 4], rank: u32) -> Outcome {
         self.near.clear();
-        for (index, candidate) in self.candidates.iter().enumerate() {
-            let overlap = overlap(&bounds, &candidate.bounds, candidate.is_crowd);
+        for (index, Candidate { object, .. }) in self.candidates.iter().enumerate() {
+            let overlap = overlap(bounds, &object.bounds, object.is_crowd);
             if overlap >= self.thresholds[0] {
                 self.near.push((index, overlap));
             }
@@ -159,9 +163,10 @@ impl<'a> ImageMatcher<'a> {
                 let mut best = None;
                 let mut best_overlap = threshold.min(1.0 - 1e-10);
                 for &(candidate, overlap) in &self.near {
-                    let Candidate { is_crowd, is_ignored, taken, .. } = &self.candidates[candidate];
-                    let is_free = *is_crowd || taken[area] & bit == 0;
-                    if is_free && is_ignored[area] == wanted_ignored && overlap >= best_overlap {
+                    let Candidate { object, taken } = &self.candidates[candidate];
+                    let is_free = object.is_crowd || taken[area] & bit == 0;
+                    let is_wanted = is_free && object.is_ignored[area] == wanted_ignored;
+                    if is_wanted && overlap >= best_overlap {
                         best_overlap = overlap;
                         best = Some(candidate);
                     }
@@ -172,7 +177,7 @@ impl<'a> ImageMatcher<'a> {
             let candidate = &mut self.candidates[candidate];
             candidate.taken[area] |= bit;
             matched |= bit;
-            if !candidate.is_ignored[area] {
+            if !candidate.object.is_ignored[area] {
                 hits |= bit;
             }
         }

@@ -29,6 +29,7 @@ use crate::control::Control;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use grouping::Grouping;
+use matching::{Detection, Object};
 use precision::CategoryCurves;
 use serde::{Deserialize, Serialize};
 
@@ -88,24 +89,46 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     options.validate()?;
     let categories_count = if options.class_agnostic { 1 } else { input.category_ids().len() };
-    let objects = Grouping::new(
-        &input.objects.boxes,
-        options.class_agnostic,
-        categories_count,
-        input.images_count(),
-    );
-    let detections = Grouping::new(
-        &input.detections.boxes,
-        options.class_agnostic,
-        categories_count,
-        input.images_count(),
-    );
+    let ranks_max = options.detections_max.iter().copied().max().unwrap_or(0) as usize;
+    let objects = group_objects(input, options.class_agnostic, categories_count);
+    let detections = group_detections(input, options.class_agnostic, categories_count);
     let curves = workers.try_map(categories_count, |category| {
         control.check()?;
-        let outcomes = matching::match_category(input, &objects, &detections, category, options);
+        let (objects, detections) = (objects.category(category), detections.category(category));
+        let outcomes = matching::match_category(objects, detections, ranks_max);
         Ok(CategoryCurves::new(&outcomes, &options.detections_max))
     })?;
     Ok(Evaluation::new(input, options, curves))
+}
+
+fn group_objects(
+    input: &EvaluationInput,
+    pooled: bool,
+    categories_count: usize,
+) -> Grouping<Object> {
+    let objects = &input.objects;
+    Grouping::new(&objects.boxes, pooled, categories_count, input.images_count(), |index| Object {
+        image: objects.boxes.images[index],
+        bounds: objects.boxes.bounds[index],
+        is_crowd: objects.crowds[index],
+        is_ignored: AREA_RANGES.map(|[low, high]| {
+            objects.crowds[index] || !(low..=high).contains(&objects.areas[index])
+        }),
+    })
+}
+
+fn group_detections(
+    input: &EvaluationInput,
+    pooled: bool,
+    categories_count: usize,
+) -> Grouping<Detection> {
+    let detections = &input.detections;
+    let boxes = &detections.boxes;
+    Grouping::new(boxes, pooled, categories_count, input.images_count(), |index| Detection {
+        image: boxes.images[index],
+        score: detections.scores[index],
+        bounds: boxes.bounds[index],
+    })
 }
 
 /// The ten IoU thresholds, with the bits of `numpy.linspace(.5, .95, 10)`.

@@ -48,9 +48,9 @@ impl Histogram {
             _ => return Histogram { title: title.into(), axis: axis.into(), bars: Vec::new() },
         };
         let mut steps = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));
-        let needed = |step: u64| (high / step - low / step + 1) as usize;
-        let step = steps.find(|&step| needed(step) <= BARS_MAX).unwrap_or(high);
-        let mut counts = vec![0; needed(step)];
+        let steps_between = |step: u64| high / step - low / step;
+        let step = steps.find(|&step| steps_between(step) < BARS_MAX as u64).unwrap_or(u64::MAX);
+        let mut counts = vec![0; steps_between(step) as usize + 1];
         for value in values {
             counts[(value / step - low / step) as usize] += 1;
         }
