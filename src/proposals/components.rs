@@ -115,6 +115,39 @@ mod tests {
         assert_eq!(components.list[1], Component { label: 7, cells: 1, bounds: [2, 0, 3, 1] });
     }
 
+    /// `tests/golden/spectral/make.py`: scipy.ndimage.label of every cluster's mask.
+    #[test]
+    fn parts_are_those_of_scipy() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/spectral/components.json");
+        let golden: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let whole = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+        let list = |value: &serde_json::Value| -> Vec<usize> {
+            value.as_array().unwrap().iter().map(whole).collect()
+        };
+        for case in golden["cases"].as_array().unwrap() {
+            let labels: Vec<u32> = list(&case["labels"]).iter().map(|&x| x as u32).collect();
+            let mut found = Components::default();
+            found.find(&labels, whole(&case["width"]), whole(&case["connectivity"]));
+            let mut parts_count = 0;
+            for (cluster, parts) in case["parts"].as_array().unwrap().iter().enumerate() {
+                let parts = list(parts);
+                parts_count += parts.iter().max().unwrap();
+                for cell in 0..labels.len() {
+                    assert_eq!(labels[cell] == cluster as u32, parts[cell] != 0);
+                    // Both number the parts of a cluster by their first cells.
+                    let before = |first: &Component| first.label == cluster as u32;
+                    let index = found.of_cell[cell] as usize;
+                    if parts[cell] != 0 {
+                        let rank = found.list[..=index].iter().filter(|part| before(part)).count();
+                        assert_eq!(rank, parts[cell], "cell {cell} of {case}");
+                    }
+                }
+            }
+            assert_eq!(found.list.len(), parts_count);
+        }
+    }
+
     #[test]
     fn rows_do_not_wrap_around() {
         let mut components = Components::default();
