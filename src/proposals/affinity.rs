@@ -7,7 +7,7 @@
 
 use super::config::{Affinity, ProposalConfig};
 use super::features::Features;
-use super::numeric::{bytes_of, dot, exponential, sized};
+use super::numeric::{bytes_of, dot, exponential, sized, sum};
 use super::row_product::{RowProduct, RowView};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -24,7 +24,7 @@ const BINARY_LOW: f32 = 1e-5;
 pub struct GraphScratch {
     affinity: Vec<f32>,
     scale: Vec<f32>,
-    column_sums: Vec<f64>,
+    column_sums: Vec<f32>,
     product: RowProduct,
 }
 
@@ -75,7 +75,8 @@ impl Graph<'_> {
         let weights = match config.affinity {
             Affinity::Cosine | Affinity::CosineShifted => {
                 let shifted = config.affinity == Affinity::CosineShifted;
-                low_rank_degrees(&features, shifted, &mut scratch.column_sums, scale);
+                let sums = &mut scratch.column_sums;
+                low_rank_degrees(&features, shifted, sums, scale, workers);
                 if shifted { Weights::LowRankShifted(features) } else { Weights::LowRank(features) }
             }
             _ => {
@@ -84,7 +85,7 @@ impl Graph<'_> {
                 workers.for_each_piece(scale, ROWS_BLOCK, |block, part| {
                     for (offset, degree) in part.iter_mut().enumerate() {
                         let from = (block * ROWS_BLOCK + offset) * cells;
-                        *degree = sum(&affinity[from..from + cells]);
+                        *degree = sum(&affinity[from..from + cells]) as f32;
                     }
                 });
                 Weights::Dense(affinity)
@@ -111,21 +112,29 @@ impl Graph<'_> {
 fn low_rank_degrees(
     features: &Features<'_>,
     shifted: bool,
-    sums: &mut Vec<f64>,
+    sums: &mut Vec<f32>,
     degrees: &mut [f32],
+    workers: &Workers,
 ) {
-    let sums = sized(sums, features.columns);
-    sums.fill(0.0);
-    for row in features.rows.chunks_exact(features.columns) {
-        for (total, value) in sums.iter_mut().zip(row) {
-            *total += f64::from(*value);
+    let (cells, columns) = (features.cells, features.columns);
+    let sums = sized(sums, cells.div_ceil(ROWS_BLOCK) * columns);
+    workers.for_each_piece(sums, columns, |block, part| {
+        part.fill(0.0);
+        for cell in block * ROWS_BLOCK..cells.min((block + 1) * ROWS_BLOCK) {
+            part.iter_mut().zip(features.row(cell)).for_each(|(sum, value)| *sum += value);
         }
+    });
+    let (total, others) = sums.split_at_mut(columns);
+    for part in others.chunks_exact(columns) {
+        total.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
     }
-    for (degree, row) in degrees.iter_mut().zip(features.rows.chunks_exact(features.columns)) {
-        let along: f64 =
-            row.iter().zip(&*sums).map(|(value, total)| f64::from(*value) * total).sum();
-        *degree = if shifted { 0.5 * (features.cells as f64 + along) } else { along } as f32;
-    }
+    let total = &*total;
+    workers.for_each_piece(degrees, ROWS_BLOCK, |block, part| {
+        for (offset, degree) in part.iter_mut().enumerate() {
+            let along = dot(features.row(block * ROWS_BLOCK + offset), total);
+            *degree = if shifted { 0.5 * (cells as f32 + along) } else { along };
+        }
+    });
 }
 
 /// All affinities: inner products of the blocks on and below the diagonal, the element-wise
@@ -222,15 +231,4 @@ fn mirror(matrix: &mut [f32], size: usize) {
             }
         }
     }
-}
-
-fn sum(row: &[f32]) -> f32 {
-    let mut lanes = [0.0f64; 8];
-    let (chunks, rest) = row.as_chunks::<8>();
-    for chunk in chunks {
-        for lane in 0..8 {
-            lanes[lane] += f64::from(chunk[lane]);
-        }
-    }
-    (lanes.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value)).sum::<f64>()) as f32
 }

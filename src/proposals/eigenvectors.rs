@@ -22,6 +22,9 @@ use crate::workers::Workers;
 const BLOCKS_MAX: usize = 6;
 /// Smallest basis: few vectors converge in fewer products from a longer basis.
 const BASIS_MIN: usize = 32;
+/// Blocks in the basis from which on every new one is followed by a look at the residuals; a look
+/// costs less than a block.
+const CHECKED_BLOCKS_MIN: usize = 4;
 /// Restarts before the best found is taken as it is; maps without any gap may need a dozen.
 const RESTARTS_MAX: usize = 40;
 /// A column that shrinks to this share of its length lies in the span of the others.
@@ -157,7 +160,7 @@ impl Eigenvectors {
         self.start_block(graph, random);
         self.orthonormalise(used, capacity, random, workers);
         for restart in 0..=RESTARTS_MAX {
-            while used + width <= capacity {
+            loop {
                 self.append_block(used, capacity);
                 let from = &self.basis[used..];
                 let block = &mut self.block[..cells * width];
@@ -166,9 +169,15 @@ impl Eigenvectors {
                 used += width;
                 self.record_projections(used, capacity, workers);
                 self.orthonormalise(used, capacity, random, workers);
+                let full = used + width > capacity;
+                if full || used >= CHECKED_BLOCKS_MIN * width {
+                    self.decompose(used, capacity);
+                    self.residual = self.residual_of_wanted(used);
+                    if full || self.residual <= tolerance {
+                        break;
+                    }
+                }
             }
-            self.decompose(used, capacity);
-            self.residual = self.residual_of_wanted(used);
             if self.residual <= tolerance || restart == RESTARTS_MAX {
                 break;
             }
@@ -254,9 +263,9 @@ impl Eigenvectors {
         std::mem::swap(&mut self.block, &mut self.next_block);
     }
 
-    /// Makes the block orthonormal and orthogonal to the basis; `factor` becomes the upper
-    /// triangle R with old block = new block R. Columns that depend on others are drawn anew and
-    /// have a zero row in R.
+    /// Makes the block, from which projections were removed once, orthonormal and orthogonal to
+    /// the basis; `factor` becomes the upper triangle R with old block = new block R. Columns
+    /// that depend on others are drawn anew and have a zero row in R.
     fn orthonormalise(
         &mut self,
         used: usize,
@@ -270,6 +279,11 @@ impl Eigenvectors {
         (0..width).for_each(|i| factor[i * width + i] = 1.0);
         // Twice is enough; a redrawn column needs its own two passes.
         let mut passes_left = 2;
+        if self.orthonormalise_once(workers) {
+            self.redraw_dependent(random);
+        } else {
+            passes_left -= 1;
+        }
         while passes_left > 0 {
             passes_left -= 1;
             self.remove_projections(used, capacity, workers);

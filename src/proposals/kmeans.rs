@@ -5,7 +5,7 @@
 //! distances wins. A cluster that empties keeps its centre; where fewer distinct points than
 //! clusters exist, fewer clusters come out.
 
-use super::numeric::{bytes_of, dot, sized};
+use super::numeric::{bytes_of, dot, sized, sum};
 use super::row_product::{RowProduct, RowView};
 use crate::random::{Random, StreamKey};
 use crate::workers::Workers;
@@ -49,10 +49,13 @@ struct Start {
     centre_squares: Vec<f32>,
     sums: Vec<f64>,
     sizes: Vec<u32>,
+    /// `[rows, points]`: products with candidates or centres.
     scores: Vec<f32>,
     closest: Vec<f32>,
+    nearest: Vec<u32>,
     candidates: Vec<f32>,
     cumulative: Vec<f64>,
+    /// Holds the points as its right operand.
     product: RowProduct,
 }
 
@@ -120,6 +123,7 @@ impl Start {
             [&self.centres, &self.centre_squares, &self.scores, &self.closest, &self.candidates];
         singles.into_iter().map(bytes_of).sum::<usize>()
             + bytes_of(&self.labels)
+            + bytes_of(&self.nearest)
             + bytes_of(&self.sums)
             + bytes_of(&self.sizes)
             + bytes_of(&self.cumulative)
@@ -134,11 +138,16 @@ impl Start {
         movement_max: f64,
         random: &mut Random,
     ) {
+        let dimensions = points.dimensions;
+        self.product
+            .load(dimensions, points.count, |step, point| points.values[point * dimensions + step]);
         let clusters = self.seed(points, squares, clusters, random);
         sized(&mut self.labels, points.count).fill(u32::MAX);
         for _ in 0..ROUNDS_MAX {
-            let changed = self.assign(points, squares, clusters);
-            if !changed || self.move_centres(points, clusters) <= movement_max {
+            if !self.assign(points, squares, clusters) {
+                return;
+            }
+            if self.move_centres(points, clusters) <= movement_max {
                 break;
             }
         }
@@ -160,8 +169,8 @@ impl Start {
         sized(&mut self.cumulative, count);
         let first = random.below(count as u64) as usize;
         self.centres[..dimensions].copy_from_slice(points.row(first));
-        self.try_candidates(points, squares, &[first]);
-        self.accept(count, 0, 1);
+        let only = self.best_candidate(points, squares, &[first]);
+        self.closest[..count].copy_from_slice(&self.scores[only * count..(only + 1) * count]);
         for centre in 1..clusters {
             let potential = self.accumulate(count);
             if potential <= 0.0 {
@@ -173,9 +182,8 @@ impl Start {
                 let cumulative = &self.cumulative[..count];
                 *entry = cumulative.partition_point(|&sum| sum <= wanted).min(count - 1);
             }
-            self.try_candidates(points, squares, &drawn[..tries]);
-            let best = self.best_candidate(count, tries);
-            self.accept(count, best, tries);
+            let best = self.best_candidate(points, squares, &drawn[..tries]);
+            self.closest[..count].copy_from_slice(&self.scores[best * count..(best + 1) * count]);
             self.centres[centre * dimensions..(centre + 1) * dimensions]
                 .copy_from_slice(points.row(drawn[best]));
         }
@@ -192,71 +200,62 @@ impl Start {
         total
     }
 
-    /// `scores[point, candidate]` = the squared distance to the nearest centre if the candidate
-    /// became one.
-    fn try_candidates(&mut self, points: &Points<'_>, squares: &[f32], drawn: &[usize]) {
+    /// Fills `scores[candidate, point]` with the squared distance to the nearest centre if the
+    /// candidate became one; answers the candidate with the smallest sum.
+    fn best_candidate(&mut self, points: &Points<'_>, squares: &[f32], drawn: &[usize]) -> usize {
         let (count, dimensions, tries) = (points.count, points.dimensions, drawn.len());
         let candidates = sized(&mut self.candidates, tries * dimensions);
         for (row, index) in candidates.chunks_exact_mut(dimensions).zip(drawn) {
             row.copy_from_slice(points.row(*index));
         }
         let scores = sized(&mut self.scores, count * tries);
-        inner_products(points, candidates, tries, scores, &mut self.product);
-        let rows = scores.chunks_exact_mut(tries).zip(squares).zip(&self.closest);
-        for ((row, square), closest) in rows {
-            for (value, index) in row.iter_mut().zip(drawn) {
-                let lengths = square + squares[*index];
+        let rows = RowView::dense(candidates, tries, dimensions);
+        self.product.multiply(rows, scores, count, &Workers::caller());
+        let (mut best, mut least) = (0, f64::INFINITY);
+        for (candidate, (row, index)) in scores.chunks_exact_mut(count).zip(drawn).enumerate() {
+            let own = squares[*index];
+            for ((value, square), closest) in row.iter_mut().zip(squares).zip(&self.closest) {
+                let lengths = square + own;
                 let distance = lengths - 2.0 * *value;
                 let distance = if distance <= DISTANCE_NOISE * lengths { 0.0 } else { distance };
-                *value = distance.min(*closest);
+                *value = if distance < *closest { distance } else { *closest };
+            }
+            let potential = sum(row);
+            if potential < least {
+                (best, least) = (candidate, potential);
             }
         }
-    }
-
-    fn best_candidate(&self, count: usize, tries: usize) -> usize {
-        let potential = |candidate: usize| -> f64 {
-            let column = self.scores[..count * tries].iter().skip(candidate).step_by(tries);
-            column.map(|value| f64::from(*value)).sum()
-        };
-        (0..tries)
-            .map(|candidate| (potential(candidate), candidate))
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map_or(0, |(_, candidate)| candidate)
-    }
-
-    fn accept(&mut self, count: usize, candidate: usize, tries: usize) {
-        let column = self.scores[..count * tries].iter().skip(candidate).step_by(tries);
-        for (closest, distance) in self.closest.iter_mut().zip(column) {
-            *closest = *distance;
-        }
+        best
     }
 
     /// Labels every point with its nearest centre, the first of equals. Answers whether a label
     /// changed.
     fn assign(&mut self, points: &Points<'_>, squares: &[f32], clusters: usize) -> bool {
         let (count, dimensions) = (points.count, points.dimensions);
+        let centres = &self.centres[..clusters * dimensions];
         let centre_squares = sized(&mut self.centre_squares, clusters);
-        for (value, centre) in centre_squares.iter_mut().zip(self.centres.chunks_exact(dimensions))
-        {
+        for (value, centre) in centre_squares.iter_mut().zip(centres.chunks_exact(dimensions)) {
             *value = dot(centre, centre);
         }
         let scores = sized(&mut self.scores, count * clusters);
-        inner_products(points, &self.centres, clusters, scores, &mut self.product);
-        let mut changed = false;
-        self.inertia = 0.0;
-        let rows = scores.chunks_exact(clusters).zip(squares).zip(&mut self.labels);
-        for ((row, square), label) in rows {
-            let (mut nearest, mut least) = (0, f32::INFINITY);
-            for (index, (value, centre_square)) in row.iter().zip(&*centre_squares).enumerate() {
-                let distance = centre_square - 2.0 * value;
-                if distance < least {
-                    (nearest, least) = (index as u32, distance);
-                }
+        let rows = RowView::dense(centres, clusters, dimensions);
+        self.product.multiply(rows, scores, count, &Workers::caller());
+        let least = &mut self.closest[..count];
+        let nearest = sized(&mut self.nearest, count);
+        least.fill(f32::INFINITY);
+        for (cluster, row) in scores.chunks_exact(count).enumerate() {
+            let own = centre_squares[cluster];
+            for ((value, least), nearest) in row.iter().zip(&mut *least).zip(&mut *nearest) {
+                let distance = own - 2.0 * value;
+                let better = distance < *least;
+                *least = if better { distance } else { *least };
+                *nearest = if better { cluster as u32 } else { *nearest };
             }
-            changed |= *label != nearest;
-            *label = nearest;
-            self.inertia += f64::from((square + least).max(0.0));
         }
+        least.iter_mut().zip(squares).for_each(|(least, square)| *least += square);
+        self.inertia = sum(least);
+        let changed = self.labels[..count] != *nearest;
+        std::mem::swap(&mut self.labels, &mut self.nearest);
         changed
     }
 
@@ -286,20 +285,6 @@ impl Start {
         }
         movement
     }
-}
-
-/// `scores[point, row]` = the inner product of each point with each of `count` rows.
-fn inner_products(
-    points: &Points<'_>,
-    rows: &[f32],
-    count: usize,
-    scores: &mut [f32],
-    product: &mut RowProduct,
-) {
-    let dimensions = points.dimensions;
-    product.load(dimensions, count, |step, row| rows[row * dimensions + step]);
-    let points = RowView::dense(points.values, points.count, dimensions);
-    product.multiply(points, scores, count, &Workers::caller());
 }
 
 #[cfg(test)]

@@ -18,6 +18,18 @@ pub fn dot(first: &[f32], second: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + tail
 }
 
+/// The sum of a row, in f64.
+pub fn sum(row: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    let (chunks, rest) = row.as_chunks::<8>();
+    for chunk in chunks {
+        for lane in 0..8 {
+            lanes[lane] += f64::from(chunk[lane]);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value)).sum::<f64>()
+}
+
 /// Multiplies every number of a row.
 pub fn scale(row: &mut [f32], factor: f32) {
     row.iter_mut().for_each(|value| *value *= factor);

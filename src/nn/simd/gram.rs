@@ -27,14 +27,10 @@ unsafe fn gram_tiles<L: Lanes>(matrix: &[f32], width: usize, gram: &mut [f64]) {
             let rights = TILE.1.min(width - right);
             let mut sums = [[0.0f64; TILE.1]; TILE.0];
             for row in matrix.chunks_exact(width) {
-                let mut b = [0.0f64; TILE.1];
-                for (value, x) in b.iter_mut().zip(&row[right..right + rights]) {
-                    *value = f64::from(*x);
-                }
-                for (sums, x) in sums.iter_mut().zip(&row[left..left + lefts]) {
-                    let a = f64::from(*x);
-                    for lane in 0..TILE.1 {
-                        sums[lane] += a * b[lane];
+                let (a, b) = (entries::<{ TILE.0 }>(row, left), entries::<{ TILE.1 }>(row, right));
+                for i in 0..TILE.0 {
+                    for j in 0..TILE.1 {
+                        sums[i][j] += a[i] * b[j];
                     }
                 }
             }
@@ -43,6 +39,15 @@ unsafe fn gram_tiles<L: Lanes>(matrix: &[f32], width: usize, gram: &mut [f64]) {
                 gram[from..from + rights].copy_from_slice(&sums[..rights]);
             }
         }
+    }
+}
+
+/// The entries of a row from `first` on, zeros past its end.
+#[inline(always)]
+fn entries<const COUNT: usize>(row: &[f32], first: usize) -> [f64; COUNT] {
+    match row[first..].first_chunk::<COUNT>() {
+        Some(chunk) => chunk.map(f64::from),
+        None => std::array::from_fn(|i| row.get(first + i).map_or(0.0, |x| f64::from(*x))),
     }
 }
 
