@@ -115,7 +115,7 @@ pub(super) unsafe fn copy_tensor_image(tensor: *const DLTensor, name: &str) -> R
     if is_bytes {
         // SAFETY: promised by the caller.
         let tensor = unsafe { Tensor::<u8>::borrow(tensor, name) }?;
-        return gather(&tensor, name, |value| Some(value));
+        return gather(&tensor, name, Some);
     }
     // SAFETY: promised by the caller.
     let tensor = unsafe { Tensor::<f32>::borrow(tensor, name) }?;

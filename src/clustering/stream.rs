@@ -149,6 +149,6 @@ impl<'a> Stream<'a> {
                 work(slab);
             }
         });
-        answers.into_iter().map(|(_, outcome)| outcome).collect()
+        answers.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 }

@@ -306,7 +306,8 @@ mod tests {
 
     #[test]
     fn values_out_of_range_name_their_key() {
-        let cases: [(&str, fn(&mut ProposalConfig)); 8] = [
+        type Change = fn(&mut ProposalConfig);
+        let cases: [(&str, Change); 8] = [
             ("cluster_counts", |c| c.cluster_counts = vec![vec![]]),
             ("cluster_counts", |c| c.cluster_counts = vec![vec![2, 1]]),
             ("affinity", |c| c.affinity = Affinity::Cosine),

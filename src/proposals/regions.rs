@@ -62,11 +62,6 @@ impl Regions {
         self.boxes.len()
     }
 
-    /// Regions that are still there.
-    pub fn alive_count(&self) -> usize {
-        self.alive.iter().filter(|alive| **alive).count()
-    }
-
     /// The mask of one region.
     pub fn mask(&self, region: usize) -> &[u64] {
         let words = self.grid.words();
@@ -172,8 +167,8 @@ impl Regions {
     pub fn unite(&mut self, group_of: &[u32]) -> usize {
         let words = self.grid.words();
         let mut rejected = 0;
-        for region in 0..self.count() {
-            let first = group_of[region] as usize;
+        for (region, &first) in group_of.iter().enumerate() {
+            let first = first as usize;
             if !self.alive[region] || first == region {
                 continue;
             }

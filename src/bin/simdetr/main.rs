@@ -77,8 +77,8 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             Ok(output::exported(&report, out))
         }
         Command::Evaluate { ground_truth, detections, class_agnostic, detections_max } => {
-            let mut options = EvaluationOptions::default();
-            options.class_agnostic = *class_agnostic;
+            let mut options =
+                EvaluationOptions { class_agnostic: *class_agnostic, ..Default::default() };
             if !detections_max.is_empty() {
                 options.detections_max.clone_from(detections_max);
             }

@@ -111,7 +111,7 @@ mod tests {
         let mut regions = strip(&list);
         let config = ProposalConfig { proposals_max, cap_overlap_min, ..ProposalConfig::default() };
         let rejected = Cap::default().reject(&mut regions, &config);
-        assert_eq!(rejected, list.len() - regions.alive_count());
+        assert_eq!(rejected, list.len() - regions.alive.iter().filter(|alive| **alive).count());
         (0..list.len()).filter(|&region| regions.alive[region]).collect()
     }
 
