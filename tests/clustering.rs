@@ -111,7 +111,7 @@ fn threads_and_memory_change_nothing() {
             assert_eq!(run(&source, &config, threads), first, "{seeding} with {threads} threads");
         }
         let start = seed(&source, &config, &Workers::caller(), Control::default()).unwrap();
-        let tight = ClusterConfig { memory_bytes_max: 150_000, ..config };
+        let tight = ClusterConfig { memory_bytes_max: 300_000, ..config };
         let tight =
             fit_from(&source, start, &tight, &Workers::caller(), Control::default()).unwrap();
         assert_eq!(tight, first);

@@ -54,6 +54,7 @@ impl F32Filter {
         for (row, vector) in vectors.chunks_exact(self.dimensions).enumerate() {
             let lengths = squared_length(vector).sqrt() as f32 * self.length_max;
             contest.slacks[row] = (2.0 * lengths + self.bias_max) * rounding;
+            contest.spans[row] = 2.0 * contest.slacks[row];
         }
     }
 

@@ -6,14 +6,16 @@
 //! which rounding measures. Centring takes out what all vectors share (features after a ReLU have
 //! large means), and is undone exactly by a bias for each centroid and an offset for each vector.
 
-use super::centroids::Centroids;
+use super::centroids::{Centroids, squared_length};
 use super::nearest::{Contest, distinct, rounding_bound};
+use super::projection::Projection;
 use crate::nn::simd::Level;
 use crate::nn::simd::rows::{self, Rounded};
-use crate::nn::simd::score_int8::{self, COLUMNS, ROWS, Tile};
+use crate::nn::simd::score_int8::{COLUMNS, Engine, ROWS, Tile};
 
 /// Centroids as panels of 32 columns of bytes.
 pub(super) struct Int8Filter {
+    engine: Engine,
     /// Class of each column; what is beyond pads the last panel.
     classes: Vec<u32>,
     /// `[panels, groups, COLUMNS, 4]` integers plus 128.
@@ -24,6 +26,9 @@ pub(super) struct Int8Filter {
     biases: Vec<[f32; COLUMNS]>,
     center: Vec<f32>,
     center_length: f32,
+    projection: Option<Projection>,
+    /// Of the last coordinate of projected centroids, the length of the rest.
+    rest_max: f32,
     /// Largest |f| and |c| of all centred centroids, and largest |bias|.
     error_max: f32,
     length_max: f32,
@@ -39,60 +44,89 @@ pub(super) struct Int8Rows {
     sums: Vec<i32>,
     scales: Vec<f32>,
     centered: Vec<f32>,
+    projected: Vec<f32>,
 }
 
 impl Int8Rows {
     /// Bytes for `count` vectors.
     pub fn memory_bytes(count: usize, dimensions: usize) -> usize {
-        count.next_multiple_of(ROWS) * (dimensions.next_multiple_of(4) + 8) + dimensions * 4
+        count.next_multiple_of(ROWS) * (dimensions.next_multiple_of(4) * 2 + 8) + dimensions * 4
     }
 }
 
 impl Int8Filter {
     /// Whether this processor is fast at it.
     pub fn is_available() -> bool {
-        score_int8::is_available()
+        Engine::detect().is_some()
     }
 
     /// Bytes for so many centroids.
     pub fn memory_bytes(classes: usize, dimensions: usize) -> usize {
-        classes.next_multiple_of(COLUMNS) * (dimensions.next_multiple_of(4) + 12) + dimensions * 4
+        let panels = classes.next_multiple_of(COLUMNS) * (dimensions.next_multiple_of(4) + 12);
+        panels + dimensions * 4 + Projection::memory_bytes(classes, dimensions)
     }
 
-    /// Rounds the centroids; `biases` are theirs.
-    pub fn new(centroids: &Centroids, biases: &[f32]) -> Int8Filter {
-        let dimensions = centroids.dimensions();
+    /// Rounds the centroids, whose biases are `biases`; none where the processor is slow at it.
+    pub fn new(centroids: &Centroids, biases: &[f32]) -> Option<Int8Filter> {
+        let engine = Engine::detect()?;
         let classes = distinct(centroids);
-        let (panels_count, groups) = (classes.len().div_ceil(COLUMNS), dimensions.div_ceil(4));
         let center = mean(centroids);
+        let projection = Projection::find(centroids, &center);
+        let length = projection.as_ref().map_or(center.len(), Projection::length);
+        let (panels_count, groups) = (classes.len().div_ceil(COLUMNS), length.div_ceil(4));
         let mut filter = Int8Filter {
+            engine,
             panels: vec![128; panels_count * groups * COLUMNS * 4],
             groups,
             scales: vec![[0.0; COLUMNS]; panels_count],
             biases: vec![[f32::NEG_INFINITY; COLUMNS]; panels_count],
-            center_length: length(&center),
+            center_length: squared_length(&center).sqrt() as f32,
             error_max: 0.0,
             length_max: 0.0,
             bias_max: 0.0,
+            rest_max: 0.0,
             level: Level::best(),
             classes,
             center,
+            projection,
         };
-        let (mut centered, mut integers) = (vec![0.0; dimensions], vec![0i8; groups * 4]);
+        let mut scratch = Int8Rows::default();
         for column in 0..filter.classes.len() {
             let class = filter.classes[column] as usize;
             let row = centroids.row(class);
-            let rounded =
-                rows::round_to_i8(filter.level, row, &filter.center, &mut centered, &mut integers);
+            let (rounded, rest) = filter.round_one(row, &mut scratch);
             let shift: f64 =
                 row.iter().zip(&filter.center).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             let bias = (shift + f64::from(biases[class])) as f32;
-            filter.place(column, &integers, rounded.scale, bias);
+            filter.place(column, &scratch.integers, rounded.scale, bias);
             filter.error_max = filter.error_max.max(rounded.error);
             filter.length_max = filter.length_max.max(rounded.length + rounded.error);
             filter.bias_max = filter.bias_max.max(bias.abs());
+            filter.rest_max = filter.rest_max.max(rest);
         }
-        filter
+        Some(filter)
+    }
+
+    /// Rounds a centroid into `scratch.integers`; also answers the length of its rest.
+    fn round_one(&self, row: &[f32], scratch: &mut Int8Rows) -> (Rounded, f32) {
+        scratch.integers.resize(self.groups * 4, 0);
+        scratch.centered.resize(self.center.len(), 0.0);
+        let Int8Rows { integers, centered, projected, .. } = scratch;
+        match &self.projection {
+            Some(projection) => {
+                projection.apply(row, projected, &mut [0.0]);
+                let rest = projected[projected.len() - 1];
+                (self.round_projected(projected, centered, integers), rest)
+            }
+            None => (rows::round_to_i8(self.level, row, &self.center, centered, integers), 0.0),
+        }
+    }
+
+    /// Projected rows have lost the center already.
+    fn round_projected(&self, row: &[f32], spare: &mut [f32], integers: &mut [i8]) -> Rounded {
+        const ORIGIN: [f32; 128] = [0.0; 128];
+        let spare = &mut spare[..row.len()];
+        rows::round_to_i8(self.level, row, &ORIGIN[..row.len()], spare, integers)
     }
 
     fn place(&mut self, column: usize, integers: &[i8], scale: f32, bias: f32) {
@@ -118,15 +152,29 @@ impl Int8Filter {
         rounded.sums.resize(padded, 0);
         rounded.scales.resize(padded, 0.0);
         rounded.centered.resize(dimensions, 0.0);
+        let Int8Rows { integers, sums, scales, centered, projected } = rounded;
+        if let Some(projection) = &self.projection {
+            projection.apply(vectors, projected, &mut contest.offsets);
+        }
         for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
-            let integers = &mut rounded.integers[row * row_bytes..(row + 1) * row_bytes];
-            let centered = &mut rounded.centered;
-            let answer = rows::round_to_i8(self.level, vector, &self.center, centered, integers);
-            rounded.sums[row] = answer.sum;
-            rounded.scales[row] = answer.scale;
+            let integers = &mut integers[row * row_bytes..(row + 1) * row_bytes];
+            let (answer, rest) = match &self.projection {
+                Some(projection) => {
+                    let projected = &projected[row * projection.length()..][..projection.length()];
+                    let rest = projected[projected.len() - 1];
+                    (self.round_projected(projected, centered, integers), rest)
+                }
+                None => {
+                    let (center, offset) = (&self.center, &mut contest.offsets[row..=row]);
+                    let answer = rows::round_to_i8(self.level, vector, center, centered, integers);
+                    rows::products(self.level, centered, center, &[0], offset);
+                    (answer, 0.0)
+                }
+            };
+            sums[row] = answer.sum;
+            scales[row] = answer.scale;
             contest.slacks[row] = self.slack(&answer);
-            let offset = &mut contest.offsets[row..=row];
-            rows::products(self.level, centered, &self.center, &[0], offset);
+            contest.spans[row] = 2.0 * (contest.slacks[row] + rest * self.rest_max);
         }
     }
 
@@ -142,42 +190,48 @@ impl Int8Filter {
     /// Offers every centroid that may be the best to `contest`.
     pub fn scan(&self, rounded: &Int8Rows, contest: &mut Contest) {
         let (row_bytes, panel_bytes) = (self.groups * 4, self.groups * COLUMNS * 4);
-        let count = contest.thresholds.len();
         let (mut scores, mut passed) = ([[0.0; COLUMNS]; ROWS], [0u32; ROWS]);
         for (panel, columns) in self.panels.chunks_exact(panel_bytes).enumerate() {
-            for first in (0..count).step_by(ROWS) {
-                let rows = ROWS.min(count - first);
-                let mut thresholds = [f32::INFINITY; ROWS];
-                thresholds[..rows].copy_from_slice(&contest.thresholds[first..first + rows]);
-                let (Some(row_sums), Some(row_scales)) =
-                    (rounded.sums[first..].first_chunk(), rounded.scales[first..].first_chunk())
-                else {
-                    continue;
-                };
+            let tiles = rounded.integers.chunks_exact(ROWS * row_bytes);
+            let sums = rounded.sums.as_chunks::<ROWS>().0.iter();
+            let scales = rounded.scales.as_chunks::<ROWS>().0.iter();
+            for (number, ((rows, row_sums), row_scales)) in tiles.zip(sums).zip(scales).enumerate()
+            {
                 let tile = Tile {
-                    rows: &rounded.integers[first * row_bytes..(first + ROWS) * row_bytes],
+                    rows,
                     columns,
                     groups: self.groups,
                     row_sums,
                     row_scales,
                     column_scales: &self.scales[panel],
                     column_biases: &self.biases[panel],
-                    thresholds: &thresholds,
+                    thresholds: &contest.thresholds.as_chunks().0[number],
                 };
-                score_int8::score(&tile, &mut scores, &mut passed);
-                for row in 0..rows {
-                    let mut bits = passed[row];
-                    while bits != 0 {
-                        let column = bits.trailing_zeros() as usize;
-                        bits &= bits - 1;
-                        let score = scores[row][column];
-                        if score > contest.thresholds[first + row] {
-                            let class = self.classes[panel * COLUMNS + column];
-                            contest.offer(first + row, class, score);
-                        }
-                    }
+                let mut any = self.engine.score(&tile, &mut scores, &mut passed);
+                while any != 0 {
+                    let row = any.trailing_zeros() as usize;
+                    any &= any - 1;
+                    let classes = &self.classes[panel * COLUMNS..];
+                    offer(contest, number * ROWS + row, passed[row], &scores[row], classes);
                 }
             }
+        }
+    }
+}
+
+/// Offers the columns of a row that `passed`; the row's threshold may rise on the way.
+fn offer(
+    contest: &mut Contest,
+    row: usize,
+    mut passed: u32,
+    scores: &[f32; COLUMNS],
+    classes: &[u32],
+) {
+    while passed != 0 {
+        let column = passed.trailing_zeros() as usize;
+        passed &= passed - 1;
+        if scores[column] > contest.thresholds[row] {
+            contest.offer(row, classes[column], scores[column]);
         }
     }
 }
@@ -189,8 +243,4 @@ fn mean(centroids: &Centroids) -> Vec<f32> {
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
     sums.iter().map(|sum| (sum / centroids.classes() as f64) as f32).collect()
-}
-
-fn length(row: &[f32]) -> f32 {
-    super::centroids::squared_length(row).sqrt() as f32
 }

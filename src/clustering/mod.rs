@@ -16,6 +16,7 @@
 //! | `accumulator` | exact sums of vectors by class, which any process group can add up |
 //! | `nearest` | the best centroid of each vector |
 //! | `filter_int8`, `filter_f32` | which centroids can still be the best |
+//! | `projection` | the few directions in which centroids differ most |
 //! | `slab`, `stream` | vectors read, checked and searched within a memory budget |
 //! | `seeding` | the first centroids: random rows, k-means++, k-means|| |
 //! | `fit` | whole runs, and the steps that a distributed host drives |
@@ -27,6 +28,7 @@ mod filter_f32;
 mod filter_int8;
 mod fit;
 mod nearest;
+mod projection;
 mod seeding;
 mod slab;
 mod stream;

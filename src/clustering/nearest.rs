@@ -9,7 +9,7 @@
 use super::centroids::Centroids;
 use super::filter_f32::F32Filter;
 use super::filter_int8::{Int8Filter, Int8Rows};
-use crate::nn::simd::{Level, rows};
+use crate::nn::simd::{Level, rows, score_int8};
 
 /// A label that guesses nothing.
 pub(super) const NO_GUESS: u32 = u32::MAX;
@@ -49,33 +49,41 @@ struct Candidate {
 pub(super) struct Contest {
     /// Rough scores at or below cannot belong to the best centroid.
     pub thresholds: Vec<f32>,
-    /// How far a rough score may be from the exact score less the row's offset.
+    /// How far below the exact score, less the row's offset, a rough score may be.
     pub slacks: Vec<f32>,
+    /// How far below any rough score that of the best centroid may be.
+    pub spans: Vec<f32>,
     /// What the filter leaves out of all scores of a row.
     pub offsets: Vec<f32>,
     candidates: Vec<Vec<Candidate>>,
 }
 
 impl Contest {
-    fn start(&mut self, count: usize) {
-        for values in [&mut self.slacks, &mut self.offsets] {
+    fn start(&mut self, count: usize, padding: usize) {
+        for values in [&mut self.slacks, &mut self.spans, &mut self.offsets] {
             values.clear();
             values.resize(count, 0.0);
         }
         self.thresholds.clear();
         self.thresholds.resize(count, f32::NEG_INFINITY);
+        // Nothing passes in the rows that fill up the last tile.
+        self.thresholds.resize(count.next_multiple_of(padding), f32::INFINITY);
         self.candidates.iter_mut().for_each(Vec::clear);
         if self.candidates.len() < count {
             self.candidates.resize(count, Vec::new());
         }
     }
 
-    /// Takes in a score above the row's threshold. The best centroid's rough score is at most two
-    /// slacks below any other's.
+    /// Takes in a score above the row's threshold.
     #[inline]
     pub fn offer(&mut self, row: usize, class: u32, score: f32) {
         self.candidates[row].push(Candidate { class, score });
-        let threshold = score - 2.0 * self.slacks[row];
+        self.thresholds[row] = self.thresholds[row].max(score - self.spans[row]);
+    }
+
+    /// Takes in the exact score of some centroid.
+    fn hear(&mut self, row: usize, exact: f32) {
+        let threshold = exact - self.offsets[row] - self.slacks[row];
         self.thresholds[row] = self.thresholds[row].max(threshold);
     }
 }
@@ -84,10 +92,9 @@ impl<'a> Nearest<'a> {
     /// Makes `centroids` ready, for the widest instructions of this processor.
     pub fn new(centroids: &'a Centroids) -> Nearest<'a> {
         let biases = centroids.biases();
-        let filter = if Int8Filter::is_available() {
-            Filter::Int8(Int8Filter::new(centroids, &biases))
-        } else {
-            Filter::F32(F32Filter::new(centroids, &biases))
+        let filter = match Int8Filter::new(centroids, &biases) {
+            Some(filter) => Filter::Int8(filter),
+            None => Filter::F32(F32Filter::new(centroids, &biases)),
         };
         Nearest { centroids, biases, filter, level: Level::best() }
     }
@@ -121,7 +128,11 @@ impl<'a> Nearest<'a> {
         scratch: &mut Scratch,
     ) {
         let dimensions = self.centroids.dimensions();
-        scratch.contest.start(labels.len());
+        let padding = match &self.filter {
+            Filter::Int8(_) => score_int8::ROWS,
+            Filter::F32(_) => 1,
+        };
+        scratch.contest.start(labels.len(), padding);
         match &self.filter {
             Filter::Int8(filter) => {
                 filter.prepare(vectors, &mut scratch.int8, &mut scratch.contest);
@@ -130,10 +141,8 @@ impl<'a> Nearest<'a> {
         }
         for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
             if labels[row] != NO_GUESS {
-                let mut score = [0.0];
-                self.score(vector, &labels[row..=row], &mut score);
-                let contest = &mut scratch.contest;
-                contest.thresholds[row] = score[0] - contest.offsets[row] - contest.slacks[row];
+                self.score(vector, &labels[row..=row], &mut scores[row..=row]);
+                scratch.contest.hear(row, scores[row]);
             }
         }
         match &self.filter {
@@ -143,20 +152,45 @@ impl<'a> Nearest<'a> {
             }
         }
         for (row, vector) in vectors.chunks_exact(dimensions).enumerate() {
-            (labels[row], scores[row]) = self.decide(row, vector, scratch);
+            let mut best = (labels[row], scores[row]);
+            if best.0 == NO_GUESS {
+                best = self.favourite(row, vector, &mut scratch.contest);
+            }
+            (labels[row], scores[row]) = self.decide(row, vector, best, scratch);
         }
     }
 
-    /// The best of a row's candidates by their f32 scores.
-    fn decide(&self, row: usize, vector: &[f32], scratch: &mut Scratch) -> (u32, f32) {
+    /// The candidate with the highest rough score, with its exact score, which rules out most of
+    /// the others.
+    fn favourite(&self, row: usize, vector: &[f32], contest: &mut Contest) -> (u32, f32) {
+        let candidates = contest.candidates[row].iter();
+        let favourite = candidates.max_by(|a, b| a.score.total_cmp(&b.score));
+        let mut best = (favourite.map_or(0, |favourite| favourite.class), 0.0);
+        self.score(vector, &[best.0], std::slice::from_mut(&mut best.1));
+        contest.hear(row, best.1);
+        best
+    }
+
+    /// The best of a row's candidates by their f32 scores, `best` among them.
+    fn decide(
+        &self,
+        row: usize,
+        vector: &[f32],
+        mut best: (u32, f32),
+        scratch: &mut Scratch,
+    ) -> (u32, f32) {
         let threshold = scratch.contest.thresholds[row];
-        let running = scratch.contest.candidates[row].iter();
-        let running = running.filter(|candidate| candidate.score > threshold);
+        let known = best.0;
+        let running = scratch.contest.candidates[row]
+            .iter()
+            .filter(|candidate| candidate.score > threshold && candidate.class != known);
         scratch.picks.clear();
         scratch.picks.extend(running.map(|candidate| candidate.class));
+        if scratch.picks.is_empty() {
+            return best;
+        }
         scratch.scores.resize(scratch.picks.len(), 0.0);
         self.score(vector, &scratch.picks, &mut scratch.scores);
-        let mut best = (NO_GUESS, f32::NEG_INFINITY);
         for (class, score) in scratch.picks.iter().zip(&scratch.scores) {
             if *score > best.1 || (*score == best.1 && *class < best.0) {
                 best = (*class, *score);
@@ -223,9 +257,7 @@ mod tests {
     fn filters(centroids: &Centroids) -> Vec<Filter> {
         let biases = centroids.biases();
         let mut filters = vec![Filter::F32(F32Filter::new(centroids, &biases))];
-        if Int8Filter::is_available() {
-            filters.push(Filter::Int8(Int8Filter::new(centroids, &biases)));
-        }
+        filters.extend(Int8Filter::new(centroids, &biases).map(Filter::Int8));
         filters
     }
 

@@ -55,6 +55,9 @@ const SLAB_ROWS: Range<usize> = 14..448;
 /// Slabs for each thread, so that one that is slow does not hold up the others.
 const SLABS_PER_THREAD: usize = 6;
 
+/// Candidates of a vector that the budget counts on; few vectors have more.
+const CANDIDATES: usize = 32;
+
 /// Reads a source block by block.
 pub(super) struct Stream<'a> {
     source: &'a dyn VectorSource,
@@ -77,8 +80,8 @@ impl<'a> Stream<'a> {
         let dimensions = source.dimensions();
         let fitting = SLAB_BYTES / dimensions.max(1);
         let slab_rows = (fitting - fitting % SLAB_ROWS.start).clamp(SLAB_ROWS.start, SLAB_ROWS.end);
-        // Vectors, labels, scores, and three numbers and an empty list of candidates each.
-        let row_bytes = dimensions * 4 + 8 + 12 + size_of::<Vec<u64>>();
+        // Vectors, labels, scores, and four numbers and a list of candidates each.
+        let row_bytes = dimensions * 4 + 8 + 16 + size_of::<Vec<u64>>() + CANDIDATES * 8;
         let slab_bytes =
             (slab_rows * row_bytes + Nearest::scratch_bytes(slab_rows, dimensions)) as u64;
         let wanted = (workers.count() * SLABS_PER_THREAD) as u64;

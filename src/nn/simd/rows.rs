@@ -49,7 +49,12 @@ unsafe fn products_kernel<L: Lanes>(
             let pairs = (L::add(chains[0], chains[1]), L::add(chains[2], chains[3]));
             let mut lanes = [0.0f32; 16];
             L::store(lanes.as_mut_ptr(), L::add(pairs.0, pairs.1));
-            lanes.iter().sum::<f32>()
+            for half in [8, 4, 2, 1] {
+                for lane in 0..half {
+                    lanes[lane] += lanes[lane + half];
+                }
+            }
+            lanes[0]
         };
         for (a, b) in row[whole..].iter().zip(&other[whole..]) {
             sum += a * b;
@@ -141,36 +146,62 @@ unsafe fn round_kernel<L: Lanes>(
     answer: &mut Rounded,
 ) {
     let mut largest = [0.0f32; WIDE];
-    for ((out, row), center) in
-        centered.chunks_mut(WIDE).zip(row.chunks(WIDE)).zip(center.chunks(WIDE))
-    {
-        for lane in 0..row.len() {
-            out[lane] = row[lane] - center[lane];
-            largest[lane] = largest[lane].max(out[lane].abs());
-        }
+    let (rows, row_end) = row.as_chunks::<WIDE>();
+    let (centers, center_end) = center.as_chunks::<WIDE>();
+    let (outputs, output_end) = centered.as_chunks_mut::<WIDE>();
+    for ((output, row), center) in outputs.iter_mut().zip(rows).zip(centers) {
+        subtract(output, row, center, &mut largest);
     }
+    subtract(output_end, row_end, center_end, &mut largest);
     let largest = largest.into_iter().fold(LARGEST_MIN, f32::max);
     let (scale, inverse) = (largest / 127.0, 127.0 / largest);
-    let (mut sums, mut squares) = ([0i32; WIDE], [0i32; WIDE]);
-    let mut errors = [0.0f32; WIDE];
-    for (centered, integers) in centered.chunks(WIDE).zip(integers.chunks_mut(WIDE)) {
-        for lane in 0..centered.len() {
-            let shifted = centered[lane] * inverse + ROUND_F32;
-            let integer = shifted.to_bits().wrapping_sub(ROUND_F32.to_bits()) as i32;
-            let error = centered[lane] - (shifted - ROUND_F32) * scale;
-            integers[lane] = integer as i8;
-            sums[lane] += integer;
-            squares[lane] += integer * integer;
-            errors[lane] += error * error;
-        }
+    let mut sums = RoundingSums::default();
+    let (integers, integer_end) = integers.as_chunks_mut::<WIDE>();
+    for (centered, integers) in outputs.iter().zip(integers) {
+        sums.round(centered, integers, scale, inverse);
     }
-    let squares: i64 = squares.into_iter().map(i64::from).sum();
+    sums.round(output_end, integer_end, scale, inverse);
+    let squares: i64 = sums.squares.into_iter().map(i64::from).sum();
     *answer = Rounded {
         scale,
-        sum: sums.into_iter().sum(),
+        sum: sums.integers.into_iter().sum(),
         length: scale * (squares as f32).sqrt(),
-        error: errors.into_iter().sum::<f32>().sqrt(),
+        error: sums.errors.into_iter().sum::<f32>().sqrt(),
     };
+}
+
+/// `output = row - center`, and the largest absolute value of each lane; up to [`WIDE`] numbers.
+#[inline(always)]
+fn subtract(output: &mut [f32], row: &[f32], center: &[f32], largest: &mut [f32; WIDE]) {
+    for (((output, row), center), largest) in output.iter_mut().zip(row).zip(center).zip(largest) {
+        *output = row - center;
+        // Not `f32::max`, whose rules for NaN cost a second instruction.
+        *largest = if output.abs() > *largest { output.abs() } else { *largest };
+    }
+}
+
+/// What rounding adds up, lane by lane.
+#[derive(Default)]
+struct RoundingSums {
+    integers: [i32; WIDE],
+    squares: [i32; WIDE],
+    errors: [f32; WIDE],
+}
+
+impl RoundingSums {
+    /// Rounds up to [`WIDE`] numbers.
+    #[inline(always)]
+    fn round(&mut self, centered: &[f32], integers: &mut [i8], scale: f32, inverse: f32) {
+        for (lane, (value, integer)) in centered.iter().zip(integers).enumerate() {
+            let shifted = value * inverse + ROUND_F32;
+            let rounded = shifted.to_bits().wrapping_sub(ROUND_F32.to_bits()) as i32;
+            let error = value - (shifted - ROUND_F32) * scale;
+            *integer = rounded as i8;
+            self.integers[lane] += rounded;
+            self.squares[lane] += rounded * rounded;
+            self.errors[lane] += error * error;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -28,35 +28,52 @@ pub struct Tile<'a> {
     pub thresholds: &'a [f32; ROWS],
 }
 
-/// Whether this processor has the instructions.
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
+/// A processor that has the instructions.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine(());
 
-/// Writes `row_scale * column_scale * sum of products + column_bias` for each pair to `scores`
-/// and, for each row, a bit for each column that passes to `passed`.
-///
-/// # Panics
-/// When the operands are not of these sizes or the processor lacks the instructions.
-pub fn score(tile: &Tile<'_>, scores: &mut [[f32; COLUMNS]; ROWS], passed: &mut [u32; ROWS]) {
-    assert_eq!(tile.rows.len(), ROWS * tile.groups * 4);
-    assert_eq!(tile.columns.len(), COLUMNS * tile.groups * 4);
-    assert!(is_available(), "this processor lacks AVX-512 VNNI");
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the instructions are there and the sizes are those that the kernel reads.
-    unsafe {
-        kernel(tile, scores, passed);
+impl Engine {
+    /// None where this processor lacks them.
+    pub fn detect() -> Option<Engine> {
+        #[cfg(target_arch = "x86_64")]
+        let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
+        #[cfg(not(target_arch = "x86_64"))]
+        let found = false;
+        found.then_some(Engine(()))
+    }
+
+    /// Writes `row_scale * column_scale * sum of products + column_bias` for each pair to
+    /// `scores` and, for each row, a bit for each column that passes to `passed`. Answers a bit
+    /// for each row in which any passes.
+    ///
+    /// # Panics
+    /// When the operands are not of these sizes.
+    #[inline]
+    pub fn score(
+        self,
+        tile: &Tile<'_>,
+        scores: &mut [[f32; COLUMNS]; ROWS],
+        passed: &mut [u32; ROWS],
+    ) -> u32 {
+        assert_eq!(tile.rows.len(), ROWS * tile.groups * 4);
+        assert_eq!(tile.columns.len(), COLUMNS * tile.groups * 4);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `detect` found the instructions, and the sizes are those that the kernel reads.
+        return unsafe { kernel(tile, scores, passed) };
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("no engine exists on this processor: {scores:?} {passed:?}")
     }
 }
 
 /// # Safety
-/// The instructions are enabled and the sizes are those that [`score`] checks.
+/// The instructions are enabled and the sizes are those that [`Engine::score`] checks.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn kernel(tile: &Tile<'_>, scores: &mut [[f32; COLUMNS]; ROWS], passed: &mut [u32; ROWS]) {
+unsafe fn kernel(
+    tile: &Tile<'_>,
+    scores: &mut [[f32; COLUMNS]; ROWS],
+    passed: &mut [u32; ROWS],
+) -> u32 {
     use std::arch::x86_64::*;
     let row_bytes = tile.groups * 4;
     let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
@@ -78,6 +95,7 @@ unsafe fn kernel(tile: &Tile<'_>, scores: &mut [[f32; COLUMNS]; ROWS], passed: &
             }
         }
     }
+    let mut any = 0;
     for (row, sums) in sums.into_iter().enumerate() {
         let scale = _mm512_set1_ps(tile.row_scales[row]);
         let threshold = _mm512_set1_ps(tile.thresholds[row]);
@@ -95,7 +113,9 @@ unsafe fn kernel(tile: &Tile<'_>, scores: &mut [[f32; COLUMNS]; ROWS], passed: &
             }
         }
         passed[row] = bits;
+        any |= u32::from(bits != 0) << row;
     }
+    any
 }
 
 #[cfg(test)]
@@ -104,10 +124,10 @@ mod tests {
 
     #[test]
     fn scores_are_those_of_plain_loops_to_the_last_integer() {
-        if !is_available() {
+        let Some(engine) = Engine::detect() else {
             println!("skipped: no AVX-512 VNNI on this processor");
             return;
-        }
+        };
         let groups = 9;
         let rows: Vec<i8> = (0..ROWS * groups * 4).map(|index| (index * 37 % 255) as i8).collect();
         let columns: Vec<u8> =
@@ -126,8 +146,9 @@ mod tests {
             thresholds: &std::array::from_fn(|row| row as f32 - 3.0),
         };
         let (mut scores, mut passed) = ([[0.0; COLUMNS]; ROWS], [0; ROWS]);
-        score(&tile, &mut scores, &mut passed);
+        let any = engine.score(&tile, &mut scores, &mut passed);
         for row in 0..ROWS {
+            assert_eq!(any >> row & 1 == 1, passed[row] != 0);
             for column in 0..COLUMNS {
                 let sum: i32 = (0..groups * 4)
                     .map(|k| {
