@@ -144,16 +144,18 @@ fn a_missing_file_and_a_folder_are_named() {
     }
 }
 
-/// Damaged bytes may decode or not, but never panic, hang or pass a limit.
+/// Damaged bytes may decode or not, but never panic, hang or pass a limit. More rounds by
+/// `SIMDETR_DAMAGE_ROUNDS`.
 #[test]
 fn damaged_files_never_panic() {
     let golden = Golden::load();
     let limits = ImageLimits { pixels_max: 1 << 20, bytes_max: 1 << 20 };
+    let rounds = std::env::var("SIMDETR_DAMAGE_ROUNDS").ok().and_then(|text| text.parse().ok());
     let mut random = Random::new(StreamKey::new(3, Purpose::Demo));
     for case in golden.list("cases") {
         let file = case["file"].as_str().unwrap();
         let original = bytes_of(file);
-        for _ in 0..60 {
+        for _ in 0..rounds.unwrap_or(60) {
             let mut bytes = original.clone();
             for _ in 0..=random.below(8) {
                 let at = random.below(bytes.len() as u64) as usize;

@@ -7,6 +7,7 @@ use crate::data::image::{ImageLimits, ResizeRule};
 use crate::data::store::StoreConfig;
 use crate::encoder::source::EncoderOptions;
 use crate::proposals::ProposalConfig;
+use crate::proposals::selective_search::SelectiveSearchOptions;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub enum Method {
     /// Local clustering of feature maps (patent ¶32).
     #[default]
     Spectral,
+    /// Selective Search on the image itself (patent Table 8).
+    SelectiveSearch,
 }
 
 impl Method {
@@ -25,8 +28,9 @@ impl Method {
     pub fn from_name(name: &str) -> Result<Method> {
         match name {
             "spectral" => Ok(Method::Spectral),
+            "selective-search" => Ok(Method::SelectiveSearch),
             other => {
-                let reason = format!("`{other}` is not spectral");
+                let reason = format!("`{other}` is neither spectral nor selective-search");
                 Err(Error::invalid("method", reason))
             }
         }
@@ -49,6 +53,8 @@ pub struct RunConfig {
     pub encoder: EncoderOptions,
     /// Local clustering and its filters.
     pub proposals: ProposalConfig,
+    /// Selective Search, the other method.
+    pub selective_search: SelectiveSearchOptions,
     /// The proposal store.
     pub store: StoreConfig,
     /// Global clustering.
@@ -65,6 +71,7 @@ impl RunConfig {
         self.resize.validate()?;
         self.encoder.validate()?;
         self.proposals.validate()?;
+        self.selective_search.validate()?;
         self.store.validate()?;
         self.cluster.validate()
     }

@@ -6,7 +6,8 @@
 use crate::data::image::{Image, ResizeRule, resize};
 use crate::data::proposal_set::ProposalSet;
 use crate::encoder::Encoder;
-use crate::pipeline::config::RunConfig;
+use crate::pipeline::config::{Method, RunConfig};
+use crate::proposals::selective_search;
 use crate::proposals::{ExtractCounts, Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -89,7 +90,13 @@ impl ImageExtractor {
             })
             .collect();
         let maps = ImageMaps { maps: &levels, geometry, image_id };
-        self.extract_maps(&maps, workers, scratch, proposals)
+        match self.config.method {
+            Method::Spectral => self.extract_maps(&maps, workers, scratch, proposals),
+            Method::SelectiveSearch => {
+                let options = &self.config.selective_search;
+                selective_search::extract(image, &maps, self.config.seed, options, proposals)
+            }
+        }
     }
 
     /// The same from feature maps that the caller has, deepest first; only local clustering can
@@ -106,6 +113,9 @@ impl ImageExtractor {
         scratch: &mut Scratch,
         proposals: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
+        if self.config.method != Method::Spectral {
+            return Err(Error::invalid("method", "selective-search needs an image, not maps"));
+        }
         self.extractor.extract(maps, self.config.seed, workers, scratch, proposals)
     }
 }

@@ -15,6 +15,7 @@
 pub mod config;
 pub mod extractor;
 pub mod scratch;
+pub mod selective_search;
 
 mod affinity;
 mod collector;

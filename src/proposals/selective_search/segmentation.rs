@@ -148,6 +148,9 @@ fn smooth(pixels: &[[u8; 3]], side: usize, sigma: f32) -> Vec<[f32; 3]> {
 /// Index `at` of a line of `side` pixels that is mirrored at its ends, the last pixel once.
 pub(super) fn mirror(at: i64, side: usize) -> usize {
     let last = side as i64 - 1;
+    if (0..=last).contains(&at) {
+        return at as usize;
+    }
     if last == 0 {
         return 0;
     }
@@ -183,6 +186,34 @@ mod tests {
         let graph = Graph::new(&pixels, 32, 0.1);
         assert_eq!(graph.segment(10.0, 1).count, 3);
         assert_eq!(graph.segment(10.0, 5).count, 2);
+    }
+
+    /// OpenCV's graph segmentation of the same levels, as pairs of labels that should name the
+    /// same pixels. Rounding in the smoothing can swap near ties, so a few pixels may differ.
+    #[test]
+    fn segments_are_opencvs() {
+        const SIDE: usize = 128;
+        const LEVELS: &[u8] =
+            include_bytes!("../../../tests/golden/selective_search/segmentation_levels.bin");
+        const LABELS: &[u8] =
+            include_bytes!("../../../tests/golden/selective_search/segmentation_labels.bin");
+        let pixels: Vec<[u8; 3]> = LEVELS.as_chunks().0.to_vec();
+        let graph = Graph::new(&pixels, SIDE, 0.8);
+        for (scale, theirs) in [150.0, 300.0, 450.0].into_iter().zip(LABELS.chunks(SIDE * SIDE)) {
+            let ours = graph.segment(scale, 100);
+            let mut shared = std::collections::BTreeMap::new();
+            for (ours, theirs) in ours.labels.iter().zip(theirs) {
+                *shared.entry((*ours, *theirs)).or_insert(0) += 1;
+            }
+            let mut largest = vec![0; ours.count];
+            for ((label, _), pixels) in shared {
+                largest[label as usize] = largest[label as usize].max(pixels);
+            }
+            let agreeing: usize = largest.iter().sum();
+            let count = usize::from(*theirs.iter().max().unwrap()) + 1;
+            assert!(ours.count.abs_diff(count) <= 1, "{} of {count} segments", ours.count);
+            assert!(agreeing as f64 > 0.97 * pixels.len() as f64, "{agreeing} at {scale}");
+        }
     }
 
     #[test]
