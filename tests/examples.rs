@@ -48,6 +48,22 @@ fn data_set(prefix: &Prefix, program: &Path) -> String {
     text
 }
 
+/// The Rust program, which `cargo test` builds, unless it was told to build one test only.
+fn rust_example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile.join("examples/dataset");
+    if !program.exists() {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.args(["build", "--example", "dataset"]).current_dir(support::root());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        support::finish(&mut cargo);
+    }
+    program
+}
+
 #[test]
 fn the_same_program_in_four_languages_writes_the_same_data_set() {
     let Some(prefix) = support::staged("examples") else { return };
@@ -67,9 +83,7 @@ fn the_same_program_in_four_languages_writes_the_same_data_set() {
     support::finish(Command::new("cmake").arg("--build").arg(&build));
     assert_eq!(data_set(&prefix, &build.join("dataset")), expected);
 
-    let rust = std::env::current_exe().unwrap();
-    let rust = rust.ancestors().nth(2).unwrap().join("examples/dataset");
-    assert_eq!(data_set(&prefix, &rust), expected);
+    assert_eq!(data_set(&prefix, &rust_example()), expected);
 
     if Command::new("go").arg("version").output().is_err() {
         support::skip("go is not installed (it builds the Go example)");

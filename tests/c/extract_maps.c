@@ -8,6 +8,17 @@ static float deep[DEEP_VALUES], fine[FINE_VALUES], both[DEEP_VALUES + FINE_VALUE
 static const size_t strides[2] = {32, 16};
 static const size_t shapes[6] = {DEEP_SIDE, DEEP_SIDE, CHANNELS, FINE_SIDE, FINE_SIDE, CHANNELS};
 
+static void describe(DLTensor *tensor, float *values, int64_t *shape, int32_t ndim) {
+  memset(tensor, 0, sizeof *tensor);
+  tensor->data = values;
+  tensor->device.device_type = kDLCPU;
+  tensor->ndim = ndim;
+  tensor->dtype.code = 2; /* kDLFloat */
+  tensor->dtype.bits = 32;
+  tensor->dtype.lanes = 1;
+  tensor->shape = shape;
+}
+
 static simdetr_extractor_t *new_extractor(void) {
   simdetr_error_t error;
   simdetr_extractor_options_t options;

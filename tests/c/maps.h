@@ -35,15 +35,4 @@ static simdetr_image_geometry_t geometry_of(uint32_t image_id) {
   return geometry;
 }
 
-static void describe(DLTensor *tensor, float *values, int64_t *shape, int32_t ndim) {
-  memset(tensor, 0, sizeof *tensor);
-  tensor->data = values;
-  tensor->device.device_type = kDLCPU;
-  tensor->ndim = ndim;
-  tensor->dtype.code = 2; /* kDLFloat */
-  tensor->dtype.bits = 32;
-  tensor->dtype.lanes = 1;
-  tensor->shape = shape;
-}
-
 #endif
