@@ -208,7 +208,8 @@ mod tests {
             assert!(error.contains("1.5 at row 0, column 1, channel 1"), "{error}");
             let error = refused(tensor(&mut planar, &mut [6], None)).unwrap().to_string();
             assert!(error.contains("[6]"), "{error}");
-            let mut turned = tensor(&mut planar, &mut [3, 1, 2], Some(&mut [2, 2, -1]));
+            let (mut shape, mut strides) = ([3, 1, 2], [2, 2, -1]);
+            let mut turned = tensor(&mut planar, &mut shape, Some(&mut strides));
             assert!(matches!(refused(turned), Some(Error::Strides { .. })));
             turned.device.device_type = 2;
             assert!(matches!(refused(turned), Some(Error::Device { .. })));
