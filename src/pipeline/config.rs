@@ -76,8 +76,9 @@ impl RunConfig {
         self.cluster.validate()
     }
 
-    /// The options of the global clustering under the run's seed.
+    /// The options of the global clustering; its seed of 0, the default, is the run's.
     pub fn cluster_config(&self) -> ClusterConfig {
-        ClusterConfig { seed: self.seed, ..self.cluster.clone() }
+        let seed = if self.cluster.seed == 0 { self.seed } else { self.cluster.seed };
+        ClusterConfig { seed, ..self.cluster.clone() }
     }
 }
