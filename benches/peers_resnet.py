@@ -1,10 +1,10 @@
 """ResNet-50 forward beside torch: same weights, same images, in turns; prints time ratios and the error.
 
     cargo bench --no-run --bench resnet_forward
-    python benches/peers_resnet.py target/release/deps/resnet_forward-... [--rounds 10] [--compile]
+    python benches/peers_resnet.py target/release/deps/resnet_forward-... [--rounds 10]
 
-torch runs in inference mode with folded batch norms and channels_last; `--compile` adds
-torch.compile with frozen weights, and the faster of the two is the peer.
+torch runs in inference mode with folded batch norms and channels_last, eagerly and compiled with
+frozen weights; the faster of the two is the peer.
 """
 
 import argparse
@@ -24,17 +24,16 @@ import torchvision
 from torch.fx.experimental.optimization import fuse
 
 
-def networks(model, compile):
+def networks(model):
     """Every mode of torch that is tried, by name."""
     plain = copy.deepcopy(model)
     plain.fc = torch.nn.Identity()
     plain.avgpool = torch.nn.Identity()
     plain = fuse(plain).to(memory_format=torch.channels_last)
-    modes = {"torch eager": plain}
-    if compile:
-        torch._inductor.config.freezing = True
-        modes["torch compiled"] = torch.compile(copy.deepcopy(plain))
-    return modes
+    torch._inductor.config.freezing = True
+    # Its pool of compiler processes can hang a busy machine; one process takes seconds here.
+    torch._inductor.config.compile_threads = 1
+    return {"torch eager": plain, "torch compiled": torch.compile(copy.deepcopy(plain))}
 
 
 class Ours:
@@ -74,7 +73,6 @@ def main():
     parser.add_argument("--side", type=int, default=480)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
@@ -82,8 +80,9 @@ def main():
     images = torch.randn(options.images, 3, options.side, options.side)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         ours = Ours(options.binary, model, images, options.threads, pathlib.Path(folder))
-        modes = networks(model, options.compile)
+        modes = networks(model)
         batch = images.to(memory_format=torch.channels_last)
+        # The first call of each is its warm-up, and compiles.
         wanted = [network(batch) for network in modes.values()][0]
         ours.forward_ms()
         times = {name: [] for name in ["ours", *modes]}

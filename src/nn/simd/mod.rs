@@ -8,7 +8,6 @@
 pub mod gram;
 mod lanes;
 pub mod max_pool;
-
 pub mod panels;
 pub mod rows;
 pub mod score_int8;
