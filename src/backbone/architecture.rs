@@ -170,8 +170,8 @@ fn named(
 mod tests {
     use super::*;
 
-    /// torchvision 0.26, `resnet18/34/50`: parameters and buffers but for the counters, and their
-    /// numbers of elements, without `fc`.
+    /// The published sizes of ResNet-18, 34 and 50 without `fc`, running means and variances counted
+    /// too; `tests/resnet.rs` compares what the tables compute with torchvision.
     #[test]
     fn the_tables_have_torchvisions_sizes() {
         for (depth, tensors, elements) in
