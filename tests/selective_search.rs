@@ -14,6 +14,7 @@ use simdetr::evaluation::{BoxArrays, EvaluationInput, EvaluationOptions, ObjectT
 use simdetr::geometry::{BoundingBox, intersection_over_union};
 use simdetr::proposals::selective_search::{SelectiveSearchOptions, search};
 use simdetr::random::{Purpose, StreamKey};
+use support::install;
 use simdetr::workers::Workers;
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ fn boxes_of(scene: &Value) -> Vec<BoundingBox> {
 /// part of its own boxes. No more may be lost between OpenCV and this library, but for a tenth.
 #[test]
 fn opencvs_boxes_are_found_as_often_as_opencv_finds_them_again_under_noise() {
-    let folder = support::root().join("tests/golden/selective_search");
+    let folder = install::root().join("tests/golden/selective_search");
     let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let options = SelectiveSearchOptions { selective_search_boxes: 100_000, ..Default::default() };
@@ -57,10 +58,10 @@ fn opencvs_boxes_are_found_as_often_as_opencv_finds_them_again_under_noise() {
 #[test]
 fn the_first_boxes_recall_as_many_objects_as_opencvs() {
     let shared = std::env::var_os("SIMDETR_SHARED_DATA")
-        .map_or_else(|| support::root().join("../shared/data"), PathBuf::from);
+        .map_or_else(|| install::root().join("../shared/data"), PathBuf::from);
     let images = shared.join("coco128/images");
     if !images.is_dir() {
-        return support::skip(&format!("{} is not there", images.display()));
+        return install::skip(&format!("{} is not there", images.display()));
     }
     let truth = read_dataset(&shared.join("coco128/annotations.json")).unwrap();
     let options = SelectiveSearchOptions { selective_search_boxes: 100, ..Default::default() };

@@ -34,6 +34,7 @@ mod pooling;
 mod regions;
 mod row_product;
 mod small_eigen;
+mod triangular;
 
 pub use config::ProposalConfig;
 pub use extractor::{ExtractCounts, Extractor, ImageMaps, LevelMap};
