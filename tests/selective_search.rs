@@ -14,9 +14,9 @@ use simdetr::evaluation::{BoxArrays, EvaluationInput, EvaluationOptions, ObjectT
 use simdetr::geometry::{BoundingBox, intersection_over_union};
 use simdetr::proposals::selective_search::{SelectiveSearchOptions, search};
 use simdetr::random::{Purpose, StreamKey};
-use support::install;
 use simdetr::workers::Workers;
 use std::path::PathBuf;
+use support::install;
 
 fn key() -> StreamKey {
     StreamKey::new(1, Purpose::SelectiveSearch)
