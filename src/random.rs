@@ -27,6 +27,12 @@ pub enum Purpose {
     Demo = 6,
     /// Weights that are drawn and not loaded.
     Initialisation = 7,
+    /// What dropout leaves out.
+    Dropout = 8,
+    /// Order of the images of an epoch.
+    Order = 9,
+    /// Sizes, crops, colours and tiles of training images.
+    Augmentation = 10,
 }
 
 /// What a stream is keyed by. Two different keys give independent streams.

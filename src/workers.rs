@@ -27,6 +27,12 @@ enum Kind {
     Host { count: usize, parallel_for: HostParallelFor },
 }
 
+impl std::fmt::Debug for Workers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Workers({})", self.count())
+    }
+}
+
 /// Most threads a pool may have; a larger request is a mistake of the caller.
 pub const THREADS_MAX: usize = 1024;
 

@@ -10,6 +10,7 @@ pub mod convolution;
 #[allow(unsafe_code)]
 pub mod matrix_product;
 pub mod max_pool;
+pub mod operation;
 pub mod plan;
 pub mod scratch;
 #[allow(unsafe_code)]

@@ -1,0 +1,143 @@
+//! What an operation of a trainable network is: forward, backward, and what it keeps in between.
+//!
+//! A network is a list of operations over flat tensors (design.md §4). Parameters are inputs like
+//! any other, so that one rule serves weights, activations and frozen parts: whoever wants a
+//! gradient hands over the memory for it. Operations own no memory beside their shapes; the plan
+//! lays out inputs, output, what is saved and scratch in one arena, so a repeated step allocates
+//! nothing.
+
+use super::matrix_product::{Scalar, Update};
+use crate::workers::Workers;
+use num_traits::{Float, NumAssign};
+use std::fmt::Debug;
+use std::iter::Sum;
+
+/// Most inputs of one operation, parameters included.
+pub const INPUTS_MAX: usize = 8;
+
+/// Numbers that a network computes with: `f32`, and `f64` for finite differences.
+pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
+    /// The nearest number.
+    fn from_f64(value: f64) -> Self;
+    /// The same number in `f64`.
+    fn as_f64(self) -> f64;
+}
+
+impl Real for f32 {
+    fn from_f64(value: f64) -> f32 {
+        value as f32
+    }
+
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn from_f64(value: f64) -> f64 {
+        value
+    }
+
+    fn as_f64(self) -> f64 {
+        self
+    }
+}
+
+/// Which of an operation's tensors its backward reads; the plan reuses the memory of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackwardReads {
+    /// One flag for each input.
+    pub inputs: [bool; INPUTS_MAX],
+    pub output: bool,
+}
+
+impl BackwardReads {
+    /// Every input, and not the output.
+    pub const INPUTS: BackwardReads = BackwardReads { inputs: [true; INPUTS_MAX], output: false };
+    /// The output alone.
+    pub const OUTPUT: BackwardReads = BackwardReads { inputs: [false; INPUTS_MAX], output: true };
+    /// Neither.
+    pub const NOTHING: BackwardReads = BackwardReads { inputs: [false; INPUTS_MAX], output: false };
+}
+
+/// Which training step runs: what random operations (dropout) key their numbers by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepKey {
+    pub seed: u64,
+    pub stage: u16,
+    /// Optimiser step, counted from 0.
+    pub step: u32,
+    /// Part of the step, where gradients are accumulated over several.
+    pub part: u16,
+    /// False at prediction: dropout passes its input on.
+    pub training: bool,
+}
+
+/// The tensors of a forward.
+#[derive(Debug)]
+pub struct Forward<'a, T> {
+    pub inputs: &'a [&'a [T]],
+    /// Written whole; what it held before is not read.
+    pub output: &'a mut [T],
+    /// Kept until this operation's backward.
+    pub saved: &'a mut [T],
+    /// Free during the call; arbitrary values on entry.
+    pub scratch: &'a mut [T],
+    pub step: &'a StepKey,
+    pub workers: &'a Workers,
+}
+
+/// A gradient to write or to add to.
+#[derive(Debug)]
+pub struct GradientMut<'a, T> {
+    pub values: &'a mut [T],
+    /// `Overwrite` for the first of a tensor's consumers, `Add` for the others.
+    pub update: Update,
+}
+
+/// The tensors of a backward. An input (or the output) that [`Operation::backward_reads`] did not
+/// ask for is an empty slice.
+#[derive(Debug)]
+pub struct Backward<'a, 'b, T> {
+    pub inputs: &'a [&'a [T]],
+    pub output: &'a [T],
+    pub output_gradient: &'a [T],
+    pub saved: &'a [T],
+    /// Free during the call; arbitrary values on entry.
+    pub scratch: &'a mut [T],
+    /// One for each input; `None` where nobody wants it (data, frozen parameters).
+    pub input_gradients: &'a mut [Option<GradientMut<'b, T>>],
+    pub step: &'a StepKey,
+    pub workers: &'a Workers,
+}
+
+/// One differentiable operation with fixed shapes.
+///
+/// Results do not depend on the number of workers. Neither call allocates once its thread has run
+/// it before.
+pub trait Operation<T: Real>: Debug + Send + Sync {
+    /// Lengths of the inputs, parameters included, in the order of [`Forward::inputs`].
+    fn input_lengths(&self) -> Vec<usize>;
+
+    /// Length of the output.
+    fn output_length(&self) -> usize;
+
+    /// Numbers kept from forward to backward.
+    fn saved_length(&self) -> usize {
+        0
+    }
+
+    /// Numbers of scratch memory that either call needs on `workers_count` workers.
+    fn scratch_length(&self, _workers_count: usize) -> usize {
+        0
+    }
+
+    /// What the backward reads.
+    fn backward_reads(&self) -> BackwardReads;
+
+    /// Computes the output.
+    fn forward(&self, run: Forward<'_, T>);
+
+    /// Writes, or adds to, the gradients of the inputs.
+    fn backward(&self, run: Backward<'_, '_, T>);
+}
