@@ -6,6 +6,8 @@
 use super::Image;
 use crate::{Error, Result};
 use fast_image_resize as fir;
+use fir::images::{TypedImage, TypedImageRef};
+use fir::pixels::U8x3;
 use serde::{Deserialize, Serialize};
 
 /// How large an image is when an encoder sees it.
@@ -83,15 +85,18 @@ pub fn resize(image: &Image, width: u32, height: u32) -> Result<Image> {
     let shape = |error: &dyn std::fmt::Display| {
         Error::shape("image", format!("{}x{}x3 bytes", image.height, image.width), error)
     };
-    let source =
-        fir::images::ImageRef::new(image.width, image.height, &image.pixels, fir::PixelType::U8x3)
+    // The typed form: naming the pixel at run time would link every other pixel type too, 3 MB.
+    let source: TypedImageRef<'_, U8x3> =
+        TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
             .map_err(|error| shape(&error))?;
-    let mut target = fir::images::Image::new(width, height, fir::PixelType::U8x3);
+    let mut pixels = vec![0; width as usize * height as usize * 3];
+    let mut target: TypedImage<'_, U8x3> =
+        TypedImage::from_buffer(width, height, &mut pixels).map_err(|error| shape(&error))?;
     let filter = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
     fir::Resizer::new()
-        .resize(&source, &mut target, &fir::ResizeOptions::new().resize_alg(filter))
+        .resize_typed(&source, &mut target, &fir::ResizeOptions::new().resize_alg(filter))
         .map_err(|error| shape(&error))?;
-    Ok(Image { width, height, pixels: target.into_vec() })
+    Ok(Image { width, height, pixels })
 }
 
 #[cfg(test)]
