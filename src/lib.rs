@@ -36,6 +36,7 @@ pub mod clustering;
 pub mod config;
 pub mod control;
 pub mod data;
+pub mod detector;
 pub mod encoder;
 pub mod error;
 pub mod evaluation;

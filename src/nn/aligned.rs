@@ -1,36 +1,41 @@
-//! Memory for floats that starts on a cache line, for arenas and packed weights.
+//! Memory for numbers that starts on a cache line, for arenas and packed weights.
+
+use super::matrix_product::Scalar;
 
 /// Floats in a cache line.
 pub const LINE: usize = 16;
 
-/// Zeroed floats whose first element starts a cache line of 64 bytes.
+/// Zeroed numbers whose first element starts a cache line of 64 bytes.
 #[derive(Debug)]
-pub struct AlignedFloats {
-    memory: Vec<f32>,
+pub struct Aligned<T> {
+    memory: Vec<T>,
     start: usize,
     length: usize,
 }
 
-impl AlignedFloats {
+/// Aligned `f32`.
+pub type AlignedFloats = Aligned<f32>;
+
+impl<T: Scalar> Aligned<T> {
     /// `length` zeros.
-    pub fn zeros(length: usize) -> AlignedFloats {
-        let memory = vec![0.0f32; length + LINE];
+    pub fn zeros(length: usize) -> Aligned<T> {
+        let memory = vec![T::ZERO; length + LINE];
         // An address that cannot be aligned (only under an interpreter) costs speed alone.
         let start = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        AlignedFloats { memory, start, length }
+        Aligned { memory, start, length }
     }
 
-    pub fn as_slice(&self) -> &[f32] {
+    pub fn as_slice(&self) -> &[T] {
         &self.memory[self.start..self.start + self.length]
     }
 
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.memory[self.start..self.start + self.length]
     }
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.capacity() * size_of::<f32>()
+        self.memory.capacity() * size_of::<T>()
     }
 }
 

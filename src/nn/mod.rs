@@ -10,7 +10,10 @@ pub mod convolution;
 #[allow(unsafe_code)]
 pub mod matrix_product;
 pub mod max_pool;
+pub mod network;
 pub mod operation;
+pub mod parameters;
+pub mod placement;
 pub mod plan;
 pub mod scratch;
 #[allow(unsafe_code)]

@@ -5,9 +5,10 @@
 //! same arena (design.md §4).
 
 use super::activation::{Activation, ActivationMut, Layout};
-use super::aligned::{AlignedFloats, LINE};
+use super::aligned::AlignedFloats;
 use super::convolution::{Convolution, Finish};
 use super::max_pool::MaxPool;
+use super::placement::place;
 use super::scratch::Scratch;
 use super::simd::Level;
 use crate::workers::Workers;
@@ -125,33 +126,6 @@ impl<'a> PlanBuilder<'a> {
     }
 }
 
-/// Puts each buffer at the lowest place that no buffer alive at the same time holds, the largest
-/// buffer first.
-fn place(lengths: &[usize], lives: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|&buffer| std::cmp::Reverse(lengths[buffer]));
-    let mut places: Vec<Range<usize>> = vec![0..0; lengths.len()];
-    let mut placed: Vec<usize> = Vec::new();
-    for buffer in order {
-        let meets = |other: &&usize| {
-            lives[**other].start < lives[buffer].end && lives[buffer].start < lives[**other].end
-        };
-        let mut taken: Vec<Range<usize>> =
-            placed.iter().filter(meets).map(|&other| places[other].clone()).collect();
-        taken.sort_by_key(|range| range.start);
-        let mut start = 0;
-        for range in taken {
-            if range.start >= start + lengths[buffer] {
-                break;
-            }
-            start = start.max(range.end.next_multiple_of(LINE));
-        }
-        places[buffer] = start..start + lengths[buffer];
-        placed.push(buffer);
-    }
-    places
-}
-
 /// A network laid out for one input size, with its memory.
 #[derive(Debug)]
 pub struct Plan {
@@ -233,27 +207,4 @@ fn borrow<'a>(
         false => &above[range.start - output.end..range.end - output.end],
     };
     ([read(places[step.input.0].clone()), read(residual)], middle)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buffers_alive_together_never_overlap_and_memory_is_reused() {
-        let lengths = [100, 64, 64, 300, 16, 80];
-        let lives = [0..1, 0..3, 1..2, 2..4, 3..5, 4..usize::MAX];
-        let places = place(&lengths, &lives);
-        for (one, first) in places.iter().enumerate() {
-            assert_eq!(first.len(), lengths[one]);
-            for (other, second) in places.iter().enumerate().skip(one + 1) {
-                let together =
-                    lives[one].start < lives[other].end && lives[other].start < lives[one].end;
-                let apart = first.end <= second.start || second.end <= first.start;
-                assert!(!together || apart, "{one} {other}");
-            }
-        }
-        let end = places.iter().map(|place| place.end).max().unwrap();
-        assert!(end < lengths.iter().sum());
-    }
 }

@@ -1,0 +1,8 @@
+//! Deformable DETR (Zhu, Su, Lu, Li, Wang, Dai, ICLR 2021) with a ResNet backbone.
+//!
+//! Facts of the official code that the paper leaves open are in the reference (algorithm.md §2.1):
+//! initial values, names, the extra level, how reference points meet padding.
+
+pub mod config;
+pub mod initialise;
+pub mod names;

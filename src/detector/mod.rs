@@ -1,0 +1,3 @@
+//! Detectors: from images to class logits and boxes, with public parameter names.
+
+pub mod deformable_detr;

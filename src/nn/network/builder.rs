@@ -1,0 +1,134 @@
+//! Collects the operations of a network and decides who gets a gradient.
+
+use super::lives::{Lives, lay_out};
+use super::{Network, Node, Source, TensorId, TensorInfo};
+use crate::nn::matrix_product::Update;
+use crate::nn::operation::{INPUTS_MAX, Operation, Real};
+use std::ops::Range;
+
+/// What a network is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Forward and backward.
+    Training,
+    /// Forward alone: buffers are free as soon as nothing ahead reads them.
+    Prediction,
+}
+
+/// Collects the operations of a network.
+#[derive(Debug)]
+pub struct NetworkBuilder<T> {
+    tensors: Vec<TensorInfo>,
+    nodes: Vec<Node<T>>,
+    workers_count: usize,
+}
+
+impl<T: Real> NetworkBuilder<T> {
+    /// An empty network, to be run on up to `workers_count` workers.
+    pub fn new(workers_count: usize) -> NetworkBuilder<T> {
+        NetworkBuilder { tensors: Vec::new(), nodes: Vec::new(), workers_count }
+    }
+
+    /// A tensor that the caller fills before each forward.
+    pub fn data(&mut self, length: usize) -> TensorId {
+        self.add_tensor(length, Source::Data)
+    }
+
+    /// A parameter: `range` of the flat parameters. `trained` ones get a gradient.
+    pub fn parameter(&mut self, range: Range<usize>, trained: bool) -> TensorId {
+        self.add_tensor(range.len(), Source::Parameter { range, trained })
+    }
+
+    fn add_tensor(&mut self, length: usize, source: Source) -> TensorId {
+        self.tensors.push(TensorInfo { length, source });
+        TensorId { index: self.tensors.len() - 1, detached: false }
+    }
+
+    /// Length of a tensor.
+    pub fn length(&self, tensor: TensorId) -> usize {
+        self.tensors[tensor.index].length
+    }
+
+    /// Adds an operation; answers its output.
+    ///
+    /// # Panics
+    /// When the inputs' lengths are not those that the operation states, or a tensor that wants
+    /// a gradient is given twice.
+    pub fn add(&mut self, operation: impl Operation<T> + 'static, inputs: &[TensorId]) -> TensorId {
+        let lengths: Vec<usize> = inputs.iter().map(|&input| self.length(input)).collect();
+        assert_eq!(lengths, operation.input_lengths(), "inputs of {operation:?}");
+        assert!(inputs.len() <= INPUTS_MAX, "{operation:?} has {} inputs", inputs.len());
+        for (place, input) in inputs.iter().enumerate() {
+            let twice = |other: &TensorId| other.index == input.index && !other.detached;
+            assert!(input.detached || !inputs[..place].iter().any(twice), "{operation:?}");
+        }
+        let output = self.add_tensor(operation.output_length(), Source::Operation);
+        let (operation, inputs) = (Box::new(operation), inputs.to_vec());
+        self.nodes.push(Node { operation, inputs, output: output.index });
+        output
+    }
+
+    /// Lays the network out. `outputs` keep their values until the backward, or the next forward.
+    pub fn finish(self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+        let wants = match purpose {
+            Purpose::Training => self.wants_gradient(),
+            Purpose::Prediction => vec![false; self.tensors.len()],
+        };
+        let (updates, reached) = self.updates(outputs, &wants);
+        let lives = Lives::new(&self.tensors, &self.nodes, outputs, &updates, purpose);
+        let places = lay_out(&self.tensors, &self.nodes, &lives, self.workers_count);
+        let unreached = self.tensors.iter().zip(reached).filter_map(|(tensor, reached)| {
+            match (&tensor.source, reached, purpose) {
+                (Source::Parameter { range, trained: true }, false, Purpose::Training) => {
+                    Some(range.clone())
+                }
+                _ => None,
+            }
+        });
+        Network {
+            unreached: unreached.collect(),
+            outputs: outputs.to_vec(),
+            places,
+            updates,
+            tensors: self.tensors,
+            nodes: self.nodes,
+        }
+    }
+
+    /// Which tensors depend on a trained parameter.
+    fn wants_gradient(&self) -> Vec<bool> {
+        let trained =
+            |tensor: &TensorInfo| matches!(tensor.source, Source::Parameter { trained: true, .. });
+        let mut wants: Vec<bool> = self.tensors.iter().map(trained).collect();
+        for node in &self.nodes {
+            wants[node.output] =
+                node.inputs.iter().any(|input| !input.detached && wants[input.index]);
+        }
+        wants
+    }
+
+    /// For each node and input, what its gradient does with what is there, and which tensors a
+    /// gradient reaches.
+    fn updates(
+        &self,
+        outputs: &[TensorId],
+        wants: &[bool],
+    ) -> (Vec<Vec<Option<Update>>>, Vec<bool>) {
+        let mut reached = vec![false; self.tensors.len()];
+        outputs.iter().for_each(|output| reached[output.index] = wants[output.index]);
+        let mut updates: Vec<Vec<Option<Update>>> =
+            self.nodes.iter().map(|node| vec![None; node.inputs.len()]).collect();
+        for (node, updates) in self.nodes.iter().zip(&mut updates).rev() {
+            if !reached[node.output] {
+                continue;
+            }
+            for (input, update) in node.inputs.iter().zip(updates) {
+                if wants[input.index] && !input.detached {
+                    let first = !std::mem::replace(&mut reached[input.index], true);
+                    *update = Some(if first { Update::Overwrite } else { Update::Add });
+                }
+            }
+        }
+        (updates, reached)
+    }
+}

@@ -1,0 +1,131 @@
+//! When each buffer of a network holds values that are still wanted, and where it lies for that.
+//!
+//! Time runs 0..n over the forward, n while the caller turns outputs into gradients, and
+//! n+1..=2n back. What a backward does not read is free after the last forward that does.
+
+use super::builder::Purpose;
+use super::{Node, Places, Source, TensorId, TensorInfo};
+use crate::nn::matrix_product::Update;
+use crate::nn::operation::Real;
+use crate::nn::placement::place;
+use std::ops::Range;
+
+/// First and last moment of every buffer; an empty range for one that is not needed.
+#[derive(Debug)]
+pub(super) struct Lives {
+    values: Vec<Range<usize>>,
+    gradients: Vec<Range<usize>>,
+    saved: Vec<Range<usize>>,
+    /// Whether each node runs backward.
+    backward: Vec<bool>,
+}
+
+impl Lives {
+    pub(super) fn new<T: Real>(
+        tensors: &[TensorInfo],
+        nodes: &[Node<T>],
+        outputs: &[TensorId],
+        updates: &[Vec<Option<Update>>],
+        purpose: Purpose,
+    ) -> Lives {
+        let count = nodes.len();
+        let moment = |node: usize| 2 * count - node;
+        let backward: Vec<bool> =
+            updates.iter().map(|list| list.iter().any(Option::is_some)).collect();
+        let mut values: Vec<Range<usize>> = vec![0..0; tensors.len()];
+        let mut gradients: Vec<Range<usize>> = vec![0..0; tensors.len()];
+        let mut saved = vec![0..0; count];
+        for (tensor, life) in tensors.iter().zip(&mut values) {
+            if tensor.source == Source::Data {
+                *life = 0..1;
+            }
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            let reads = node.operation.backward_reads();
+            values[node.output] = number..number + 1;
+            for (input, read) in node.inputs.iter().zip(reads.inputs) {
+                let last = if backward[number] && read { moment(number) } else { number };
+                extend(&mut values[input.index], last);
+            }
+            saved[number] = number..number + 1;
+            if backward[number] {
+                extend(&mut saved[number], moment(number));
+                if reads.output {
+                    extend(&mut values[node.output], moment(number));
+                }
+            }
+        }
+        for output in outputs {
+            extend(&mut values[output.index], count);
+            if purpose == Purpose::Prediction {
+                values[output.index].end = usize::MAX;
+            }
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            if !backward[number] {
+                continue;
+            }
+            let life = &mut gradients[node.output];
+            let output = outputs.iter().any(|output| output.index == node.output);
+            // Where a consumer is the first to write, its loop below has set the start.
+            let start = if output { count } else { usize::MAX };
+            *life = start..moment(number) + 1;
+        }
+        for (number, (node, updates)) in nodes.iter().zip(updates).enumerate() {
+            for (input, _) in node.inputs.iter().zip(updates).filter(|(_, update)| update.is_some())
+            {
+                let life = &mut gradients[input.index];
+                life.start = life.start.min(moment(number));
+            }
+        }
+        for (tensor, (values, gradients)) in
+            tensors.iter().zip(values.iter_mut().zip(&mut gradients))
+        {
+            if matches!(tensor.source, Source::Parameter { .. }) {
+                (*values, *gradients) = (0..0, 0..0);
+            }
+        }
+        Lives { values, gradients, saved, backward }
+    }
+}
+
+fn extend(life: &mut Range<usize>, moment: usize) {
+    life.end = life.end.max(moment + 1);
+}
+
+/// Places every buffer.
+pub(super) fn lay_out<T: Real>(
+    tensors: &[TensorInfo],
+    nodes: &[Node<T>],
+    lives: &Lives,
+    workers_count: usize,
+) -> Places {
+    let (mut lengths, mut times) = (Vec::new(), Vec::new());
+    let mut push = |length: usize, life: Range<usize>| {
+        lengths.push(if life.is_empty() { 0 } else { length });
+        times.push(life);
+    };
+    for (tensor, life) in tensors.iter().zip(&lives.values) {
+        push(tensor.length, life.clone());
+    }
+    for (tensor, life) in tensors.iter().zip(&lives.gradients) {
+        push(tensor.length, life.clone());
+    }
+    for (node, life) in nodes.iter().zip(&lives.saved) {
+        push(node.operation.saved_length(), life.clone());
+    }
+    let last = 2 * nodes.len();
+    for (number, node) in nodes.iter().enumerate() {
+        let length = node.operation.scratch_length(workers_count);
+        push(length, number..number + 1);
+        let back = if lives.backward[number] { length } else { 0 };
+        push(back, last - number..last - number + 1);
+    }
+    let mut places = place(&lengths, &times).into_iter();
+    let mut take = |count: usize| places.by_ref().take(count).collect::<Vec<_>>();
+    let (values, gradients) = (take(tensors.len()), take(tensors.len()));
+    let (saved, scratch) = (take(nodes.len()), take(2 * nodes.len()));
+    let all = values.iter().chain(&gradients).chain(&saved).chain(&scratch);
+    let length = all.map(|place| place.end).max().unwrap_or(0);
+    Places { values, gradients, saved, scratch, length }
+}

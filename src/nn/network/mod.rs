@@ -1,0 +1,91 @@
+//! A trainable network: operations in order, every buffer's place in one arena, forward and back.
+//!
+//! The network is built once for each bucket of input sizes and never changes (design.md §4);
+//! values live in a [`Memory`], which networks of several sizes share, and parameters in flat
+//! arrays outside, so that an optimiser is one pass. A repeated step allocates nothing.
+
+mod builder;
+mod carve;
+mod lives;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use builder::{NetworkBuilder, Purpose};
+pub use run::Memory;
+
+use super::operation::Operation;
+use std::ops::Range;
+
+/// Names a tensor of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TensorId {
+    index: usize,
+    detached: bool,
+}
+
+impl TensorId {
+    /// The same tensor, through which no gradient flows back.
+    pub fn detached(self) -> TensorId {
+        TensorId { detached: true, ..self }
+    }
+}
+
+/// Where a tensor's values come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// The caller writes them before each forward.
+    Data,
+    /// A range of the flat parameters.
+    Parameter { range: Range<usize>, trained: bool },
+    /// An operation writes them.
+    Operation,
+}
+
+#[derive(Debug)]
+struct TensorInfo {
+    length: usize,
+    source: Source,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    operation: Box<dyn Operation<T>>,
+    inputs: Vec<TensorId>,
+    output: usize,
+}
+
+/// A network laid out for one input size.
+#[derive(Debug)]
+pub struct Network<T> {
+    tensors: Vec<TensorInfo>,
+    nodes: Vec<Node<T>>,
+    outputs: Vec<TensorId>,
+    places: Places,
+    /// For each node and input: what its gradient does with what is there. `None`: not wanted.
+    updates: Vec<Vec<Option<crate::nn::matrix_product::Update>>>,
+    /// Trained parameters that no gradient reaches.
+    unreached: Vec<Range<usize>>,
+}
+
+/// Ranges of the arena; empty where there is nothing to keep.
+#[derive(Debug, Default)]
+struct Places {
+    values: Vec<Range<usize>>,
+    gradients: Vec<Range<usize>>,
+    saved: Vec<Range<usize>>,
+    scratch: Vec<Range<usize>>,
+    length: usize,
+}
+
+impl<T> Network<T> {
+    /// Numbers of arena memory that one step needs.
+    pub fn memory_length(&self) -> usize {
+        self.places.length
+    }
+
+    /// Length of a tensor.
+    pub fn length(&self, tensor: TensorId) -> usize {
+        self.tensors[tensor.index].length
+    }
+}

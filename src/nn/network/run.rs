@@ -1,0 +1,197 @@
+//! Forward and backward over the arena.
+
+use super::carve::{Request, carve};
+use super::{Network, Source, TensorId};
+use crate::nn::aligned::Aligned;
+use crate::nn::matrix_product::Update;
+use crate::nn::operation::{Backward, Forward, GradientMut, INPUTS_MAX, Real, StepKey};
+use crate::workers::Workers;
+
+/// The arena of one step at a time; networks of several sizes share it.
+#[derive(Debug)]
+pub struct Memory<T> {
+    arena: Aligned<T>,
+}
+
+impl<T: Real> Default for Memory<T> {
+    fn default() -> Memory<T> {
+        Memory { arena: Aligned::zeros(0) }
+    }
+}
+
+impl<T: Real> Memory<T> {
+    /// Makes room for `network`; what was in it is lost if it has to grow.
+    pub fn fit(&mut self, network: &Network<T>) {
+        if self.arena.as_slice().len() < network.memory_length() {
+            // Freed first, so that the old and the new arena are never held together.
+            self.arena = Aligned::zeros(0);
+            self.arena = Aligned::zeros(network.memory_length());
+        }
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.arena.memory_bytes()
+    }
+}
+
+impl<T: Real> Network<T> {
+    /// A data tensor, to be filled before each forward.
+    pub fn data_mut<'a>(&self, memory: &'a mut Memory<T>, tensor: TensorId) -> &'a mut [T] {
+        memory.fit(self);
+        &mut memory.arena.as_mut_slice()[self.places.values[tensor.index].clone()]
+    }
+
+    /// An output of the last forward, by its place in the list of outputs.
+    pub fn output<'a>(&self, memory: &'a Memory<T>, output: usize) -> &'a [T] {
+        &memory.arena.as_slice()[self.places.values[self.outputs[output].index].clone()]
+    }
+
+    /// An output's values and its gradient, which the caller writes between forward and backward.
+    /// The gradient is empty where no trained parameter lies behind the output.
+    pub fn output_and_gradient<'a>(
+        &self,
+        memory: &'a mut Memory<T>,
+        output: usize,
+    ) -> (&'a [T], &'a mut [T]) {
+        let tensor = self.outputs[output].index;
+        let requests = [
+            Request::read(&self.places.values[tensor]),
+            Request::write(&self.places.gradients[tensor]),
+        ];
+        let mut parts = carve(memory.arena.as_mut_slice(), &requests);
+        (parts[0].read(), parts[1].write())
+    }
+
+    /// Runs every operation on the data in `memory` and the flat `parameters`.
+    pub fn forward(
+        &self,
+        memory: &mut Memory<T>,
+        parameters: &[T],
+        step: &StepKey,
+        workers: &Workers,
+    ) {
+        memory.fit(self);
+        for (number, node) in self.nodes.iter().enumerate() {
+            let count = node.inputs.len();
+            let mut requests = [Request::read(&(0..0)); INPUTS_MAX + 3];
+            for (request, input) in requests.iter_mut().zip(&node.inputs) {
+                *request = Request::read(&self.places.values[input.index]);
+            }
+            requests[count] = Request::write(&self.places.values[node.output]);
+            requests[count + 1] = Request::write(&self.places.saved[number]);
+            requests[count + 2] = Request::write(&self.places.scratch[2 * number]);
+            let mut parts = carve(memory.arena.as_mut_slice(), &requests[..count + 3]);
+            let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
+            for (place, input) in node.inputs.iter().enumerate() {
+                inputs[place] = match &self.tensors[input.index].source {
+                    Source::Parameter { range, .. } => &parameters[range.clone()],
+                    _ => parts[place].read(),
+                };
+            }
+            node.operation.forward(Forward {
+                inputs: &inputs[..count],
+                output: parts[count].write(),
+                saved: parts[count + 1].write(),
+                scratch: parts[count + 2].write(),
+                step,
+                workers,
+            });
+        }
+    }
+
+    /// Runs back from the outputs' gradients. Each trained parameter's gradient is written to its
+    /// range of `gradients`, or added to it under `Add` (several parts of one step).
+    pub fn backward(
+        &self,
+        memory: &mut Memory<T>,
+        parameters: &[T],
+        gradients: &mut [T],
+        update: Update,
+        step: &StepKey,
+        workers: &Workers,
+    ) {
+        if update == Update::Overwrite {
+            self.unreached.iter().for_each(|range| gradients[range.clone()].fill(T::ZERO));
+        }
+        for number in (0..self.nodes.len()).rev() {
+            if self.updates[number].iter().any(Option::is_some) {
+                self.backward_of(number, memory, parameters, gradients, update, step, workers);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one node of `backward`, with its arguments")]
+    fn backward_of(
+        &self,
+        number: usize,
+        memory: &mut Memory<T>,
+        parameters: &[T],
+        gradients: &mut [T],
+        update: Update,
+        step: &StepKey,
+        workers: &Workers,
+    ) {
+        let node = &self.nodes[number];
+        let (count, places) = (node.inputs.len(), &self.places);
+        let (reads, updates) = (node.operation.backward_reads(), &self.updates[number]);
+        let nothing = Request::read(&(0..0));
+        let mut requests = [nothing; 2 * INPUTS_MAX + 4];
+        let mut parameter_requests = [Request::write(&(0..0)); INPUTS_MAX];
+        for (place, input) in node.inputs.iter().enumerate() {
+            if reads.inputs[place] {
+                requests[place] = Request::read(&places.values[input.index]);
+            }
+            requests[count + place] = match updates[place] {
+                Some(_) => Request::write(&places.gradients[input.index]),
+                None => Request::write(&(0..0)),
+            };
+            if let (Some(_), Source::Parameter { range, .. }) =
+                (updates[place], &self.tensors[input.index].source)
+            {
+                parameter_requests[place] = Request::write(range);
+            }
+        }
+        if reads.output {
+            requests[2 * count] = Request::read(&places.values[node.output]);
+        }
+        requests[2 * count + 1] = Request::read(&places.gradients[node.output]);
+        requests[2 * count + 2] = Request::read(&places.saved[number]);
+        requests[2 * count + 3] = Request::write(&places.scratch[2 * number + 1]);
+        let mut parts = carve(memory.arena.as_mut_slice(), &requests[..2 * count + 4]);
+        let mut parameter_parts = carve(gradients, &parameter_requests[..count]);
+        let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
+        let mut input_gradients: [Option<GradientMut<'_, T>>; INPUTS_MAX] = Default::default();
+        for (place, input) in node.inputs.iter().enumerate() {
+            let range = match &self.tensors[input.index].source {
+                Source::Parameter { range, .. } => Some(range),
+                _ => None,
+            };
+            if reads.inputs[place] {
+                inputs[place] = match range {
+                    Some(range) => &parameters[range.clone()],
+                    None => parts[place].read(),
+                };
+            }
+            if let Some(first) = updates[place] {
+                input_gradients[place] = Some(match range {
+                    Some(_) => GradientMut {
+                        values: parameter_parts[place].write(),
+                        update: if update == Update::Add { Update::Add } else { first },
+                    },
+                    None => GradientMut { values: parts[count + place].write(), update: first },
+                });
+            }
+        }
+        node.operation.backward(Backward {
+            inputs: &inputs[..count],
+            output: parts[2 * count].read(),
+            output_gradient: parts[2 * count + 1].read(),
+            saved: parts[2 * count + 2].read(),
+            scratch: parts[2 * count + 3].write(),
+            input_gradients: &mut input_gradients[..count],
+            step,
+            workers,
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! The plan against hand-made sums: gradients through shared tensors, detached edges, frozen
+//! parameters and several parts of a step.
+
+use super::*;
+use crate::nn::matrix_product::Update;
+use crate::nn::operation::{
+    Backward, BackwardReads, Forward, GradientMut, Operation, Real, StepKey,
+};
+use crate::workers::Workers;
+
+/// z = a * b, element by element.
+#[derive(Debug)]
+struct Multiply(usize);
+
+impl<T: Real> Operation<T> for Multiply {
+    fn input_lengths(&self) -> Vec<usize> {
+        vec![self.0; 2]
+    }
+
+    fn output_length(&self) -> usize {
+        self.0
+    }
+
+    fn saved_length(&self) -> usize {
+        1
+    }
+
+    fn scratch_length(&self, workers_count: usize) -> usize {
+        workers_count
+    }
+
+    fn backward_reads(&self) -> BackwardReads {
+        BackwardReads::INPUTS
+    }
+
+    fn forward(&self, run: Forward<'_, T>) {
+        run.scratch.fill(T::from_f64(f64::NAN));
+        run.saved[0] = T::from_f64(7.0);
+        for (place, z) in run.output.iter_mut().enumerate() {
+            *z = run.inputs[0][place] * run.inputs[1][place];
+        }
+    }
+
+    fn backward(&self, run: Backward<'_, '_, T>) {
+        run.scratch.fill(T::from_f64(f64::NAN));
+        assert_eq!(run.saved[0].as_f64(), 7.0);
+        for (which, gradient) in run.input_gradients.iter_mut().enumerate() {
+            let Some(GradientMut { values, update }) = gradient else { continue };
+            for (place, value) in values.iter_mut().enumerate() {
+                let mine = run.output_gradient[place] * run.inputs[1 - which][place];
+                *value = if *update == Update::Add { *value + mine } else { mine };
+            }
+        }
+    }
+}
+
+const STEP: StepKey = StepKey { seed: 0, stage: 1, step: 0, part: 0, training: true };
+
+#[test]
+fn gradients_add_up_over_consumers_and_parts() {
+    // y = x a; u = y b; v = y u: the outputs are v and y, so y has three readers.
+    let mut builder = NetworkBuilder::<f64>::new(2);
+    let x = builder.data(2);
+    let (a, b) = (builder.parameter(0..2, true), builder.parameter(2..4, true));
+    let frozen = builder.parameter(4..6, false);
+    let y = builder.add(Multiply(2), &[x, a]);
+    let scaled = builder.add(Multiply(2), &[y, frozen]);
+    let u = builder.add(Multiply(2), &[scaled, b]);
+    let v = builder.add(Multiply(2), &[y, u]);
+    let network = builder.finish(&[v, y], Purpose::Training);
+    let parameters = [2.0, 3.0, 5.0, 7.0, 1.5, 2.5];
+    let mut memory = Memory::default();
+    let mut gradients = [f64::NAN; 6];
+    let workers = Workers::caller();
+    for (part, update) in [Update::Overwrite, Update::Add].into_iter().enumerate() {
+        network.data_mut(&mut memory, x).copy_from_slice(&[1.0, 2.0]);
+        network.forward(&mut memory, &parameters, &STEP, &workers);
+        // v = x² a² f b and y = x a.
+        assert_eq!(network.output(&memory, 0), [4.0 * 1.5 * 5.0, 36.0 * 2.5 * 7.0]);
+        let (values, gradient) = network.output_and_gradient(&mut memory, 1);
+        assert_eq!(values, [2.0, 6.0]);
+        gradient.fill(10.0);
+        network.output_and_gradient(&mut memory, 0).1.fill(1.0);
+        network.backward(&mut memory, &parameters, &mut gradients, update, &STEP, &workers);
+        let times = (part + 1) as f64;
+        // dv/da + 10 dy/da = 2 x² a f b + 10 x; dv/db = x² a² f. The frozen range is not touched.
+        let a_gradient = [2.0 * 2.0 * 1.5 * 5.0 + 10.0, 2.0 * 4.0 * 3.0 * 2.5 * 7.0 + 20.0];
+        let b_gradient = [4.0 * 1.5, 36.0 * 2.5];
+        for place in 0..2 {
+            assert_eq!(gradients[place], times * a_gradient[place]);
+            assert_eq!(gradients[2 + place], times * b_gradient[place]);
+            assert!(gradients[4 + place].is_nan());
+        }
+    }
+}
+
+#[test]
+fn nothing_flows_through_a_detached_edge() {
+    let mut builder = NetworkBuilder::<f64>::new(1);
+    let x = builder.data(1);
+    let (a, b) = (builder.parameter(0..1, true), builder.parameter(1..2, true));
+    let unused = builder.parameter(2..3, true);
+    let y = builder.add(Multiply(1), &[x, a]);
+    let z = builder.add(Multiply(1), &[y.detached(), b]);
+    let _ = builder.add(Multiply(1), &[y, unused]);
+    let network = builder.finish(&[z], Purpose::Training);
+    let (mut memory, mut gradients) = (Memory::default(), [9.0; 3]);
+    network.data_mut(&mut memory, x)[0] = 3.0;
+    let parameters = [2.0, 5.0, 1.0];
+    network.forward(&mut memory, &parameters, &STEP, &Workers::caller());
+    network.output_and_gradient(&mut memory, 0).1[0] = 1.0;
+    let workers = Workers::caller();
+    network.backward(&mut memory, &parameters, &mut gradients, Update::Overwrite, &STEP, &workers);
+    assert_eq!(gradients, [0.0, 6.0, 0.0]);
+}
+
+#[test]
+fn prediction_needs_less_memory_than_training() {
+    let chain = |purpose| {
+        let mut builder = NetworkBuilder::<f32>::new(1);
+        let mut map = builder.data(1000);
+        for _ in 0..10 {
+            let weights = builder.parameter(0..1000, true);
+            map = builder.add(Multiply(1000), &[map, weights]);
+        }
+        builder.finish(&[map], purpose).memory_length()
+    };
+    assert!(chain(Purpose::Prediction) < 2200);
+    assert!(chain(Purpose::Training) >= 11_000);
+}
