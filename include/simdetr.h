@@ -213,6 +213,16 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_FIELD_NORMS 7
 
 /**
+ * Local clustering of feature maps; the default.
+ */
+#define SIMDETR_METHOD_SPECTRAL 1
+
+/**
+ * Selective Search on the image itself.
+ */
+#define SIMDETR_METHOD_SELECTIVE_SEARCH 2
+
+/**
  * Spectral clustering of the cells of a map; the default.
  */
 #define SIMDETR_LOCAL_METHOD_SPECTRAL 1
@@ -810,6 +820,60 @@ typedef struct simdetr_proposals_view_t {
 } simdetr_proposals_view_t;
 
 /**
+ * Selective Search and its filters, the table `[selective_search]`. Zero in a field is its default.
+ */
+typedef struct simdetr_selective_search_options_t {
+  /**
+   * `sizeof(simdetr_selective_search_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * Pixels of both sides of the image that is searched, 16-512; 0 is 128.
+   */
+  uint32_t selective_search_side;
+  /**
+   * Most boxes of an image; 0 is 30.
+   */
+  uint32_t selective_search_boxes;
+  /**
+   * Deviation in pixels of the Gaussian before segmentation; 0 is 0.8.
+   */
+  float selective_search_sigma;
+  /**
+   * The scales k of the three segmentations; three zeros are 150, 300, 450.
+   */
+  float selective_search_scales[3];
+  /**
+   * Pixels below which a segment joins its neighbour; 0 is 100.
+   */
+  uint32_t selective_search_segment_pixels_min;
+  /**
+   * A box whose IoU with one before it is above this is left out; 0 is 1, which leaves out none.
+   */
+  float selective_search_overlap_max;
+  /**
+   * Longest side of a box over its shortest; 0 is no limit.
+   */
+  float selective_search_aspect_max;
+  /**
+   * Least square root of a box's share of the image.
+   */
+  float selective_search_side_share_min;
+  /**
+   * Greatest square root of a box's share of the image; 0 is 1.
+   */
+  float selective_search_side_share_max;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_selective_search_options_t;
+
+/**
  * Local clustering and its filters, the table `[proposals]`. Zero in a field is its default.
  */
 typedef struct simdetr_local_options_t {
@@ -1015,6 +1079,18 @@ typedef struct simdetr_extractor_options_t {
    * First argument of `parallel_for`.
    */
   void *parallel_for_user_data;
+  /**
+   * `SIMDETR_METHOD_*`.
+   */
+  int32_t method;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+  /**
+   * Of `SIMDETR_METHOD_SELECTIVE_SEARCH`; NULL is all defaults.
+   */
+  const struct simdetr_selective_search_options_t *selective_search;
 } simdetr_extractor_options_t;
 
 /**
@@ -1989,6 +2065,18 @@ simdetr_status_t simdetr_proposals_mask(const struct simdetr_proposals_t *propos
                                         size_t capacity,
                                         size_t *count,
                                         struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_selective_search_options_init(struct simdetr_selective_search_options_t *options,
+                                           size_t struct_size);
 
 /**
  * Sets every field to its default and `struct_size` to the size given.

@@ -25,6 +25,7 @@ const SOURCES: &[&str] = &[
     "encoder_callback",
     "proposals",
     "proposals_tensor",
+    "selective_search_options",
     "extractor_options",
     "extractor",
     "extractor_images",

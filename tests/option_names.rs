@@ -7,6 +7,7 @@ use simdetr::data::store::StoreConfig;
 use simdetr::encoder::source::EncoderOptions;
 use simdetr::evaluation::EvaluationOptions;
 use simdetr::proposals::ProposalConfig;
+use simdetr::proposals::selective_search::SelectiveSearchOptions;
 use std::collections::BTreeSet;
 
 /// The fields of a struct as the header declares them.
@@ -46,6 +47,8 @@ fn option_structs_have_the_names_of_the_keys() {
     compare("simdetr_encoder_options_t", keys::<EncoderOptions>(), &["layers_count"]);
     let lists = ["cluster_counts_lengths", "cluster_counts_maps", "reserved"];
     compare("simdetr_local_options_t", keys::<ProposalConfig>(), &lists);
+    let selective_search = keys::<SelectiveSearchOptions>();
+    compare("simdetr_selective_search_options_t", selective_search, &["reserved"]);
     let mut clusterer = WORKERS.to_vec();
     clusterer.push("reserved");
     compare("simdetr_clusterer_options_t", keys::<ClusterConfig>(), &clusterer);
@@ -57,7 +60,7 @@ fn option_structs_have_the_names_of_the_keys() {
     let mut extractor = keys::<ImageLimits>();
     extractor.extend(keys::<ResizeRule>());
     let mut others = WORKERS.to_vec();
-    // `seed` is a key of the document itself, `proposals` one of its tables.
-    others.extend(["seed", "proposals"]);
+    // `seed` and `method` are keys of the document itself, the next two are tables of it.
+    others.extend(["seed", "method", "proposals", "selective_search", "reserved"]);
     compare("simdetr_extractor_options_t", extractor, &others);
 }

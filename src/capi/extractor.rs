@@ -16,6 +16,7 @@ use super::tensor::{DLTensor, Tensor};
 use super::workers::workers;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
+use crate::pipeline::config::Method;
 use crate::pipeline::image_extractor::ImageExtractor;
 use crate::proposals::{Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
 use crate::workers::Workers;
@@ -34,6 +35,7 @@ const MAP_NAMES: [&str; SIMDETR_MAPS_MAX] =
 pub struct simdetr_extractor_t {
     extractor: Extractor,
     images: Option<ImageExtractor>,
+    method: Method,
     seed: u64,
     pub(super) workers: Workers,
     memory: Mutex<Vec<Memory>>,
@@ -60,6 +62,21 @@ impl simdetr_extractor_t {
         self.images.as_ref().ok_or_else(|| {
             Error::invalid("extractor", "was made without an encoder, so it takes only maps")
         })
+    }
+
+    fn extract_levels(
+        &self,
+        levels: &[LevelMap<'_>],
+        image: &simdetr_image_geometry_t,
+        scratch: &mut Scratch,
+        proposals: &mut ProposalSet,
+    ) -> Result<()> {
+        if self.method != Method::Spectral {
+            return Err(Error::invalid("method", "selective-search needs an image, not maps"));
+        }
+        let maps = ImageMaps { maps: levels, geometry: image.check()?, image_id: image.image_id };
+        let counts = self.extractor.extract(&maps, self.seed, &self.workers, scratch, proposals);
+        counts.map(|_| ())
     }
 
     /// Lets `work` use memory that no other call uses; what it leaves in `Memory::proposals` goes
@@ -175,6 +192,7 @@ pub unsafe extern "C" fn simdetr_extractor_create(
         let images = encoder.map(|encoder| ImageExtractor::new(encoder, &config)).transpose()?;
         out.set(into_handle(simdetr_extractor_t {
             images,
+            method: config.method,
             seed: config.seed,
             extractor: Extractor::new(config.proposals)?,
             workers: workers(given.threads, given.parallel_for, given.parallel_for_user_data)?,
@@ -282,20 +300,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
                         let map = view(*map, MAP_NAMES[index], copy)?;
                         levels[index] = LevelMap { map, stride, groups: &[] };
                     }
-                    let maps = ImageMaps {
-                        maps: &levels[..maps_count],
-                        geometry: image.check()?,
-                        image_id: image.image_id,
-                    };
                     let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    let counts = extractor.extractor.extract(
-                        &maps,
-                        extractor.seed,
-                        &extractor.workers,
-                        scratch,
-                        out,
-                    );
-                    counts.map(|_| ())
+                    extractor.extract_levels(&levels[..maps_count], &image, scratch, out)
                 })
             })
         })
@@ -388,20 +394,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
             }
             with_control(run, |_| {
                 extractor.with_memory(target, |memory| {
-                    let maps = ImageMaps {
-                        maps: &levels[..maps_count],
-                        geometry: image.check()?,
-                        image_id: image.image_id,
-                    };
                     let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    let counts = extractor.extractor.extract(
-                        &maps,
-                        extractor.seed,
-                        &extractor.workers,
-                        scratch,
-                        out,
-                    );
-                    counts.map(|_| ())
+                    extractor.extract_levels(&levels[..maps_count], &image, scratch, out)
                 })
             })
         })

@@ -2,11 +2,19 @@
 
 use super::options::{Keys, Versioned, copy_options, init};
 use super::pointers::slice;
+use super::selective_search_options::{
+    selective_search_options, simdetr_selective_search_options_t,
+};
 use super::workers::simdetr_parallel_for_fn_t;
 use crate::pipeline::config::RunConfig;
 use crate::proposals::ProposalConfig;
 use crate::{Error, Result};
 use std::ffi::c_void;
+
+/// Local clustering of feature maps; the default.
+pub const SIMDETR_METHOD_SPECTRAL: i32 = 1;
+/// Selective Search on the image itself.
+pub const SIMDETR_METHOD_SELECTIVE_SEARCH: i32 = 2;
 
 /// Spectral clustering of the cells of a map; the default.
 pub const SIMDETR_LOCAL_METHOD_SPECTRAL: i32 = 1;
@@ -71,6 +79,7 @@ pub const SIMDETR_SCORE_BOX_SHARE: i32 = 2;
 /// 1 for every proposal.
 pub const SIMDETR_SCORE_CONSTANT: i32 = 3;
 
+const METHODS: &[&str] = &["spectral", "selective-search"];
 const LOCAL_METHODS: &[&str] = &["spectral", "kmeans"];
 const AFFINITIES: &[&str] =
     &["cosine", "cosine_shifted", "cosine_exp", "cosine_minmax", "cosine_clamped", "rbf", "binary"];
@@ -209,10 +218,16 @@ pub struct simdetr_extractor_options_t {
     pub parallel_for: simdetr_parallel_for_fn_t,
     /// First argument of `parallel_for`.
     pub parallel_for_user_data: *mut c_void,
+    /// `SIMDETR_METHOD_*`.
+    pub method: i32,
+    /// Must be 0.
+    pub reserved: i32,
+    /// Of `SIMDETR_METHOD_SELECTIVE_SEARCH`; NULL is all defaults.
+    pub selective_search: *const simdetr_selective_search_options_t,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_extractor_options_t>() == 80);
+const _: () = assert!(size_of::<simdetr_extractor_options_t>() == 96);
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_extractor_options_t {
@@ -330,6 +345,10 @@ impl simdetr_extractor_options_t {
     /// # Safety
     /// The structs that the options point to are as the header says.
     pub(super) unsafe fn config(&self) -> Result<RunConfig> {
+        if self.reserved != 0 {
+            let name = "simdetr_extractor_options_t.reserved";
+            return Err(Error::invalid(name, format!("is {}, must be 0", self.reserved)));
+        }
         let keys = || Keys::new::<simdetr_extractor_options_t>(self.set_mask, 0);
         let config = RunConfig {
             seed: self.seed,
@@ -344,7 +363,9 @@ impl simdetr_extractor_options_t {
                 .finish()?,
             // SAFETY: promised by the caller.
             proposals: unsafe { local_options(self.proposals) }?,
-            ..RunConfig::default()
+            // SAFETY: promised by the caller.
+            selective_search: unsafe { selective_search_options(self.selective_search) }?,
+            ..keys()?.choice("method", self.method, METHODS)?.finish()?
         };
         config.validate()?;
         Ok(config)

@@ -32,6 +32,7 @@ mod pointers;
 pub mod proposals;
 pub mod proposals_tensor;
 pub mod run;
+pub mod selective_search_options;
 pub mod status;
 pub mod store;
 pub mod store_read;

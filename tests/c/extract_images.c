@@ -176,6 +176,52 @@ static void forms_agree(void) {
   EXPECT(host.calls > 0 && host.ended == 1);
 }
 
+/* The second method looks at the image itself: it cannot start from maps. */
+static void selective_search(void) {
+  host_t host = {0, 0, 0};
+  simdetr_error_t error;
+  simdetr_extractor_options_t options;
+  simdetr_selective_search_options_t keys;
+  simdetr_extractor_t *extractor = NULL;
+  simdetr_encoder_t *encoder = new_encoder(&host);
+  simdetr_proposals_t *proposals = NULL;
+  simdetr_proposals_view_t view;
+  simdetr_image_t image = image_of(pixels);
+  simdetr_image_geometry_t geometry;
+  static const size_t shape[3] = {2, 3, CHANNELS}, stride[1] = {32};
+  static float values[2 * 3 * CHANNELS];
+  simdetr_selective_search_options_init(&keys, sizeof keys);
+  keys.selective_search_boxes = 3;
+  simdetr_extractor_options_init(&options, sizeof options);
+  options.threads = 1;
+  options.method = SIMDETR_METHOD_SELECTIVE_SEARCH;
+  options.selective_search = &keys;
+  EXPECT_OK(simdetr_extractor_create(encoder, &options, &extractor, &error));
+  EXPECT_OK(simdetr_proposals_create(&proposals, &error));
+  EXPECT_OK(simdetr_extractor_extract_image(extractor, &image, 1, NULL, proposals, &error));
+  view.struct_size = sizeof view;
+  EXPECT_OK(simdetr_proposals_view(proposals, &view, &error));
+  EXPECT(view.count > 0 && view.count <= 3);
+  simdetr_image_geometry_init(&geometry, sizeof geometry);
+  geometry.original_width = 96;
+  geometry.original_height = 64;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT,
+                simdetr_extractor_extract_maps_f32(extractor, values, sizeof values / sizeof values[0], shape, stride, 1,
+                                                   &geometry, NULL, proposals, &error));
+  EXPECT_MESSAGE("needs an image");
+  simdetr_proposals_destroy(proposals);
+  simdetr_extractor_destroy(extractor);
+  extractor = NULL;
+  keys.selective_search_side = 8;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_extractor_create(encoder, &options, &extractor, &error));
+  EXPECT_MESSAGE("selective_search_side");
+  options.method = 3;
+  options.selective_search = NULL;
+  EXPECT_STATUS(SIMDETR_ERROR_CONFIG_VALUE, simdetr_extractor_create(encoder, &options, &extractor, &error));
+  EXPECT(extractor == NULL);
+  simdetr_encoder_destroy(encoder);
+}
+
 static void callbacks(void) {
   host_t host = {0, 0, -77};
   simdetr_error_t error;
@@ -307,6 +353,7 @@ int main(void) {
     }
   }
   forms_agree();
+  selective_search();
   callbacks();
   folders();
   maps_only();

@@ -263,6 +263,7 @@ int main(void) {
   simdetr_encoder_options_init(NULL, 8);
   simdetr_extractor_options_init(NULL, 8);
   simdetr_local_options_init(NULL, 8);
+  simdetr_selective_search_options_init(NULL, 8);
   simdetr_clusterer_options_init(NULL, 8);
   simdetr_evaluator_options_init(NULL, 8);
   simdetr_proposal_store_options_init(NULL, 8);

@@ -201,6 +201,8 @@ type ExtractorOptions struct {
 	Seed                             uint64
 	Threads                          uint32
 	ImageShortSide, ImageLongSideMax uint32
+	// SelectiveSearch proposes with Selective Search instead of local clustering.
+	SelectiveSearch bool
 }
 
 // NewExtractor makes an extractor.
@@ -213,6 +215,9 @@ func NewExtractor(encoder *Encoder, options ExtractorOptions) (*Extractor, *Erro
 	fields.threads = C.uint32_t(options.Threads)
 	fields.image_short_side = C.uint32_t(options.ImageShortSide)
 	fields.image_long_side_max = C.uint32_t(options.ImageLongSideMax)
+	if options.SelectiveSearch {
+		fields.method = C.SIMDETR_METHOD_SELECTIVE_SEARCH
+	}
 	return extractor, failed(C.simdetr_extractor_create(encoder, &fields, &extractor, &raw), &raw)
 }
 
