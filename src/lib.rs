@@ -45,6 +45,7 @@ pub mod nn;
 pub mod pipeline;
 pub mod proposals;
 pub mod random;
+pub mod training;
 pub mod workers;
 
 pub use error::{Error, Result};

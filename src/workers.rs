@@ -128,6 +128,40 @@ impl Workers {
         }
     }
 
+    /// [`Workers::for_each_piece`] over three arrays of one length at once.
+    pub fn for_each_piece_of_three<T: Send>(
+        &self,
+        data: [&mut [T]; 3],
+        piece: usize,
+        task: impl Fn(usize, [&mut [T]; 3]) + Sync,
+    ) {
+        let [first, second, third] = data;
+        match &self.kind {
+            Kind::Pool(pool) => pool.install(|| {
+                let others = second.par_chunks_mut(piece).zip(third.par_chunks_mut(piece));
+                let all = first.par_chunks_mut(piece).with_max_len(1).zip(others).enumerate();
+                all.for_each(|(index, (first, (second, third)))| {
+                    task(index, [first, second, third]);
+                });
+            }),
+            kind => {
+                let others = second.chunks_mut(piece).zip(third.chunks_mut(piece));
+                let all = first.chunks_mut(piece).zip(others).enumerate();
+                let run = |(index, (first, (second, third)))| task(index, [first, second, third]);
+                match kind {
+                    Kind::Host { parallel_for, .. } => {
+                        let parts: Vec<_> = all.map(|part| Mutex::new(Some(part))).collect();
+                        parallel_for(parts.len(), &|index| {
+                            let part = &parts[index];
+                            part.lock().unwrap_or_else(PoisonError::into_inner).take().map(run);
+                        });
+                    }
+                    _ => all.for_each(run),
+                }
+            }
+        }
+    }
+
     /// The answers of `task(0) .. task(tasks - 1)` in order, or the error of the lowest index.
     ///
     /// # Errors
@@ -167,6 +201,17 @@ mod tests {
             let mut data = vec![0usize; 10];
             workers.for_each_piece(&mut data, 3, |piece, part| part.fill(piece));
             assert_eq!(data, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+            let (mut second, mut third) = (vec![1usize; 10], vec![0usize; 10]);
+            workers.for_each_piece_of_three(
+                [&mut data, &mut second, &mut third],
+                4,
+                |piece, [first, second, third]| {
+                    first.fill(9);
+                    third.iter_mut().zip(second).for_each(|(three, two)| *three = *two + piece);
+                },
+            );
+            assert_eq!(third, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+            assert!(data.iter().all(|value| *value == 9));
         }
     }
 

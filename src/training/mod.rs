@@ -1,0 +1,6 @@
+//! Training a detector on pseudo-labels, relabelling with it and training again (Algorithm 1).
+
+pub mod adamw;
+pub mod config;
+pub mod groups;
+pub mod schedule;
