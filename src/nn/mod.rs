@@ -12,6 +12,7 @@ pub mod matrix_product;
 pub mod max_pool;
 pub mod network;
 pub mod operation;
+pub mod ops;
 pub mod parameters;
 pub mod placement;
 pub mod plan;
