@@ -1,3 +1,4 @@
 //! Detectors: from images to class logits and boxes, with public parameter names.
 
 pub mod deformable_detr;
+pub mod prediction;

@@ -4,3 +4,4 @@ pub mod adamw;
 pub mod config;
 pub mod groups;
 pub mod schedule;
+pub mod suppression;

@@ -3,6 +3,7 @@
 //! Facts of the official code that the paper leaves open are in the reference (algorithm.md §2.1):
 //! initial values, names, the extra level, how reference points meet padding.
 
+pub mod batch_geometry;
 pub mod config;
 pub mod initialise;
 pub mod names;
