@@ -7,3 +7,4 @@ pub mod batch_geometry;
 pub mod config;
 pub mod initialise;
 pub mod names;
+pub mod weights;

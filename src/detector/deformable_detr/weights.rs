@@ -1,0 +1,266 @@
+//! A detector's parameters as safetensors: official names, or those of Hugging Face files.
+//!
+//! Reading accepts either naming, finds out which one it is, and refuses a file in which a
+//! parameter is missing, of another shape or unknown, with the list of names. Writing repeats what
+//! the official files repeat (shared heads), so that other programs find every key that they expect.
+
+use super::config::DetectorConfig;
+use super::names::{BACKBONE_PREFIX, hugging_face, repeated};
+use crate::backbone::checkpoint::Checkpoint;
+use crate::backbone::resnet_weights::ResNetWeights;
+use crate::data::atomic_file;
+use crate::nn::parameters::{Parameter, ParameterTable};
+use crate::{Error, Result};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+/// Who names the parameters of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// The official Deformable DETR.
+    Official,
+    /// `transformers`' DeformableDetrForObjectDetection.
+    HuggingFace,
+}
+
+/// Names that a file has beside a detector's own: counters of batch norms.
+const COUNTER: &str = "num_batches_tracked";
+
+/// The file's tensors that make up one parameter, in the order of its rows.
+fn parts(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<String> {
+    match naming {
+        Naming::Official => vec![name.into()],
+        Naming::HuggingFace => {
+            let name = match config.box_refinement {
+                // Hugging Face files hold refining heads under the decoder alone.
+                true if name.starts_with("bbox_embed") => format!("transformer.decoder.{name}"),
+                _ => name.into(),
+            };
+            hugging_face(&name)
+        }
+    }
+}
+
+/// Reads every parameter of `table` from `bytes`, a safetensors file of either naming, into
+/// `parameters`. `source` names the file in errors.
+///
+/// # Errors
+/// [`Error::Format`]; [`Error::WeightNames`] with missing or unknown names; [`Error::Shape`],
+/// [`Error::ElementType`], [`Error::NonFinite`]. `parameters` are then as they were.
+pub fn read(
+    bytes: &[u8],
+    source: &str,
+    config: &DetectorConfig,
+    table: &ParameterTable,
+    parameters: &mut [f32],
+) -> Result<()> {
+    let checkpoint = Checkpoint::read(bytes, source)?;
+    let theirs = checkpoint.names().any(|name| name.starts_with("model."));
+    let naming = if theirs { Naming::HuggingFace } else { Naming::Official };
+    let mut known = BTreeSet::new();
+    let mut missing = Vec::new();
+    let mut values = vec![0.0; parameters.len()];
+    for parameter in table.iter() {
+        let names = parts(config, &parameter.name, naming);
+        for repeat in repeated(config, &parameter.name).iter().chain([&parameter.name]) {
+            known.extend(parts(config, repeat, naming));
+            known.extend(match naming {
+                Naming::Official => vec![repeat.clone()],
+                Naming::HuggingFace => hugging_face(repeat),
+            });
+        }
+        let mut shape = parameter.shape.clone();
+        if let Some(rows) = shape.first_mut() {
+            *rows /= names.len();
+        }
+        let length = parameter.range.len() / names.len();
+        let targets = values[parameter.range.clone()].chunks_exact_mut(length.max(1));
+        for (name, target) in names.iter().zip(targets) {
+            match checkpoint.shape(name) {
+                Some(_) => target.copy_from_slice(&checkpoint.tensor(name, &shape)?.values),
+                None => missing.push(name.clone()),
+            }
+        }
+    }
+    if !missing.is_empty() {
+        let names = missing.iter().map(String::as_str);
+        return Err(checkpoint.names_error("a Deformable DETR of this size needs more", names));
+    }
+    let unknown = |name: &&str| !known.contains(*name) && !name.ends_with(COUNTER);
+    let unknown: Vec<&str> = checkpoint.names().filter(unknown).collect();
+    if !unknown.is_empty() {
+        let reason = "a Deformable DETR of this size does not have these names";
+        return Err(checkpoint.names_error(reason, unknown.into_iter()));
+    }
+    parameters.copy_from_slice(&values);
+    Ok(())
+}
+
+/// Puts a ResNet's weights into the backbone's place: Algorithm 1 starts the detector from the
+/// encoder (`backbone_init`).
+///
+/// # Errors
+/// [`Error::Shape`] when the ResNet is another one.
+pub fn set_backbone(
+    weights: &ResNetWeights,
+    table: &ParameterTable,
+    parameters: &mut [f32],
+) -> Result<()> {
+    for parameter in table.iter() {
+        let Some(name) = parameter.name.strip_prefix(BACKBONE_PREFIX) else { continue };
+        let values = weights.values(name);
+        if values.len() != parameter.range.len() {
+            let (expected, got) = (format!("{:?}", parameter.shape), values.len());
+            return Err(Error::shape(&parameter.name, expected, format!("{got} values")));
+        }
+        parameters[parameter.range.clone()].copy_from_slice(values);
+    }
+    Ok(())
+}
+
+/// Writes every parameter under `naming`; what lay there stays whole until the new file is.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write(
+    path: &Path,
+    config: &DetectorConfig,
+    table: &ParameterTable,
+    parameters: &[f32],
+    naming: Naming,
+) -> Result<()> {
+    let mut tensors = Vec::new();
+    for parameter in table.iter() {
+        let names = repeated(config, &parameter.name);
+        for name in names.iter().chain([&parameter.name]) {
+            let names = match naming {
+                Naming::Official => vec![name.clone()],
+                Naming::HuggingFace => hugging_face(name),
+            };
+            push(&mut tensors, parameter, &parameters[parameter.range.clone()], names);
+        }
+    }
+    write_tensors(path, &tensors, BTreeMap::new())
+}
+
+/// Writes the backbone alone under torchvision's names.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -> Result<()> {
+    let mut tensors = Vec::new();
+    for parameter in table.iter() {
+        if let Some(name) = parameter.name.strip_prefix(BACKBONE_PREFIX) {
+            let values = &parameters[parameter.range.clone()];
+            push(&mut tensors, parameter, values, vec![name.to_string()]);
+        }
+    }
+    write_tensors(path, &tensors, BTreeMap::new())
+}
+
+/// A tensor to write: name, shape and values.
+pub type NamedTensor = (String, Vec<usize>, Vec<u8>);
+
+fn push(tensors: &mut Vec<NamedTensor>, parameter: &Parameter, values: &[f32], names: Vec<String>) {
+    let mut shape = parameter.shape.clone();
+    if let Some(rows) = shape.first_mut() {
+        *rows /= names.len();
+    }
+    let length = (values.len() / names.len()).max(1);
+    for (name, part) in names.into_iter().zip(values.chunks_exact(length)) {
+        tensors.push((name, shape.clone(), little_endian(part)));
+    }
+}
+
+/// The bytes of `values` as safetensors holds them.
+pub fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Writes f32 tensors and text beside them as one safetensors file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_tensors(
+    path: &Path,
+    tensors: &[NamedTensor],
+    metadata: BTreeMap<String, String>,
+) -> Result<()> {
+    let internal = |error: safetensors::SafeTensorError| Error::Internal {
+        reason: format!("safetensors: {error}"),
+    };
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, shape, bytes) in tensors {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(internal)?;
+        views.push((name.as_str(), view));
+    }
+    let metadata: HashMap<String, String> = metadata.into_iter().collect();
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(internal)?;
+    atomic_file::write(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::initialise::initialise;
+    use super::super::names::parameter_table;
+    use super::*;
+
+    fn small(box_refinement: bool) -> DetectorConfig {
+        DetectorConfig {
+            backbone_depth: 18,
+            backbone_width: 8,
+            hidden_size: 32,
+            encoder_layers_count: 1,
+            decoder_layers_count: 2,
+            feedforward_size: 16,
+            queries_count: 5,
+            classes_count: 3,
+            box_refinement,
+            ..DetectorConfig::default()
+        }
+    }
+
+    #[test]
+    fn both_namings_come_back_to_the_same_values() {
+        for box_refinement in [false, true] {
+            let config = small(box_refinement);
+            let table = parameter_table(&config).unwrap();
+            let values = initialise(&config, &table, 1);
+            let folder = tempfile::tempdir().unwrap();
+            for naming in [Naming::Official, Naming::HuggingFace] {
+                let path = folder.path().join("weights.safetensors");
+                write(&path, &config, &table, &values, naming).unwrap();
+                let mut found = vec![0.0; values.len()];
+                let bytes = std::fs::read(&path).unwrap();
+                read(&bytes, "weights", &config, &table, &mut found).unwrap();
+                assert_eq!(found, values, "{naming:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_size_is_refused_and_nothing_changes() {
+        let config = small(false);
+        let table = parameter_table(&config).unwrap();
+        let values = initialise(&config, &table, 1);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        write(&path, &config, &table, &values, Naming::Official).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let attempt = |config: &DetectorConfig| {
+            let table = parameter_table(config).unwrap();
+            let mut found = vec![7.0; table.length()];
+            let error = read(&bytes, "weights", config, &table, &mut found).unwrap_err();
+            assert!(found.iter().all(|value| *value == 7.0));
+            error.to_string()
+        };
+        let deeper = DetectorConfig { decoder_layers_count: 3, ..config.clone() };
+        assert!(attempt(&deeper).contains("transformer.decoder.layers.2"));
+        let shallower = DetectorConfig { decoder_layers_count: 1, ..config.clone() };
+        assert!(attempt(&shallower).contains("does not have these names"));
+        let wider = DetectorConfig { classes_count: 4, ..config };
+        assert!(attempt(&wider).contains("class_embed.0.weight"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Everything that a killed run needs to go on to the same bytes: parameters, moments, step.
+//!
+//! One safetensors file: the detector under its official names, so that any other program can read
+//! it, the optimiser's moments as two flat tensors, and text that says which run, stage and step it
+//! is from.
+
+use super::adamw::AdamW;
+use crate::backbone::checkpoint::Checkpoint as TensorFile;
+use crate::detector::deformable_detr::weights::{NamedTensor, little_endian, write_tensors};
+use crate::nn::parameters::ParameterTable;
+use crate::{Error, Result};
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Version of the file's layout.
+const VERSION: &str = "1";
+const MEANS: &str = "optimiser.means";
+const SQUARES: &str = "optimiser.squares";
+
+/// Where in a run a checkpoint was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    pub stage: u16,
+    /// Optimiser steps of the stage that are done.
+    pub step: usize,
+    /// What the results depend on, as text; another one is another run.
+    pub settings: String,
+}
+
+/// Writes a checkpoint; an older file of that name stays whole until the new one is.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(
+    path: &Path,
+    position: &Position,
+    table: &ParameterTable,
+    parameters: &[f32],
+    optimiser: &AdamW,
+) -> Result<()> {
+    let mut tensors: Vec<NamedTensor> = table
+        .iter()
+        .map(|parameter| {
+            let values = &parameters[parameter.range.clone()];
+            (parameter.name.clone(), parameter.shape.clone(), little_endian(values))
+        })
+        .collect();
+    for (name, values) in [(MEANS, &optimiser.means), (SQUARES, &optimiser.squares)] {
+        tensors.push((name.into(), vec![values.len()], little_endian(values)));
+    }
+    let metadata = BTreeMap::from([
+        ("simdetr_checkpoint".to_string(), VERSION.to_string()),
+        ("stage".to_string(), position.stage.to_string()),
+        ("step".to_string(), position.step.to_string()),
+        ("optimiser_steps".to_string(), optimiser.steps.to_string()),
+        ("settings".to_string(), position.settings.clone()),
+    ]);
+    write_tensors(path, &tensors, metadata)
+}
+
+/// Reads a checkpoint of the run whose settings are `settings` into `parameters` and `optimiser`.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] for a truncated file, one of another version or one that is no
+/// checkpoint; [`Error::RunMismatch`] for other settings; [`Error::Shape`] and
+/// [`Error::WeightNames`] for another detector. Nothing is changed then.
+pub fn load(
+    path: &Path,
+    settings: &str,
+    table: &ParameterTable,
+    parameters: &mut [f32],
+    optimiser: &mut AdamW,
+) -> Result<Position> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes)
+        .map_err(|error| Error::format(path, format!("not a whole safetensors file: {error}")))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let text = |key: &str| {
+        let missing = || Error::format(path, format!("no checkpoint: it lacks `{key}`"));
+        metadata.get(key).map(String::as_str).ok_or_else(missing)
+    };
+    let version = text("simdetr_checkpoint")?;
+    if version != VERSION {
+        let reason = format!("checkpoint of version {version}; this library reads {VERSION}");
+        return Err(Error::format(path, reason));
+    }
+    let number = |key: &str| {
+        let value = text(key)?;
+        let bad = |error| Error::format(path, format!("`{key}` is {value}: {error}"));
+        value.parse::<u32>().map_err(bad)
+    };
+    if text("settings")? != settings {
+        return Err(Error::RunMismatch {
+            path: path.into(),
+            key: "settings".into(),
+            found: text("settings")?.into(),
+            wanted: settings.into(),
+        });
+    }
+    let file = TensorFile::read(&bytes, &path.display().to_string())?;
+    let mut values = vec![0.0; parameters.len()];
+    for parameter in table.iter() {
+        let tensor = file.tensor(&parameter.name, &parameter.shape)?;
+        values[parameter.range.clone()].copy_from_slice(&tensor.values);
+    }
+    let moments = [MEANS, SQUARES].map(|name| file.tensor(name, &[table.trained_length()]));
+    let [means, squares] = moments;
+    let (means, squares) = (means?.values, squares?.values);
+    let stage = number("stage")? as u16;
+    let (step, steps) = (number("step")? as usize, number("optimiser_steps")?);
+    parameters.copy_from_slice(&values);
+    (optimiser.means, optimiser.squares, optimiser.steps) = (means, squares, steps);
+    Ok(Position { stage, step, settings: settings.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::parameters::ParameterSpec;
+
+    fn table() -> ParameterTable {
+        let frozen = ParameterSpec { trained: false, ..ParameterSpec::new("frozen", &[2]) };
+        ParameterTable::new(vec![ParameterSpec::new("a", &[2, 2]), frozen]).unwrap()
+    }
+
+    fn position(settings: &str) -> Position {
+        Position { stage: 2, step: 40, settings: settings.into() }
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_and_other_runs_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stage2-000040.safetensors");
+        let mut optimiser = AdamW::new(4);
+        (optimiser.means, optimiser.squares) = (vec![1.0, 2.0, 3.0, 4.0], vec![0.5; 4]);
+        optimiser.steps = 123;
+        let parameters = [1.0, -1.0, 2.0, -2.0, 9.0, 8.0];
+        save(&path, &position("seed = 1"), &table(), &parameters, &optimiser).unwrap();
+        let (mut found, mut other) = (vec![0.0; 6], AdamW::new(4));
+        let loaded = load(&path, "seed = 1", &table(), &mut found, &mut other).unwrap();
+        assert_eq!(loaded, position("seed = 1"));
+        assert_eq!((&found[..], &other), (&parameters[..], &optimiser));
+        let error = load(&path, "seed = 2", &table(), &mut found, &mut other).unwrap_err();
+        assert!(matches!(error, Error::RunMismatch { .. }), "{error}");
+    }
+
+    #[test]
+    fn truncated_files_and_plain_weights_are_named_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let (mut parameters, mut optimiser) = (vec![3.0; 6], AdamW::new(4));
+        save(&path, &position(""), &table(), &parameters, &optimiser).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 7, 100, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let error = load(&path, "", &table(), &mut parameters, &mut optimiser).unwrap_err();
+            assert!(matches!(error, Error::Format { .. }), "{length}: {error}");
+        }
+        let tensors = [("a".to_string(), vec![1], little_endian(&[1.0]))];
+        write_tensors(&path, &tensors, BTreeMap::new()).unwrap();
+        let error = load(&path, "", &table(), &mut parameters, &mut optimiser).unwrap_err();
+        assert!(error.to_string().contains("simdetr_checkpoint"), "{error}");
+        assert!(parameters.iter().all(|value| *value == 3.0));
+    }
+}
