@@ -115,6 +115,16 @@ fn every_source_of_an_exported_function_is_listed() {
     }
 }
 
+/// The header is made from the sources, so it is the same under every set of cargo features as
+/// long as none of them changes a declaration; `.ci/run` builds each set.
+#[test]
+fn no_declaration_depends_on_a_cargo_feature() {
+    for entry in std::fs::read_dir(root().join("src/capi")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!read(&path).contains("feature ="), "{} asks for a feature", path.display());
+    }
+}
+
 #[test]
 fn every_function_is_documented() {
     let functions = declared(&generated());

@@ -4,6 +4,7 @@
 use super::onnx::{Model, Outlet, Provider};
 use super::onnx_library;
 use crate::{Error, Result};
+#[cfg(feature = "cuda")]
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
 use ort::session::builder::{AutoDevicePolicy, SessionBuilder};
 use ort::value::{TensorElementType, TensorRef, ValueType};
@@ -112,12 +113,9 @@ fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuil
 /// Registers a device provider so that it runs every operation or none: what it cannot run is an
 /// error at load time instead of a silent detour over the CPU.
 fn with_provider(builder: SessionBuilder, provider: Provider) -> Result<SessionBuilder> {
-    let provider_error = |error: ort::Error<SessionBuilder>| Error::OnnxProvider {
-        provider: provider.name().into(),
-        reason: one_line(error.message()),
-    };
     match provider {
         Provider::Cpu => Ok(builder),
+        #[cfg(feature = "cuda")]
         // Heuristic search picks the same convolutions in every process; timing them does not.
         Provider::Cuda => builder
             .with_execution_providers([ep::CUDA::default()
@@ -126,7 +124,12 @@ fn with_provider(builder: SessionBuilder, provider: Provider) -> Result<SessionB
                 .build()
                 .error_on_failure()])
             .and_then(SessionBuilder::with_disable_cpu_fallback)
-            .map_err(provider_error),
+            .map_err(|error: ort::Error<SessionBuilder>| Error::OnnxProvider {
+                provider: provider.name().into(),
+                reason: one_line(error.message()),
+            }),
+        #[cfg(not(feature = "cuda"))]
+        Provider::Cuda => Err(Error::NotCompiled { feature: "cuda" }),
     }
 }
 
