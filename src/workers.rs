@@ -8,6 +8,7 @@
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The host's job system: runs `task(i)` for every `i` below the count, in any order, on any
@@ -162,6 +163,47 @@ impl Workers {
         }
     }
 
+    /// Runs `task` on `parts` consecutive parts of `data`; part `i` ends before element
+    /// `start_of(i + 1)`, where the next one starts.
+    ///
+    /// # Panics
+    /// When the starts are not in order or outside `data`.
+    pub fn for_each_part<T: Send>(
+        &self,
+        data: &mut [T],
+        parts: usize,
+        start_of: impl Fn(usize) -> usize + Sync,
+        task: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        match &self.kind {
+            Kind::Pool(pool) if parts > 1 => {
+                pool.install(|| split(data, 0..parts, &start_of, &task));
+            }
+            Kind::Host { parallel_for, .. } if parts > 1 => {
+                let mut rest = data;
+                let cut = |index: usize| {
+                    let length = start_of(index + 1) - start_of(index);
+                    let (part, after) = std::mem::take(&mut rest).split_at_mut(length);
+                    rest = after;
+                    Mutex::new(part)
+                };
+                let slices: Vec<_> = (0..parts).map(cut).collect();
+                parallel_for(parts, &|index| {
+                    task(index, &mut slices[index].lock().unwrap_or_else(PoisonError::into_inner));
+                });
+            }
+            _ => {
+                let mut rest = data;
+                for index in 0..parts {
+                    let length = start_of(index + 1) - start_of(index);
+                    let (part, after) = rest.split_at_mut(length);
+                    task(index, part);
+                    rest = after;
+                }
+            }
+        }
+    }
+
     /// The answers of `task(0) .. task(tasks - 1)` in order, or the error of the lowest index.
     ///
     /// # Errors
@@ -184,6 +226,24 @@ impl Workers {
     }
 }
 
+/// Halves `parts` until one is left, which runs `task`; nothing is allocated.
+fn split<T: Send>(
+    data: &mut [T],
+    parts: Range<usize>,
+    start_of: &(impl Fn(usize) -> usize + Sync),
+    task: &(impl Fn(usize, &mut [T]) + Sync),
+) {
+    if parts.len() <= 1 {
+        return parts.for_each(|index| task(index, data));
+    }
+    let middle = parts.start + parts.len() / 2;
+    let (left, right) = data.split_at_mut(start_of(middle) - start_of(parts.start));
+    rayon::join(
+        || split(left, parts.start..middle, start_of, task),
+        || split(right, middle..parts.end, start_of, task),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +261,10 @@ mod tests {
             let mut data = vec![0usize; 10];
             workers.for_each_piece(&mut data, 3, |piece, part| part.fill(piece));
             assert_eq!(data, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+            let starts = [0, 1, 1, 6, 10];
+            let number = |part: usize, values: &mut [usize]| values.fill(part);
+            workers.for_each_part(&mut data, 4, |part| starts[part], number);
+            assert_eq!(data, [0, 2, 2, 2, 2, 2, 3, 3, 3, 3]);
             let (mut second, mut third) = (vec![1usize; 10], vec![0usize; 10]);
             workers.for_each_piece_of_three(
                 [&mut data, &mut second, &mut third],

@@ -18,6 +18,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The same maps with another border.
+    pub fn with_border(self, border: usize) -> Layout {
+        Layout { border, ..self }
+    }
+
     /// Floats of a row of pixels, border included.
     pub fn row_length(&self) -> usize {
         (self.width + 2 * self.border) * self.channels

@@ -59,6 +59,8 @@ pub struct Finish<'a> {
     /// A map of the output's shape (its border may differ).
     pub residual: Option<Activation<'a>>,
     pub relu: bool,
+    /// What the output holds is added too (gradients).
+    pub add: bool,
 }
 
 /// Pixels whose offsets are collected before they are multiplied: a multiple of the tile's six
@@ -166,8 +168,8 @@ impl Convolution {
                 segment_length,
             };
             let residual = finish.residual.map(|map| (map.data, &pixels.residual[..pixels.count]));
-            let epilogue = Epilogue { residual, relu: finish.relu };
-            multiply(rows, panels, epilogue, output, &pixels.output[..pixels.count]);
+            let epilogue = Epilogue { residual, relu: finish.relu, add: finish.add };
+            multiply(rows, panels.view(), epilogue, output, &pixels.output[..pixels.count]);
             pixels.count = 0;
         };
         let corner = input.layout.border - geometry.padding;
@@ -306,7 +308,7 @@ mod tests {
             for level in Level::available() {
                 let layer = Convolution::new(geometry, &weights, &bias, level);
                 let scratch = Scratch::new(2, layer.scratch_length(&from));
-                let finish = Finish { residual: Some(residual), relu: true };
+                let finish = Finish { residual: Some(residual), relu: true, add: false };
                 let mut results = Vec::new();
                 for threads in [1, 2] {
                     let workers = Workers::with_threads(threads).unwrap();

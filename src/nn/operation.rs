@@ -21,6 +21,10 @@ pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
     fn from_f64(value: f64) -> Self;
     /// The same number in `f64`.
     fn as_f64(self) -> f64;
+    /// The same values where the type is `f32`: what vector kernels are written for.
+    fn single(values: &[Self]) -> Option<&[f32]>;
+    /// The same values, to write, where the type is `f32`.
+    fn single_mut(values: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Real for f32 {
@@ -31,6 +35,14 @@ impl Real for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
     }
+
+    fn single(values: &[f32]) -> Option<&[f32]> {
+        Some(values)
+    }
+
+    fn single_mut(values: &mut [f32]) -> Option<&mut [f32]> {
+        Some(values)
+    }
 }
 
 impl Real for f64 {
@@ -40,6 +52,14 @@ impl Real for f64 {
 
     fn as_f64(self) -> f64 {
         self
+    }
+
+    fn single(_: &[f64]) -> Option<&[f32]> {
+        None
+    }
+
+    fn single_mut(_: &mut [f64]) -> Option<&mut [f32]> {
+        None
     }
 }
 

@@ -177,7 +177,7 @@ impl Plan {
             match step.operation {
                 Operation::Convolution { layer, residual, relu } => {
                     let residual = residual.map(|buffer| read(buffer, inputs[1]));
-                    let finish = Finish { residual, relu };
+                    let finish = Finish { residual, relu, add: false };
                     layers[layer].forward(input, output, finish, &self.scratch, workers);
                 }
                 Operation::MaxPool(pool) => pool.forward(input, output, level, workers),

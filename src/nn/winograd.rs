@@ -9,14 +9,14 @@
 //! convolution", ACM TOMS 2020).
 
 use super::activation::{Activation, ActivationMut, Band, Layout};
-use super::aligned::LINE;
+use super::aligned::{AlignedFloats, LINE};
 use super::convolution::{Finish, Geometry};
 use super::scratch::Scratch;
 use super::simd::Level;
-use super::simd::panels::{Epilogue, Panels, Rows, multiply};
+use super::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use super::simd::winograd::{
-    CHANNELS_MIN, INPUT_SIDE, OUTPUT_SIDE, PLACES, POINT_P, POINT_Q, Tile, transform_input,
-    transform_output,
+    CHANNELS_MIN, INPUT_SIDE, KERNEL_VALUES, Kernels, LANES_MAX, OUTPUT_SIDE, PLACES, Tile,
+    transform_input, transform_kernels, transform_output,
 };
 use crate::workers::Workers;
 
@@ -37,9 +37,7 @@ pub struct Winograd {
     in_channels: usize,
     out_channels: usize,
     level: Level,
-    /// For each group of output channels, for each of the 36 places, the matrix
-    /// (input channel, output channel of the group).
-    weights: Vec<Vec<Panels>>,
+    weights: AlignedFloats,
     bias: Vec<f32>,
 }
 
@@ -54,43 +52,42 @@ impl Winograd {
 
     /// Transforms `weights` (OIHW).
     pub fn new(geometry: &Geometry, weights: &[f32], bias: &[f32], level: Level) -> Winograd {
-        let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
-        let mut transformed = vec![0.0f32; PLACES * inputs * outputs];
-        for (pair, kernel) in weights.chunks_exact(9).enumerate() {
-            for (place, value) in transform_kernel(kernel).into_iter().enumerate() {
-                transformed[place * inputs * outputs + pair] = value;
+        let (in_channels, out_channels) = (geometry.in_channels, geometry.out_channels);
+        let length = WinogradView::weights_length(level, in_channels, out_channels);
+        let mut transformed = AlignedFloats::zeros(length);
+        let fill = |step: usize, first: usize, count: usize, kernels: &mut Kernels| {
+            for lane in 0..count {
+                let start = ((first + lane) * in_channels + step) * KERNEL_VALUES;
+                for (value, lanes) in weights[start..].iter().zip(&mut *kernels) {
+                    lanes[lane] = *value;
+                }
             }
-        }
-        let matrices: Vec<&[f32]> = transformed.chunks_exact(inputs * outputs).collect();
-        let pack_group = |first: usize| {
-            let columns = GROUP.min(outputs - first);
-            let pack = |matrix: &&[f32]| {
-                Panels::pack(level, inputs, columns, &[], |step, column| {
-                    matrix[(first + column) * inputs + step]
-                })
-            };
-            matrices.iter().map(pack).collect()
         };
-        let weights = (0..outputs).step_by(GROUP).map(pack_group).collect();
-        Winograd { in_channels: inputs, out_channels: outputs, level, weights, bias: bias.to_vec() }
+        let to = transformed.as_mut_slice();
+        transform_weights(level, (in_channels, out_channels), fill, to, &Workers::caller());
+        let (weights, bias) = (transformed, bias.to_vec());
+        Winograd { in_channels, out_channels, level, weights, bias }
+    }
+
+    /// The weights as a forward reads them.
+    pub fn view(&self) -> WinogradView<'_> {
+        WinogradView {
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            level: self.level,
+            weights: self.weights.as_slice(),
+            bias: &self.bias,
+        }
     }
 
     /// Bytes of the transformed weights.
     pub fn memory_bytes(&self) -> usize {
-        self.weights.iter().flatten().map(Panels::memory_bytes).sum()
+        self.weights.memory_bytes()
     }
 
     /// Floats of scratch memory that one task of a forward on `input` needs.
     pub fn scratch_length(&self, input: &Layout) -> usize {
-        let tiles = TILES_TOGETHER.max(input.width.div_ceil(OUTPUT_SIDE));
-        PLACES * (self.input_stride(tiles) + product_stride(tiles))
-            + INPUT_SIDE * INPUT_SIDE * self.in_channels
-    }
-
-    /// Floats between the places of transformed input tiles. The extra line keeps the 36 streams
-    /// that are written together out of one set of the cache.
-    fn input_stride(&self, tiles: usize) -> usize {
-        (tiles * self.in_channels).next_multiple_of(LINE) + LINE
+        self.view().scratch_length(input.height, input.width)
     }
 
     /// Writes `output`, border included. The caller has checked the layouts.
@@ -102,14 +99,108 @@ impl Winograd {
         scratch: &Scratch,
         workers: &Workers,
     ) {
-        let across = output.layout.width.div_ceil(OUTPUT_SIDE);
-        let band_rows = (TILES_TOGETHER / across).max(1) * OUTPUT_SIDE;
+        let view = self.view();
+        let band_rows = band_rows(output.layout.height, output.layout.width);
         output.for_each_band(band_rows, workers, |band| {
-            scratch.borrow(|memory| self.write_band(input, finish, band, memory));
+            scratch.borrow(|memory| view.write_band(input, finish, band, memory));
         });
     }
+}
 
-    fn write_band(
+/// Floats between the places of one group's transformed weights, of `columns` columns. The extra
+/// line keeps the 36 streams that are written together out of one set of the cache.
+fn place_stride(level: Level, inner: usize, columns: usize) -> usize {
+    PanelsView::length(level, inner, columns) + LINE
+}
+
+/// Transforms kernels for all groups of output channels, on `workers`: for each group, for each of
+/// the 36 places, the packed matrix (step, column of the group). `fill(step, first, count,
+/// kernels)` writes the kernels of `count` columns from `first` on, a lane each; `to` has
+/// [`WinogradView::weights_length`].
+pub fn transform_weights(
+    level: Level,
+    (inner, columns): (usize, usize),
+    fill: impl Fn(usize, usize, usize, &mut Kernels) + Sync,
+    to: &mut [f32],
+    workers: &Workers,
+) {
+    let group_length = PLACES * place_stride(level, inner, GROUP);
+    workers.for_each_piece(to, group_length, |group, to| {
+        let first = group * GROUP;
+        let in_group = GROUP.min(columns - first);
+        let stride = place_stride(level, inner, in_group);
+        for step in 0..inner {
+            for column in (0..in_group).step_by(level.width()) {
+                let mut kernels: Kernels = [[0.0; LANES_MAX]; KERNEL_VALUES];
+                let count = level.width().min(in_group - column);
+                fill(step, first + column, count, &mut kernels);
+                let place = PanelsView::place(level, (inner, in_group), step, column);
+                transform_kernels(level, &kernels, (&mut to[place..], stride));
+            }
+        }
+    });
+}
+
+/// Rows of a band: about [`TILES_TOGETHER`] tiles, and bands of one image alike.
+fn band_rows(height: usize, width: usize) -> usize {
+    let (down, across) = (height.div_ceil(OUTPUT_SIDE), width.div_ceil(OUTPUT_SIDE));
+    let bands = (down * across + TILES_TOGETHER / 2) / TILES_TOGETHER;
+    down.div_ceil(bands.clamp(1, down.max(1))).max(1) * OUTPUT_SIDE
+}
+
+/// Transformed weights in borrowed memory.
+#[derive(Debug, Clone, Copy)]
+pub struct WinogradView<'a> {
+    pub in_channels: usize,
+    pub out_channels: usize,
+    pub level: Level,
+    /// What [`transform_weights`] wrote.
+    pub weights: &'a [f32],
+    /// One for each output channel, or none at all (zeros).
+    pub bias: &'a [f32],
+}
+
+impl WinogradView<'_> {
+    /// Floats of transformed weights.
+    pub fn weights_length(level: Level, in_channels: usize, out_channels: usize) -> usize {
+        let whole = out_channels / GROUP * place_stride(level, in_channels, GROUP);
+        let rest = match out_channels % GROUP {
+            0 => 0,
+            columns => place_stride(level, in_channels, columns),
+        };
+        PLACES * (whole + rest)
+    }
+
+    /// Floats of scratch memory that one band needs, for an output of `height` by `width`.
+    pub fn scratch_length(&self, height: usize, width: usize) -> usize {
+        let rows = band_rows(height, width).min(height.next_multiple_of(OUTPUT_SIDE));
+        let tiles = rows / OUTPUT_SIDE * width.div_ceil(OUTPUT_SIDE);
+        PLACES * (self.input_stride(tiles) + product_stride(tiles))
+            + INPUT_SIDE * INPUT_SIDE * self.in_channels
+    }
+
+    /// Rows of the bands into which an output of `height` by `width` is best cut.
+    pub fn band_rows(height: usize, width: usize) -> usize {
+        band_rows(height, width)
+    }
+
+    /// Floats between the places of transformed input tiles. The extra line keeps the 36 streams
+    /// that are written together out of one set of the cache.
+    fn input_stride(&self, tiles: usize) -> usize {
+        (tiles * self.in_channels).next_multiple_of(LINE) + LINE
+    }
+
+    /// The packed matrix of one place of one group.
+    fn panels(&self, group: usize, place: usize) -> PanelsView<'_> {
+        let columns = GROUP.min(self.out_channels - group * GROUP);
+        let start = group * PLACES * place_stride(self.level, self.in_channels, GROUP)
+            + place * place_stride(self.level, self.in_channels, columns);
+        PanelsView::new(self.level, self.in_channels, columns, &self.weights[start..], &[])
+    }
+
+    /// Computes one band of the output, which starts at a multiple of four rows. The input's
+    /// border may be narrower than the padding of one pixel.
+    pub fn write_band(
         &self,
         input: Activation<'_>,
         finish: Finish<'_>,
@@ -129,7 +220,7 @@ impl Winograd {
             let to = &mut transformed[tile * self.in_channels..];
             transform_input(self.level, (patch, pitch), self.in_channels, (to, input_stride));
         }
-        for group in 0..self.weights.len() {
+        for group in 0..self.out_channels.div_ceil(GROUP) {
             self.multiply_places(group, tiles, (transformed, input_stride), products);
             for tile in 0..tiles {
                 self.write_tile(group, corner(tile), &products[tile * GROUP..], finish, &mut band);
@@ -148,18 +239,24 @@ impl Winograd {
     ) -> (&'a [f32], usize) {
         let layout = input.layout;
         let (channels, pitch) = (layout.channels, layout.row_length());
-        let (top, left) = (y + layout.border - 1, x + layout.border - 1);
-        let rows = INPUT_SIDE.min(layout.image_rows() - top);
-        let columns = INPUT_SIDE.min(layout.width + 2 * layout.border - left);
-        let start = layout.offset(image, top, left);
-        if rows == INPUT_SIDE && columns == INPUT_SIDE {
+        // Counted from one pixel outside the border, so that nothing is negative.
+        let span = |at: usize, length: usize| {
+            let first = at + layout.border;
+            (first.max(1), (first + INPUT_SIDE).min(length + 1))
+        };
+        let (top, bottom) = span(y, layout.image_rows());
+        let (left, right) = span(x, layout.width + 2 * layout.border);
+        let start = layout.offset(image, top - 1, left - 1);
+        if bottom - top == INPUT_SIDE && right - left == INPUT_SIDE {
             return (&input.data[start..], pitch);
         }
         let copy = &mut copy[..INPUT_SIDE * INPUT_SIDE * channels];
         copy.fill(0.0);
-        for (row, to) in copy.chunks_exact_mut(INPUT_SIDE * channels).take(rows).enumerate() {
-            let from = start + row * pitch;
-            to[..columns * channels].copy_from_slice(&input.data[from..from + columns * channels]);
+        let (above, before) = (top - y - layout.border, left - x - layout.border);
+        let rows = copy.chunks_exact_mut(INPUT_SIDE * channels).skip(above);
+        for (row, to) in rows.take(bottom - top).enumerate() {
+            let from = &input.data[start + row * pitch..][..(right - left) * channels];
+            to[before * channels..][..from.len()].copy_from_slice(from);
         }
         (copy, INPUT_SIDE * channels)
     }
@@ -180,7 +277,8 @@ impl Winograd {
                 inputs[index] = (first + index) * self.in_channels;
                 outputs[index] = (first + index) * GROUP;
             }
-            for (place, panels) in self.weights[group].iter().enumerate() {
+            for place in 0..PLACES {
+                let panels = self.panels(group, place);
                 let rows = Rows {
                     data: &transformed[place * input_stride..],
                     offsets: &inputs[..count],
@@ -216,12 +314,13 @@ impl Winograd {
                 (&map.data[start..], map.layout.row_length())
             }),
             relu: finish.relu,
+            add: finish.add,
         };
         let start = band.offset(y, x) + first;
         transform_output(
             self.level,
             (products, product_stride(tiles)),
-            &self.bias[first..],
+            self.bias.get(first..).unwrap_or(&[]),
             tile,
             (&mut band.data[start..], layout.row_length()),
         );
@@ -235,21 +334,4 @@ impl Winograd {
 /// Floats between the places of products, one line more than they need (see `input_stride`).
 fn product_stride(tiles: usize) -> usize {
     tiles * GROUP + LINE
-}
-
-/// `G g G^T` for one 3x3 kernel: its values at the 36 places, in double precision.
-fn transform_kernel(kernel: &[f32]) -> [f32; PLACES] {
-    let points = [0.0, POINT_P, -POINT_P, POINT_Q, -POINT_Q].map(f64::from);
-    let mut rows = [[0.0, 0.0, 1.0]; INPUT_SIDE];
-    for (row, point) in rows.iter_mut().zip(points) {
-        let others = points.iter().filter(|other| **other != point);
-        let scale: f64 = others.map(|other| point - other).product();
-        *row = [1.0 / scale, point / scale, point * point / scale];
-    }
-    std::array::from_fn(|place| {
-        let (down, across) = (&rows[place / INPUT_SIDE], &rows[place % INPUT_SIDE]);
-        let pairs = kernel.iter().enumerate();
-        pairs.map(|(at, value)| f64::from(*value) * down[at / 3] * across[at % 3]).sum::<f64>()
-            as f32
-    })
 }

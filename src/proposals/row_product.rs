@@ -108,8 +108,8 @@ impl RowProduct {
                 segment_length: rows.inner,
             };
             let residual = addend.map(|addend| (&addend[first * stride..], &places[..count]));
-            let epilogue = Epilogue { residual, relu: false };
-            multiply(view, panels, epilogue, output, &places[..count]);
+            let epilogue = Epilogue { residual, ..Epilogue::default() };
+            multiply(view, panels.view(), epilogue, output, &places[..count]);
         };
         if rows.count <= task {
             part(0, output);

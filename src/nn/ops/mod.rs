@@ -4,6 +4,7 @@
 //! reads what any other wrote; weights are raw, as they lie on disk (OIHW). What an operation may
 //! ask for and must keep is [`crate::nn::operation::Operation`]'s contract.
 
+pub mod convolution;
 #[cfg(test)]
 pub(crate) mod finite_difference;
 #[cfg(test)]

@@ -40,14 +40,15 @@ impl<T: Real> Operation<T> for Relu {
     fn backward(&self, run: Backward<'_, '_, T>) {
         if let Some(gradient) = &mut run.input_gradients[0] {
             let (values, update) = (&mut *gradient.values, gradient.update);
-            masked(run.output, run.output_gradient, values, update, run.workers);
+            masked(Some(run.output), run.output_gradient, values, update, run.workers);
         }
     }
 }
 
-/// `gradient` where `output` is positive and 0 elsewhere, written or added to `to`.
+/// `gradient` where `output` is positive and 0 elsewhere (everywhere `gradient` where there is no
+/// output), written or added to `to`.
 pub(super) fn masked<T: Real>(
-    output: &[T],
+    output: Option<&[T]>,
     gradient: &[T],
     to: &mut [T],
     update: Update,
@@ -55,10 +56,18 @@ pub(super) fn masked<T: Real>(
 ) {
     workers.for_each_piece(to, PIECE, |index, part| {
         let range = index * PIECE..index * PIECE + part.len();
-        let pairs = output[range.clone()].iter().zip(&gradient[range]);
-        for (to, (output, gradient)) in part.iter_mut().zip(pairs) {
-            let passed = if *output > T::ZERO { *gradient } else { T::ZERO };
-            *to = if update == Update::Add { *to + passed } else { passed };
+        let gradient = &gradient[range.clone()];
+        match (output.map(|output| &output[range]), update) {
+            (None, Update::Overwrite) => part.copy_from_slice(gradient),
+            (None, Update::Add) => {
+                part.iter_mut().zip(gradient).for_each(|(to, gradient)| *to += *gradient);
+            }
+            (Some(output), update) => {
+                for (to, (output, gradient)) in part.iter_mut().zip(output.iter().zip(gradient)) {
+                    let passed = if *output > T::ZERO { *gradient } else { T::ZERO };
+                    *to = if update == Update::Add { *to + passed } else { passed };
+                }
+            }
         }
     });
 }

@@ -8,6 +8,7 @@
 pub mod gram;
 mod lanes;
 pub mod max_pool;
+pub mod outer_products;
 pub mod panels;
 pub mod rows;
 pub mod score_int8;

@@ -1,8 +1,9 @@
-//! The two transforms of Winograd's F(4x4, 3x3), vectors of channels at a time.
+//! The transforms of Winograd's F(4x4, 3x3), vectors of channels at a time.
 //!
 //! With points 0, ±p, ±q and infinity and a = p², b = q², the transforms of one dimension are
 //!
 //! ```text
+//! kernel  (g0 + z g1 + z² g2) / product over the other points w of (z - w), at infinity g2
 //! input   v0 = ab x0 - (a+b) x2 + x4          output  y0 = m0 + (m1+m2) + (m3+m4)
 //!         v1,2 = (x4 - b x2) ± p (x3 - b x1)          y1 = p (m1-m2) + q (m3-m4)
 //!         v3,4 = (x4 - a x2) ± q (x3 - a x1)          y2 = a (m1+m2) + b (m3+m4)
@@ -30,6 +31,26 @@ pub const CHANNELS_MIN: usize = 16;
 
 const A: f32 = POINT_P * POINT_P;
 const B: f32 = POINT_Q * POINT_Q;
+
+/// Side of a kernel.
+const KERNEL_SIDE: usize = 3;
+/// Values of a kernel.
+pub const KERNEL_VALUES: usize = KERNEL_SIDE * KERNEL_SIDE;
+/// Lanes of the widest vector.
+pub const LANES_MAX: usize = 16;
+
+/// As many kernels as the level's vectors have lanes: value by value, lane by lane.
+pub type Kernels = [[f32; LANES_MAX]; KERNEL_VALUES];
+
+/// Transforms kernels (`G g G^T`): place `i` of all goes to `to[i * stride..]`, one vector each.
+///
+/// # Panics
+/// When `to` is too short.
+pub fn transform_kernels(level: Level, kernels: &Kernels, (to, stride): (&mut [f32], usize)) {
+    assert!(to.len() >= (PLACES - 1) * stride + level.width());
+    let to = to.as_mut_ptr();
+    dispatch!(level, kernels_kernel(kernels: &Kernels, to: *mut f32, stride: usize));
+}
 
 /// Transforms one tile of 6x6 pixels. `patch` starts at its first pixel and its rows are `pitch`
 /// floats apart; place `i` goes to `to[i * stride..][..channels]`.
@@ -71,14 +92,17 @@ pub struct Tile<'a> {
     pub residual: Option<(&'a [f32], usize)>,
     /// Negative results become 0.
     pub relu: bool,
+    /// What the output holds is added too.
+    pub add: bool,
 }
 
-/// Transforms one tile of products back, adds bias and residual, and writes it. Place `i` is
-/// `products[i * stride..][..channels]`; `output` starts at the tile's first pixel, rows `pitch`
-/// floats apart.
+/// Transforms one tile of products back, adds bias (none where empty) and residual, and writes it.
+/// Place `i` is `products[i * stride..][..channels]`; `output` starts at the tile's first pixel,
+/// rows `pitch` floats apart.
 ///
 /// # Panics
-/// When the slices are too short or `tile.channels` is under [`CHANNELS_MIN`].
+/// When the slices are too short, `tile.channels` is under [`CHANNELS_MIN`], or `tile.add` meets
+/// channels that fill no whole vectors (the last would be added twice).
 pub fn transform_output(
     level: Level,
     (products, stride): (&[f32], usize),
@@ -88,7 +112,9 @@ pub fn transform_output(
 ) {
     let sides = 1..=OUTPUT_SIDE;
     assert!(sides.contains(&tile.rows) && sides.contains(&tile.columns));
-    assert!(tile.channels >= CHANNELS_MIN && bias.len() >= tile.channels);
+    assert!(tile.channels >= CHANNELS_MIN);
+    assert!(!tile.add || tile.channels.is_multiple_of(LANES_MAX));
+    assert!(bias.is_empty() || bias.len() >= tile.channels);
     assert!(products.len() >= (PLACES - 1) * stride + tile.channels);
     let reach =
         |pitch: usize| (tile.rows - 1) * pitch + (tile.columns - 1) * tile.pixel + tile.channels;
@@ -96,18 +122,38 @@ pub fn transform_output(
     if let Some((residual, pitch)) = tile.residual {
         assert!(residual.len() >= reach(pitch));
     }
-    let (products, bias, output) = (products.as_ptr(), bias.as_ptr(), output.as_mut_ptr());
+    let (products, output) = (products.as_ptr(), output.as_mut_ptr());
+    let bias = (!bias.is_empty()).then_some(bias.as_ptr());
     dispatch!(
         level,
         output_kernel(
             products: *const f32,
             stride: usize,
-            bias: *const f32,
+            bias: Option<*const f32>,
             tile: Tile<'_>,
             output: *mut f32,
             pitch: usize,
         )
     );
+}
+
+/// # Safety
+/// The level's instructions are enabled; [`transform_kernels`] checked the rest.
+#[inline(always)]
+unsafe fn kernels_kernel<L: Lanes>(kernels: &Kernels, to: *mut f32, stride: usize) {
+    // SAFETY: vectors are no longer than the kernels' lanes; the caller's promise.
+    unsafe {
+        let load = |value: usize| L::load(kernels[value].as_ptr());
+        let columns: [[L::Vector; INPUT_SIDE]; KERNEL_SIDE] = std::array::from_fn(|column| {
+            kernel_line::<L>([load(column), load(column + 3), load(column + 6)])
+        });
+        for row in 0..INPUT_SIDE {
+            let line = [columns[0][row], columns[1][row], columns[2][row]];
+            for (column, value) in kernel_line::<L>(line).into_iter().enumerate() {
+                L::store(to.add((row * INPUT_SIDE + column) * stride), value);
+            }
+        }
+    }
 }
 
 /// # Safety
@@ -147,7 +193,7 @@ unsafe fn input_kernel<L: Lanes>(
 unsafe fn output_kernel<L: Lanes>(
     products: *const f32,
     stride: usize,
-    bias: *const f32,
+    bias: Option<*const f32>,
     tile: Tile<'_>,
     output: *mut f32,
     pitch: usize,
@@ -163,7 +209,7 @@ unsafe fn output_kernel<L: Lanes>(
                 let first = products.add(column * stride + channel);
                 *line = output_line::<L>(load_line::<L>(first, INPUT_SIDE * stride));
             }
-            let bias = L::load(bias.add(channel));
+            let bias = bias.map_or(zero, |bias| L::load(bias.add(channel)));
             for row in 0..OUTPUT_SIDE {
                 let values = output_line::<L>(row_of(&columns, row));
                 for (column, &value) in values.iter().enumerate() {
@@ -174,6 +220,9 @@ unsafe fn output_kernel<L: Lanes>(
                         if let Some((residual, pitch)) = tile.residual {
                             let residual = residual.as_ptr().add(row * pitch + place);
                             value = L::add(value, L::load(residual));
+                        }
+                        if tile.add {
+                            value = L::add(value, L::load(output.add(row * pitch + place)));
                         }
                         if tile.relu {
                             value = L::maximum(zero, value);
@@ -248,6 +297,31 @@ unsafe fn input_line<L: Lanes>(x: [L::Vector; INPUT_SIDE]) -> [L::Vector; INPUT_
             times::<L>(POINT_Q, odd_q, even_q),
             times::<L>(-POINT_Q, odd_q, even_q),
             times::<L>(A * B, x[1], times::<L>(-(A + B), x[3], x[5])),
+        ]
+    }
+}
+
+/// The kernel transform of one dimension: the kernel's polynomial at each point, divided by the
+/// product of the point's distances to the others.
+///
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn kernel_line<L: Lanes>(g: [L::Vector; KERNEL_SIDE]) -> [L::Vector; INPUT_SIDE] {
+    const SCALE_P: f32 = 1.0 / (2.0 * A * (A - B));
+    const SCALE_Q: f32 = 1.0 / (2.0 * B * (B - A));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let zero = L::splat(0.0);
+        let even_p = times::<L>(SCALE_P, g[0], times::<L>(A * SCALE_P, g[2], zero));
+        let even_q = times::<L>(SCALE_Q, g[0], times::<L>(B * SCALE_Q, g[2], zero));
+        [
+            times::<L>(1.0 / (A * B), g[0], zero),
+            times::<L>(POINT_P * SCALE_P, g[1], even_p),
+            times::<L>(-POINT_P * SCALE_P, g[1], even_p),
+            times::<L>(POINT_Q * SCALE_Q, g[1], even_q),
+            times::<L>(-POINT_Q * SCALE_Q, g[1], even_q),
+            g[2],
         ]
     }
 }

@@ -1,0 +1,310 @@
+//! The gradient of the weights: for each tap of the kernel, the sum over pixels of the output's
+//! gradient times the input.
+//!
+//! A block of pixels at a time is packed for [`outer_products`](crate::nn::simd::outer_products):
+//! of the input, only the columns of one task, so that no matrix of all taps ever exists. Long
+//! sums are cut into parts whose number depends on the shapes alone, and added in order.
+
+use super::{Convolution, Inputs};
+use crate::nn::activation::{Activation, Layout};
+use crate::nn::local::with_local;
+use crate::nn::matrix_product::Update;
+use crate::nn::operation::GradientMut;
+use crate::nn::simd::Level;
+use crate::nn::simd::outer_products::{
+    LEFT_WIDTH, Operands, RIGHT_ALIGNMENT, RIGHT_WIDTH, add_outer_products,
+};
+use crate::workers::Workers;
+use std::ops::Range;
+
+/// Pixels that are packed together at most: the right operand of one tile is 24 KiB of the
+/// first-level cache.
+const PIXELS_MAX: usize = 96;
+/// Output channels whose gradient is packed together: whole tiles, and a share of the second-level
+/// cache.
+const LEFT_MAX: usize = 32 * LEFT_WIDTH;
+/// Panels of one task at most.
+const PANELS_MAX: usize = 4;
+/// Tasks wanted, so that a few workers share a layer evenly.
+const TASKS_WANTED: usize = 16;
+/// Blocks of pixels in a part at least: each part's sums are written and added once more.
+const PART_BLOCKS_MIN: usize = 4;
+
+/// How the gradient of one layer's weights is cut into tasks. Columns are (kernel row, kernel
+/// column, input channel).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WeightGradient<'a> {
+    layer: &'a Convolution,
+    pixels: usize,
+    blocks: usize,
+    parts: usize,
+    /// Columns, padded to whole vectors.
+    columns: usize,
+    /// Columns of one group but the last.
+    group_columns: usize,
+    groups: usize,
+    /// Output channels of one task but the last of a group.
+    task_outputs: usize,
+}
+
+impl<'a> WeightGradient<'a> {
+    pub(super) fn new(layer: &'a Convolution) -> WeightGradient<'a> {
+        let geometry = &layer.geometry;
+        let output = layer.output_layout();
+        let pixels = output.images * output.height * output.width;
+        let blocks = pixels.div_ceil(PIXELS_MAX);
+        let columns = (geometry.kernel * geometry.kernel * geometry.in_channels)
+            .next_multiple_of(RIGHT_ALIGNMENT);
+        let panels = columns.div_ceil(RIGHT_WIDTH);
+        let group_columns = (panels / TASKS_WANTED).clamp(1, PANELS_MAX) * RIGHT_WIDTH;
+        let groups = columns.div_ceil(group_columns);
+        let parts = TASKS_WANTED.div_ceil(groups).min(blocks / PART_BLOCKS_MIN).max(1);
+        let splits = TASKS_WANTED.div_ceil(groups * parts);
+        let task_outputs =
+            geometry.out_channels.div_ceil(splits).next_multiple_of(LEFT_WIDTH).max(LEFT_MAX);
+        WeightGradient {
+            layer,
+            pixels,
+            blocks,
+            parts,
+            columns,
+            group_columns,
+            groups,
+            task_outputs,
+        }
+    }
+
+    /// Floats of scratch memory: the sums of every part.
+    pub(super) fn scratch_length(&self) -> usize {
+        self.parts * self.part_length()
+    }
+
+    fn part_length(&self) -> usize {
+        self.columns * self.layer.geometry.out_channels
+    }
+
+    /// The columns of a group.
+    fn group(&self, group: usize) -> Range<usize> {
+        let start = group * self.group_columns;
+        start..(start + self.group_columns).min(self.columns)
+    }
+
+    /// The output channels of a task.
+    fn outputs(&self, split: usize) -> Range<usize> {
+        let start = split * self.task_outputs;
+        start..(start + self.task_outputs).min(self.layer.geometry.out_channels)
+    }
+
+    /// Writes the gradient of the weights, or adds to it.
+    pub(super) fn write(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        gradient: Activation<'_>,
+        to: GradientMut<'_, f32>,
+        scratch: &mut [f32],
+        workers: &Workers,
+    ) {
+        let outputs = self.layer.geometry.out_channels;
+        let sums = &mut scratch[..self.scratch_length()];
+        let splits = outputs.div_ceil(self.task_outputs);
+        let start_of = |task: usize| {
+            let (part, rest) = (task / splits / self.groups, task % (splits * self.groups));
+            if part == self.parts {
+                return self.scratch_length();
+            }
+            let (group, split) = (self.group(rest / splits), self.outputs(rest % splits));
+            part * self.part_length() + group.start * outputs + split.start * group.len()
+        };
+        let tasks = self.parts * self.groups * splits;
+        workers.for_each_part(sums, tasks, start_of, |task, sums| {
+            let (part, rest) = (task / splits / self.groups, task % (splits * self.groups));
+            let columns = self.group(rest / splits);
+            let task = Task { plan: self, columns, outputs: self.outputs(rest % splits) };
+            task.run(part, inputs.map, gradient, sums);
+        });
+        self.finish(sums, inputs.scale, to, workers);
+    }
+
+    /// The pixels of a block; blocks are of nearly equal length.
+    fn block(&self, block: usize) -> Range<usize> {
+        block * self.pixels / self.blocks..(block + 1) * self.pixels / self.blocks
+    }
+
+    /// Adds the parts in order, scales them and puts them where the raw weights lie.
+    fn finish(
+        &self,
+        sums: &[f32],
+        scale: Option<&[f32]>,
+        to: GradientMut<'_, f32>,
+        workers: &Workers,
+    ) {
+        let geometry = &self.layer.geometry;
+        let taps = geometry.kernel * geometry.kernel;
+        let add = to.update == Update::Add;
+        let row_length = geometry.in_channels * taps;
+        workers.for_each_piece(to.values, row_length.max(1), |output, to| {
+            let scale = scale.map_or(1.0, |scale| scale[output]);
+            for group in 0..self.groups {
+                let columns = self.group(group);
+                let start = columns.start * geometry.out_channels + output * columns.len();
+                let filled = columns.start..columns.end.min(row_length);
+                for column in filled {
+                    let place = start + column - columns.start;
+                    let parts = (0..self.parts).map(|part| sums[part * self.part_length() + place]);
+                    let sum = scale * parts.sum::<f32>();
+                    let (tap, input) =
+                        (column / geometry.in_channels, column % geometry.in_channels);
+                    let to = &mut to[input * taps + tap];
+                    *to = if add { *to + sum } else { sum };
+                }
+            }
+        });
+    }
+}
+
+/// The sums of some columns for some output channels.
+struct Task<'a> {
+    plan: &'a WeightGradient<'a>,
+    columns: Range<usize>,
+    outputs: Range<usize>,
+}
+
+impl Task<'_> {
+    /// Sums over the blocks of one part into `sums`: a row of the task's columns for each of its
+    /// output channels.
+    fn run(&self, part: usize, map: &[f32], gradient: Activation<'_>, sums: &mut [f32]) {
+        let plan = self.plan;
+        let blocks = part * plan.blocks / plan.parts..(part + 1) * plan.blocks / plan.parts;
+        let width = self.columns.len();
+        let length = PIXELS_MAX * (width + LEFT_MAX);
+        if blocks.is_empty() {
+            sums.fill(0.0);
+        }
+        with_local(length, |memory| {
+            let (right, left) = memory.split_at_mut(PIXELS_MAX * width);
+            for block in blocks.clone() {
+                let pixels = plan.block(block);
+                let overwrite = block == blocks.start;
+                for (panel, right) in right.chunks_mut(PIXELS_MAX * RIGHT_WIDTH).enumerate() {
+                    self.pack_right(map, pixels.clone(), self.panel(panel), right);
+                }
+                for first in self.outputs.clone().step_by(LEFT_MAX) {
+                    let outputs = first..(first + LEFT_MAX).min(self.outputs.end);
+                    pack_left(gradient, pixels.clone(), outputs.clone(), left);
+                    let operands = (&*left, &*right);
+                    self.multiply(operands, pixels.len(), outputs, overwrite, sums);
+                }
+            }
+        });
+    }
+
+    /// The columns of one panel of this task.
+    fn panel(&self, panel: usize) -> Range<usize> {
+        let start = self.columns.start + panel * RIGHT_WIDTH;
+        start..(start + RIGHT_WIDTH).min(self.columns.end)
+    }
+
+    /// Adds the products of one packed block.
+    fn multiply(
+        &self,
+        (left, right): (&[f32], &[f32]),
+        pixels: usize,
+        outputs: Range<usize>,
+        overwrite: bool,
+        sums: &mut [f32],
+    ) {
+        let stride = self.columns.len();
+        for (panel, right) in right.chunks(PIXELS_MAX * RIGHT_WIDTH).enumerate() {
+            let columns = self.panel(panel).len();
+            for (strip, left) in left.chunks(PIXELS_MAX * LEFT_WIDTH).enumerate() {
+                let first = outputs.start + strip * LEFT_WIDTH;
+                if first >= outputs.end {
+                    break;
+                }
+                let rows = LEFT_WIDTH.min(outputs.end - first);
+                let operands = Operands { left, rows, right, columns };
+                let start = (first - self.outputs.start) * stride + panel * RIGHT_WIDTH;
+                let sums = (&mut sums[start..], stride);
+                add_outer_products(Level::best(), operands, pixels, overwrite, sums);
+            }
+        }
+    }
+
+    /// Packs `columns` of the input for each pixel of the output; what lies outside is zeros.
+    fn pack_right(&self, map: &[f32], pixels: Range<usize>, columns: Range<usize>, to: &mut [f32]) {
+        let layer = self.plan.layer;
+        let geometry = &layer.geometry;
+        let (input, output) = (layer.input_layout(), layer.output_layout());
+        let line = geometry.kernel * geometry.in_channels;
+        for (pixel, to) in pixels.zip(to.chunks_exact_mut(columns.len())) {
+            let (row, x) = (pixel / output.width, pixel % output.width);
+            let (image, y) = (row / output.height, row % output.height);
+            let mut column = columns.start;
+            while column < columns.end {
+                // One row of the kernel lies together in the input.
+                let (tap, start) = (column / line, column % line);
+                let end = line.min(start + columns.end - column);
+                let (part, top) = (column - columns.start, y * geometry.stride + tap);
+                let to = &mut to[part..part + end - start];
+                if tap < geometry.kernel {
+                    let corner = (top, x * geometry.stride);
+                    copy_line(map, input, (image, corner, geometry.padding), start..end, to);
+                } else {
+                    to.fill(0.0);
+                }
+                column += end - start;
+            }
+        }
+    }
+}
+
+/// Copies floats `range` of the row of pixels that starts at `corner`, counted from `padding`
+/// pixels outside the map; what lies outside is zeros.
+fn copy_line(
+    map: &[f32],
+    layout: Layout,
+    (image, (top, left), padding): (usize, (usize, usize), usize),
+    range: Range<usize>,
+    to: &mut [f32],
+) {
+    if top < padding || top >= padding + layout.height {
+        to.fill(0.0);
+        return;
+    }
+    let row = layout.offset(image, top - padding, 0);
+    // Floats of the row of the map, counted from the same pixel outside.
+    let inside = padding * layout.channels..(padding + layout.width) * layout.channels;
+    let (start, end) = (left * layout.channels + range.start, left * layout.channels + range.end);
+    let (first, last) = (start.max(inside.start).min(end), end.min(inside.end).max(start));
+    let last = last.max(first);
+    to[..first - start].fill(0.0);
+    if last > first {
+        let from = row + first - inside.start;
+        to[first - start..last - start].copy_from_slice(&map[from..from + last - first]);
+    }
+    to[last - start..].fill(0.0);
+}
+
+/// Packs `outputs` of the gradient, in strips of [`LEFT_WIDTH`].
+fn pack_left(
+    gradient: Activation<'_>,
+    pixels: Range<usize>,
+    outputs: Range<usize>,
+    to: &mut [f32],
+) {
+    let layout = gradient.layout;
+    for (index, pixel) in pixels.enumerate() {
+        let (row, x) = (pixel / layout.width, pixel % layout.width);
+        let (image, y) = (row / layout.height, row % layout.height);
+        let start = layout.offset(image, y + layout.border, x + layout.border);
+        let values = &gradient.data[start + outputs.start..start + outputs.end];
+        let strips = to.chunks_exact_mut(PIXELS_MAX * LEFT_WIDTH);
+        for (values, strip) in values.chunks(LEFT_WIDTH).zip(strips) {
+            let to = &mut strip[index * LEFT_WIDTH..][..LEFT_WIDTH];
+            match values.first_chunk::<LEFT_WIDTH>() {
+                Some(values) => to.copy_from_slice(values),
+                None => to[..values.len()].copy_from_slice(values),
+            }
+        }
+    }
+}
