@@ -98,6 +98,19 @@ pub enum Error {
     /// A folder in which every image is broken.
     #[error("{path}: none of {files} files is a readable image; the first: {first}", path = path.display())]
     NoReadableImage { path: PathBuf, files: usize, first: String },
+    /// Annotations of images that are not there.
+    #[error(
+        "{annotations}: {missing} of {listed} images are not in {folder}; the first: {first}",
+        annotations = annotations.display(),
+        folder = folder.display()
+    )]
+    MissingImages {
+        annotations: PathBuf,
+        folder: PathBuf,
+        missing: usize,
+        listed: usize,
+        first: String,
+    },
     /// The output folder belongs to another run.
     #[error("{path}: holds another run: `{key}` is {found} there, {wanted} here", path = path.display())]
     RunMismatch { path: PathBuf, key: String, found: String, wanted: String },

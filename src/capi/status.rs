@@ -77,6 +77,8 @@ pub const SIMDETR_ERROR_RUN_STEP: simdetr_status_t = 406;
 pub const SIMDETR_ERROR_FORMAT: simdetr_status_t = 407;
 /// A weights file without the parameters that the network needs.
 pub const SIMDETR_ERROR_WEIGHT_NAMES: simdetr_status_t = 408;
+/// Annotations of images that are not in the folder.
+pub const SIMDETR_ERROR_MISSING_IMAGES: simdetr_status_t = 409;
 
 /// The cancel token was set while the call ran.
 pub const SIMDETR_ERROR_CANCELLED: simdetr_status_t = 900;
@@ -118,6 +120,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::ImageTooLarge { .. } => SIMDETR_ERROR_IMAGE_TOO_LARGE,
         Error::NoImages { .. } => SIMDETR_ERROR_NO_IMAGES,
         Error::NoReadableImage { .. } => SIMDETR_ERROR_NO_READABLE_IMAGE,
+        Error::MissingImages { .. } => SIMDETR_ERROR_MISSING_IMAGES,
         Error::RunMismatch { .. } => SIMDETR_ERROR_RUN_MISMATCH,
         Error::RunStep { .. } => SIMDETR_ERROR_RUN_STEP,
         Error::Format { .. } => SIMDETR_ERROR_FORMAT,
@@ -173,8 +176,8 @@ names! {
     SIMDETR_ERROR_ONNX_MODEL SIMDETR_ERROR_ONNX_PROVIDER SIMDETR_ERROR_IO
     SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
-    SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_CANCELLED
-    SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
+    SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
+    SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
 }
 
 #[cfg(test)]
@@ -212,6 +215,13 @@ mod tests {
             Error::ImageTooLarge { image: text(), what: "pixels", got: 2, limit: 1 },
             Error::NoImages { path: path() },
             Error::NoReadableImage { path: path(), files: 1, first: text() },
+            Error::MissingImages {
+                annotations: path(),
+                folder: path(),
+                missing: 1,
+                listed: 2,
+                first: text(),
+            },
             Error::RunMismatch { path: path(), key: text(), found: text(), wanted: text() },
             Error::RunStep { path: path(), step: "extract" },
             Error::format("x", "y"),

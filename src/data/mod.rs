@@ -9,4 +9,5 @@ pub mod folder;
 pub mod image;
 pub mod proposal_set;
 pub mod store;
+pub mod training;
 pub mod vectors;

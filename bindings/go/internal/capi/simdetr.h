@@ -1602,6 +1602,11 @@ typedef struct simdetr_evaluation_t {
 #define SIMDETR_ERROR_WEIGHT_NAMES 408
 
 /**
+ * Annotations of images that are not in the folder.
+ */
+#define SIMDETR_ERROR_MISSING_IMAGES 409
+
+/**
  * The cancel token was set while the call ran.
  */
 #define SIMDETR_ERROR_CANCELLED 900

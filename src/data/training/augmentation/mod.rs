@@ -1,0 +1,18 @@
+//! What every look at an image changes: its frame, its company in a mosaic, its colours.
+//!
+//! Flip, resize and crop are composed into one [`framing::Framing`], so that the pixels are
+//! sampled once whatever was drawn. [`recipe`] says which change comes when.
+
+pub mod blur;
+pub mod colour;
+mod config;
+pub mod framing;
+pub mod greyscale;
+pub mod mosaic;
+pub mod multi_scale;
+pub mod recipe;
+
+pub use config::AugmentationConfig;
+
+#[cfg(test)]
+pub(crate) mod test_scene;

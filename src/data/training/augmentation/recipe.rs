@@ -1,0 +1,163 @@
+//! One sample of training: which changes an image goes through, in which order.
+//!
+//! A single image is framed (flip, crop, resize) and recoloured; a mosaic does that for each of
+//! its images and puts them together. Colours come last, because there are fewest pixels then, and
+//! for a mosaic tile by tile (patent ¶68). All draws come from the stream of the image that was
+//! asked for, in a fixed order.
+
+use super::config::AugmentationConfig;
+use super::framing::Framing;
+use super::{blur, colour, greyscale, mosaic, multi_scale};
+use crate::data::image::{Image, ImageLimits};
+use crate::data::training::sample::{Sample, Target, keep_visible};
+use crate::data::training::set::TrainingSet;
+use crate::random::{Random, StreamKey};
+use crate::{Error, Result};
+use fast_image_resize as fir;
+
+/// An image that could not be read, so that another took its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenImage {
+    pub image_id: u32,
+    /// What is wrong, with the path.
+    pub reason: String,
+}
+
+/// Memory that is used again from sample to sample.
+#[derive(Default)]
+pub struct Scratch {
+    resizer: fir::Resizer,
+    blur: blur::BlurScratch,
+    tile: Image,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Scratch")
+    }
+}
+
+/// How samples of a set are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    pub set: &'a TrainingSet,
+    pub config: &'a AugmentationConfig,
+    pub limits: &'a ImageLimits,
+    /// A broken image is an error, and nothing takes its place.
+    pub strict: bool,
+}
+
+impl Recipe<'_> {
+    /// Makes the sample of image number `index` of the set into `sample`; `key` is that of the
+    /// image. Broken images are added to `broken`, and the next image of the set takes their
+    /// place.
+    ///
+    /// # Errors
+    /// [`Error::NoReadableImage`] when every image of the set is broken; the error of the first
+    /// broken image when `strict`.
+    pub fn make(
+        &self,
+        index: usize,
+        key: StreamKey,
+        scratch: &mut Scratch,
+        sample: &mut Sample,
+        broken: &mut Vec<BrokenImage>,
+    ) -> Result<()> {
+        let mut random = Random::new(key);
+        sample.targets.clear();
+        if random.uniform() < self.config.mosaic_probability {
+            return self.make_mosaic(index, &mut random, scratch, sample, broken);
+        }
+        let source = self.load(index, broken)?;
+        let (width, height) = (source.image.width, source.image.height);
+        let framing = multi_scale::draw(&mut random, self.config, width, height);
+        framing.draw(&source.image, &mut scratch.resizer, &mut sample.image)?;
+        self.add_targets(&source, &framing, (0, 0), &mut sample.targets);
+        self.recolour(&mut random, &mut sample.image, &mut scratch.blur);
+        Ok(())
+    }
+
+    fn make_mosaic(
+        &self,
+        index: usize,
+        random: &mut Random,
+        scratch: &mut Scratch,
+        sample: &mut Sample,
+        broken: &mut Vec<BrokenImage>,
+    ) -> Result<()> {
+        let side = multi_scale::choose(random, &self.config.image_short_sides);
+        let tiles = mosaic::draw_tiles(random, self.config, side);
+        let own_tile = random.below(tiles.len() as u64) as usize;
+        (sample.image.width, sample.image.height) = (side, side);
+        sample.image.pixels.resize(side as usize * side as usize * 3, 0);
+        for (number, tile) in tiles.into_iter().enumerate() {
+            let drawn = random.below(self.set.images_count() as u64) as usize;
+            let source = self.load(if number == own_tile { index } else { drawn }, broken)?;
+            let whole = Framing::whole(source.image.width, source.image.height);
+            let framing = multi_scale::flipped(random, self.config, whole);
+            let framing = mosaic::cover(random, framing, tile.width, tile.height);
+            framing.draw(&source.image, &mut scratch.resizer, &mut scratch.tile)?;
+            self.recolour(random, &mut scratch.tile, &mut scratch.blur);
+            mosaic::place(&scratch.tile, tile, &mut sample.image);
+            self.add_targets(&source, &framing, (tile.x, tile.y), &mut sample.targets);
+        }
+        Ok(())
+    }
+
+    /// The targets of `source` as `framing` shows them, moved to where the frame lies.
+    fn add_targets(
+        &self,
+        source: &Sample,
+        framing: &Framing,
+        (x, y): (u32, u32),
+        targets: &mut Vec<Target>,
+    ) {
+        let (width, height) = framing.size();
+        let framed =
+            |target: &Target| Target { bounds: framing.map(&target.bounds), class: target.class };
+        let mut framed: Vec<Target> = source.targets.iter().map(framed).collect();
+        keep_visible(&mut framed, width, height, self.config.box_visible_share_min);
+        let (x, y) = (x as f32, y as f32);
+        targets.extend(framed.iter().map(|target| {
+            let [left, top, right, bottom] = target.bounds;
+            Target { bounds: [left + x, top + y, right + x, bottom + y], class: target.class }
+        }));
+    }
+
+    fn recolour(&self, random: &mut Random, image: &mut Image, scratch: &mut blur::BlurScratch) {
+        let config = self.config;
+        if random.uniform() < config.colour_probability {
+            colour::apply(image, &colour::draw(random, config));
+        }
+        if random.uniform() < config.grey_probability {
+            greyscale::apply(image);
+        }
+        if random.uniform() < config.blur_probability {
+            let range = config.blur_sigma_max - config.blur_sigma_min;
+            blur::apply(image, config.blur_sigma_min + random.uniform() * range, scratch);
+        }
+    }
+
+    /// Image number `index`, or the first after it that can be read.
+    fn load(&self, index: usize, broken: &mut Vec<BrokenImage>) -> Result<Sample> {
+        let count = self.set.images_count();
+        let mut first = None;
+        for index in (index..count).chain(0..index) {
+            match self.set.load(index, self.limits) {
+                Ok(sample) => return Ok(sample),
+                Err(error) if self.strict => return Err(error),
+                Err(error) => {
+                    let image_id = self.set.images()[index].image_id;
+                    let reason = error.to_string();
+                    first.get_or_insert_with(|| reason.clone());
+                    broken.push(BrokenImage { image_id, reason });
+                }
+            }
+        }
+        Err(Error::NoReadableImage {
+            path: self.set.folder().into(),
+            files: count,
+            first: first.unwrap_or_default(),
+        })
+    }
+}
