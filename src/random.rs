@@ -55,6 +55,14 @@ impl StreamKey {
     pub fn for_image(self, image_id: u32) -> StreamKey {
         StreamKey { image_id, ..self }
     }
+
+    /// Counter of the first block of a sub-stream, and the key: block `n` of the sub-stream is
+    /// [`philox4x32_10`] of both with the counter's first word set to `n`.
+    pub fn counter_and_key(self, substream: u16) -> ([u32; 4], [u32; 2]) {
+        let purpose = (self.purpose as u32) | (u32::from(substream) << 16);
+        let stage = (u32::from(self.stage) << 16) | u32::from(self.epoch);
+        ([0, purpose, self.image_id, stage], [self.seed as u32, (self.seed >> 32) as u32])
+    }
 }
 
 /// A stream of random numbers: 2^32 blocks of four words for each key and sub-stream.
@@ -69,19 +77,8 @@ pub struct Random {
 impl Random {
     /// The stream of `key`.
     pub fn new(key: StreamKey) -> Random {
-        let seed = key.seed;
-        let purpose = key.purpose as u32;
-        Random {
-            key: [seed as u32, (seed >> 32) as u32],
-            counter: [
-                0,
-                purpose,
-                key.image_id,
-                (u32::from(key.stage) << 16) | u32::from(key.epoch),
-            ],
-            block: [0; 4],
-            used: 4,
-        }
+        let (counter, key) = key.counter_and_key(0);
+        Random { key, counter, block: [0; 4], used: 4 }
     }
 
     /// The next 32 random bits.

@@ -129,35 +129,40 @@ impl Workers {
         }
     }
 
-    /// [`Workers::for_each_piece`] over three arrays of one length at once.
-    pub fn for_each_piece_of_three<T: Send>(
+    /// Runs `task` on the same-numbered pieces of several slices: piece `i` of a slice with the
+    /// piece length `p` is its elements from `i * p` on, `p` of them or what is left. There are
+    /// as many pieces as the first slice has; a length of 0 gives empty pieces.
+    pub fn for_each_pieces<T: Send, const N: usize>(
         &self,
-        data: [&mut [T]; 3],
-        piece: usize,
-        task: impl Fn(usize, [&mut [T]; 3]) + Sync,
+        slices: [(&mut [T], usize); N],
+        task: impl Fn(usize, [&mut [T]; N]) + Sync,
     ) {
-        let [first, second, third] = data;
+        let lengths = slices.each_ref().map(|(_, piece)| *piece);
+        let count = slices.first().map_or(0, |(data, piece)| data.len().div_ceil(*piece.max(&1)));
+        let mut rest = slices.map(|(data, _)| data);
         match &self.kind {
-            Kind::Pool(pool) => pool.install(|| {
-                let others = second.par_chunks_mut(piece).zip(third.par_chunks_mut(piece));
-                let all = first.par_chunks_mut(piece).with_max_len(1).zip(others).enumerate();
-                all.for_each(|(index, (first, (second, third)))| {
-                    task(index, [first, second, third]);
-                });
-            }),
-            kind => {
-                let others = second.chunks_mut(piece).zip(third.chunks_mut(piece));
-                let all = first.chunks_mut(piece).zip(others).enumerate();
-                let run = |(index, (first, (second, third)))| task(index, [first, second, third]);
-                match kind {
-                    Kind::Host { parallel_for, .. } => {
-                        let parts: Vec<_> = all.map(|part| Mutex::new(Some(part))).collect();
-                        parallel_for(parts.len(), &|index| {
-                            let part = &parts[index];
-                            part.lock().unwrap_or_else(PoisonError::into_inner).take().map(run);
-                        });
+            Kind::Pool(pool) if count > 1 => {
+                pool.install(|| halve(0, count, rest, &lengths, &task));
+            }
+            Kind::Host { parallel_for, .. } if count > 1 => {
+                let mut parts = Vec::with_capacity(count);
+                for _ in 0..count {
+                    let (front, back) = split_pieces(rest, &lengths, 1);
+                    parts.push(Mutex::new(Some(front)));
+                    rest = back;
+                }
+                parallel_for(count, &|index| {
+                    let part = parts[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(part) = part {
+                        task(index, part);
                     }
-                    _ => all.for_each(run),
+                });
+            }
+            _ => {
+                for index in 0..count {
+                    let (front, back) = split_pieces(rest, &lengths, 1);
+                    task(index, front);
+                    rest = back;
                 }
             }
         }
@@ -244,6 +249,45 @@ fn split<T: Send>(
     );
 }
 
+/// The first `count` pieces of every slice, and the rest.
+fn split_pieces<'a, T, const N: usize>(
+    slices: [&'a mut [T]; N],
+    lengths: &[usize; N],
+    count: usize,
+) -> ([&'a mut [T]; N], [&'a mut [T]; N]) {
+    let mut lengths = lengths.iter();
+    let mut back: [&'a mut [T]; N] = std::array::from_fn(|_| Default::default());
+    let mut backs = back.iter_mut();
+    let front = slices.map(|slice| {
+        let wanted = lengths.next().map_or(0, |length| length * count);
+        let (front, rest) = slice.split_at_mut(wanted.min(slice.len()));
+        if let Some(back) = backs.next() {
+            *back = rest;
+        }
+        front
+    });
+    (front, back)
+}
+
+/// Runs the pieces `first..first + count`, half of them on another thread while one is free.
+fn halve<T: Send, const N: usize>(
+    first: usize,
+    count: usize,
+    slices: [&mut [T]; N],
+    lengths: &[usize; N],
+    task: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    if count <= 1 {
+        return task(first, slices);
+    }
+    let half = count / 2;
+    let (front, back) = split_pieces(slices, lengths, half);
+    rayon::join(
+        || halve(first, half, front, lengths, task),
+        || halve(first + half, count - half, back, lengths, task),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,17 +309,21 @@ mod tests {
             let number = |part: usize, values: &mut [usize]| values.fill(part);
             workers.for_each_part(&mut data, 4, |part| starts[part], number);
             assert_eq!(data, [0, 2, 2, 2, 2, 2, 3, 3, 3, 3]);
-            let (mut second, mut third) = (vec![1usize; 10], vec![0usize; 10]);
-            workers.for_each_piece_of_three(
-                [&mut data, &mut second, &mut third],
-                4,
-                |piece, [first, second, third]| {
-                    first.fill(9);
-                    third.iter_mut().zip(second).for_each(|(three, two)| *three = *two + piece);
-                },
-            );
-            assert_eq!(third, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
-            assert!(data.iter().all(|value| *value == 9));
+        }
+    }
+
+    #[test]
+    fn pieces_of_several_slices_go_together() {
+        for workers in all_kinds() {
+            let (mut wide, mut narrow, mut none) = (vec![0; 10], vec![0; 4], Vec::new());
+            let slices = [(&mut wide[..], 3), (&mut narrow[..], 1), (&mut none[..], 0)];
+            workers.for_each_pieces(slices, |index, [wide, narrow, none]| {
+                wide.fill(index);
+                narrow.fill(10 * index + wide.len());
+                assert!(none.is_empty());
+            });
+            assert_eq!(wide, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+            assert_eq!(narrow, [3, 13, 23, 31]);
         }
     }
 

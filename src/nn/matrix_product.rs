@@ -145,16 +145,7 @@ pub fn product<T: Scalar>(
     update: Update,
     workers: &Workers,
 ) {
-    assert!(
-        a.columns == b.rows && c.rows == a.rows && c.columns == b.columns,
-        "{}x{} = {}x{} times {}x{}",
-        c.rows,
-        c.columns,
-        a.rows,
-        a.columns,
-        b.rows,
-        b.columns
-    );
+    check_shapes(&c, &a, &b);
     if c.rows == 0 || c.columns == 0 {
         return;
     }
@@ -166,6 +157,40 @@ pub fn product<T: Scalar>(
         // and C is borrowed exclusively until all tasks are done.
         unsafe { product_of_tile(&output, &a, &b, update, tile) }
     });
+}
+
+/// As [`product`], in one piece on the caller's thread: for tasks that are pieces of a larger
+/// product themselves.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn product_here<T: Scalar>(
+    c: MatrixMut<'_, T>,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    update: Update,
+) {
+    check_shapes(&c, &a, &b);
+    if c.rows == 0 || c.columns == 0 {
+        return;
+    }
+    let tile = Tile { row: 0, rows: c.rows, column: 0, columns: c.columns };
+    let output = Output { start: c.data.as_mut_ptr(), row_stride: c.row_stride };
+    // SAFETY: the tile is the whole of C, which is borrowed exclusively.
+    unsafe { product_of_tile(&output, &a, &b, update, tile) }
+}
+
+fn check_shapes<T>(c: &MatrixMut<'_, T>, a: &Matrix<'_, T>, b: &Matrix<'_, T>) {
+    assert!(
+        a.columns == b.rows && c.rows == a.rows && c.columns == b.columns,
+        "{}x{} = {}x{} times {}x{}",
+        c.rows,
+        c.columns,
+        a.rows,
+        a.columns,
+        b.rows,
+        b.columns
+    );
 }
 
 /// Start of the output, shared by tasks that write disjoint tiles.

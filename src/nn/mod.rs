@@ -7,6 +7,7 @@ pub mod activation;
 pub mod aligned;
 pub mod batch_norm;
 pub mod convolution;
+mod exponential;
 pub mod local;
 #[allow(unsafe_code)]
 pub mod matrix_product;

@@ -25,6 +25,9 @@ pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
     fn single(values: &[Self]) -> Option<&[f32]>;
     /// The same values, to write, where the type is `f32`.
     fn single_mut(values: &mut [Self]) -> Option<&mut [f32]>;
+    /// e to this power. For `f32` in arithmetic that compilers turn into vector instructions:
+    /// within 3e-7 of the result, 0 under -87, no larger than at 88.
+    fn exponential(self) -> Self;
 }
 
 impl Real for f32 {
@@ -43,6 +46,11 @@ impl Real for f32 {
     fn single_mut(values: &mut [f32]) -> Option<&mut [f32]> {
         Some(values)
     }
+
+    #[inline(always)]
+    fn exponential(self) -> f32 {
+        super::exponential::exponential(self)
+    }
 }
 
 impl Real for f64 {
@@ -60,6 +68,19 @@ impl Real for f64 {
 
     fn single_mut(_: &mut [f64]) -> Option<&mut [f32]> {
         None
+    }
+
+    #[inline(always)]
+    fn exponential(self) -> f64 {
+        self.exp()
+    }
+}
+
+impl Update {
+    /// Writes or adds one number of a gradient.
+    #[inline(always)]
+    pub fn put<T: Real>(self, to: &mut T, value: T) {
+        *to = if self == Update::Add { *to + value } else { value };
     }
 }
 

@@ -80,14 +80,11 @@ impl AdamW {
             };
             let Range { start, end } = group.range;
             let data = [&mut *parameters, &mut self.means, &mut self.squares];
-            workers.for_each_piece_of_three(
-                data.map(|array| &mut array[start..end]),
-                BLOCK,
-                |block, arrays| {
-                    let first = start + block * BLOCK;
-                    update.apply(arrays, &gradients[first..end.min(first + BLOCK)]);
-                },
-            );
+            let slices = data.map(|array| (&mut array[start..end], BLOCK));
+            workers.for_each_pieces(slices, |block, arrays| {
+                let first = start + block * BLOCK;
+                update.apply(arrays, &gradients[first..end.min(first + BLOCK)]);
+            });
         }
         norm
     }

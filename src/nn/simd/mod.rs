@@ -10,6 +10,7 @@ mod lanes;
 pub mod max_pool;
 pub mod outer_products;
 pub mod panels;
+pub mod plain;
 pub mod rows;
 pub mod score_int8;
 pub mod winograd;
