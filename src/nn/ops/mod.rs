@@ -4,9 +4,28 @@
 //! reads what any other wrote; weights are raw, as they lie on disk (OIHW). What an operation may
 //! ask for and must keep is [`crate::nn::operation::Operation`]'s contract.
 
+pub mod attention;
+pub mod box_refinement;
+mod column_sums;
 pub mod convolution;
+pub mod deformable_attention;
+mod deformable_samples;
+pub mod dropout;
+pub mod embedding;
 #[cfg(test)]
 pub(crate) mod finite_difference;
 #[cfg(test)]
 pub(crate) mod harness;
+mod heads;
+pub mod inverse_sigmoid;
+pub mod layer_norm;
+pub mod level_embedding;
+pub mod level_references;
+pub mod linear;
+pub mod mask_rows;
+mod reduce;
 pub mod relu;
+pub mod sampling_locations;
+pub mod sigmoid;
+pub mod sine_positions;
+pub mod softmax;
