@@ -279,7 +279,7 @@ fn scatter<A: Arithmetic, T: Real, const C: usize>(
     let mut slope = [T::ZERO; C];
     slope.copy_from_slice(&gradient[channel..channel + C]);
     for (sample, weight) in weights.iter().enumerate() {
-        for corner in 0..CORNERS {
+        for (corner, products) in products.iter_mut().enumerate() {
             let cell = corners.cells[corner][sample];
             let share = *weight * corners.weights[corner][sample];
             let values = place.cell::<C>(cell, channel);
@@ -290,7 +290,7 @@ fn scatter<A: Arithmetic, T: Real, const C: usize>(
                 *term = *value * slope;
                 *to = A::multiply_add(share, slope, *to);
             }
-            products[corner][sample] += halves(terms);
+            products[sample] += halves(terms);
         }
     }
 }
@@ -301,7 +301,7 @@ fn halves<T: Real, const C: usize>(mut terms: [T; C]) -> T {
     let mut half = C / 2;
     while half > 0 {
         for lane in 0..half {
-            terms[lane] = terms[lane] + terms[lane + half];
+            terms[lane] += terms[lane + half];
         }
         half /= 2;
     }

@@ -105,9 +105,9 @@ impl<T: Real> Corners<T> {
             shares: [[T::ZERO; SAMPLES]; 2],
             inside: [[T::ZERO; SAMPLES]; CORNERS],
         };
-        for sample in 0..SAMPLES {
-            let x = axis(at[sample][0], maps.widths[sample]);
-            let y = axis(at[sample][1], maps.heights[sample]);
+        for (sample, [x, y]) in at.into_iter().enumerate() {
+            let x = axis(x, maps.widths[sample]);
+            let y = axis(y, maps.heights[sample]);
             corners.shares[0][sample] = x.share;
             corners.shares[1][sample] = y.share;
             let across = [T::ONE - x.share, x.share];
