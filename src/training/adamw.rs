@@ -134,7 +134,7 @@ mod tests {
         Group { range, learning_rate }
     }
 
-    const GOLDEN_PARAMETERS: [f32; 4] = [0.970_522_2, -2.029_411_8, 0.497_076_75, 2.997_145_9];
+    const GOLDEN_PARAMETERS: [f32; 4] = [0.970_522_2, -2.029_411_8, 0.497_076_75, 2.997_146];
     const GOLDEN_NORMS: [f64; 3] = [1.643_167_734, 0.927_361_846, 0.374_165_773];
 
     /// torch 2 (`torch.optim.AdamW`, two groups, `clip_grad_norm_(0.5)` before each step):

@@ -103,7 +103,7 @@ impl<T: Real> Operation<T> for Linear {
             if self.relu {
                 let masked = &mut masked[..gradient.len()];
                 let output = &run.output[outputs];
-                relu::masked(output, gradient, masked, Update::Overwrite, run.workers);
+                relu::masked(Some(output), gradient, masked, Update::Overwrite, run.workers);
                 gradient = masked;
             }
             if let Some(to) = input_gradient {
