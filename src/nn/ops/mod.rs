@@ -4,9 +4,12 @@
 //! reads what any other wrote; weights are raw, as they lie on disk (OIHW). What an operation may
 //! ask for and must keep is [`crate::nn::operation::Operation`]'s contract.
 
+pub mod add;
 pub mod attention;
+pub mod bilinear_resize;
 pub mod box_refinement;
 mod column_sums;
+pub mod concatenate;
 pub mod convolution;
 pub mod deformable_attention;
 mod deformable_samples;
@@ -14,6 +17,7 @@ pub mod dropout;
 pub mod embedding;
 #[cfg(test)]
 pub(crate) mod finite_difference;
+pub mod group_norm;
 #[cfg(test)]
 pub(crate) mod harness;
 mod heads;
@@ -23,9 +27,11 @@ pub mod level_embedding;
 pub mod level_references;
 pub mod linear;
 pub mod mask_rows;
+pub mod max_pool;
 mod reduce;
 pub mod relu;
 pub mod sampling_locations;
 pub mod sigmoid;
 pub mod sine_positions;
+pub mod slice;
 pub mod softmax;

@@ -147,9 +147,11 @@ unsafe fn kernels_kernel<L: Lanes>(kernels: &Kernels, to: *mut f32, stride: usiz
         let columns: [[L::Vector; INPUT_SIDE]; KERNEL_SIDE] = std::array::from_fn(|column| {
             kernel_line::<L>([load(column), load(column + 3), load(column + 6)])
         });
-        for row in 0..INPUT_SIDE {
-            let line = [columns[0][row], columns[1][row], columns[2][row]];
-            for (column, value) in kernel_line::<L>(line).into_iter().enumerate() {
+        let [left, middle, right] = columns;
+        for (row, line) in left.into_iter().zip(middle).zip(right).enumerate() {
+            let ((left, middle), right) = line;
+            let values = kernel_line::<L>([left, middle, right]);
+            for (column, value) in values.into_iter().enumerate() {
                 L::store(to.add((row * INPUT_SIDE + column) * stride), value);
             }
         }

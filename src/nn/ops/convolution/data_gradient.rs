@@ -42,9 +42,9 @@ impl<'a> DataGradient<'a> {
         let geometry = &self.layer.geometry;
         let shifted = phase + geometry.padding;
         let touches = |tap: &usize| tap % geometry.stride == shifted % geometry.stride;
-        let taps = (0..geometry.kernel).filter(touches);
+        let mut taps = (0..geometry.kernel).filter(touches);
         let count = taps.clone().count();
-        let last_tap = taps.last().unwrap_or(0);
+        let last_tap = taps.next_back().unwrap_or(0);
         let first = (shifted as isize - last_tap as isize) / geometry.stride as isize;
         Axis { last_tap, count, first }
     }

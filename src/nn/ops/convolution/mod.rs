@@ -120,10 +120,8 @@ impl Convolution {
         let mut list = Gradients { map: None, weights: None, bias: None, residual: None };
         for (place, gradient) in gradients.iter_mut().enumerate() {
             let gradient = gradient.as_mut();
-            let gradient = gradient.map(|GradientMut { values, update }| GradientMut {
-                values: &mut **values,
-                update: *update,
-            });
+            let gradient = gradient
+                .map(|GradientMut { values, update }| GradientMut { values, update: *update });
             match place {
                 0 => list.map = gradient,
                 1 => list.weights = gradient,
