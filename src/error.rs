@@ -124,6 +124,11 @@ pub enum Error {
     #[error("{file}: {reason}; names: {names}")]
     WeightNames { file: String, reason: String, names: String },
 
+    // --- training --------------------------------------------------------------------------
+    /// A loss or a gradient that is not finite: learning rates too high, or targets that mislead.
+    #[error("stage {stage}, step {step}: training diverged (loss {loss}, gradient norm {norm})")]
+    Diverged { stage: u16, step: usize, loss: f64, norm: f64 },
+
     // --- the call itself -------------------------------------------------------------------
     /// A cancel token was set while the call ran.
     #[error("cancelled")]

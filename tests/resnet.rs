@@ -1,6 +1,10 @@
 //! ResNets against torchvision: maps of large networks whose weights come from a formula, a
 //! checkpoint that torch saved, and files that must be refused.
 
+#[path = "support/formula.rs"]
+mod formula;
+
+use formula::uniform;
 use serde_json::Value;
 use simdetr::Error;
 use simdetr::backbone::architecture::Architecture;
@@ -11,24 +15,6 @@ use simdetr::workers::Workers;
 
 const MAPS: &str = include_str!("golden/resnet/maps.json");
 const CONTRASTIVE: &[u8] = include_bytes!("golden/resnet/contrastive.safetensors");
-
-/// Wellons' lowbias32, as in `make_golden.py`.
-fn hash32(mut x: u32) -> u32 {
-    x ^= x >> 16;
-    x = x.wrapping_mul(0x7feb_352d);
-    x ^= x >> 15;
-    x = x.wrapping_mul(0x846c_a68b);
-    x ^ (x >> 16)
-}
-
-/// `count` numbers in [0, 1), a function of the name and the element's index.
-fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
-    let key = name
-        .bytes()
-        .fold(0x811c_9dc5_u32, |key, byte| (key ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (0..count as u32)
-        .map(move |index| f64::from(hash32(hash32(index) ^ key) >> 8) / f64::from(1 << 24))
-}
 
 /// The formula of `make_golden.py`.
 fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {

@@ -80,6 +80,9 @@ pub const SIMDETR_ERROR_WEIGHT_NAMES: simdetr_status_t = 408;
 /// Annotations of images that are not in the folder.
 pub const SIMDETR_ERROR_MISSING_IMAGES: simdetr_status_t = 409;
 
+/// A loss or a gradient that is not finite; the last checkpoint is whole.
+pub const SIMDETR_ERROR_DIVERGED: simdetr_status_t = 500;
+
 /// The cancel token was set while the call ran.
 pub const SIMDETR_ERROR_CANCELLED: simdetr_status_t = 900;
 /// A callback of the host answered something that is neither 0 nor negative.
@@ -125,6 +128,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::RunStep { .. } => SIMDETR_ERROR_RUN_STEP,
         Error::Format { .. } => SIMDETR_ERROR_FORMAT,
         Error::WeightNames { .. } => SIMDETR_ERROR_WEIGHT_NAMES,
+        Error::Diverged { .. } => SIMDETR_ERROR_DIVERGED,
         Error::Cancelled => SIMDETR_ERROR_CANCELLED,
         Error::HostCallback { status, .. } if *status < 0 => *status,
         Error::HostCallback { .. } => SIMDETR_ERROR_HOST_CALLBACK,
@@ -177,7 +181,7 @@ names! {
     SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
     SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
-    SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
+    SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
 }
 
 #[cfg(test)]
@@ -226,6 +230,7 @@ mod tests {
             Error::RunStep { path: path(), step: "extract" },
             Error::format("x", "y"),
             Error::WeightNames { file: text(), reason: text(), names: text() },
+            Error::Diverged { stage: 1, step: 2, loss: f64::NAN, norm: 1.0 },
             Error::Cancelled,
             Error::HostCallback { callback: "progress", status: 1 },
             Error::Poisoned,

@@ -4,5 +4,6 @@ pub mod adamw;
 pub mod checkpoint;
 pub mod config;
 pub mod groups;
+pub mod relabel;
 pub mod schedule;
 pub mod suppression;

@@ -32,8 +32,8 @@ impl BatchGeometry {
         self.levels.iter().map(|(height, width)| height * width).sum()
     }
 
-    /// Fills `tensors` for images whose un-padded `(height, width)` are `sizes`.
-    pub fn fill(&self, sizes: &[(usize, usize)], tensors: &mut GeometryTensors<'_>) {
+    /// Fills `tensors` for images whose un-padded `[height, width]` are `sizes`.
+    pub fn fill(&self, sizes: &[[u32; 2]], tensors: &mut GeometryTensors<'_>) {
         let (cells, levels) = (self.cells_count(), self.levels.len());
         let masks = tensors.mask.chunks_exact_mut(cells);
         let shares = tensors.valid_shares.chunks_exact_mut(2 * levels);
@@ -47,15 +47,15 @@ impl BatchGeometry {
 
     fn fill_image(
         &self,
-        (image_height, image_width): (usize, usize),
+        [image_height, image_width]: [u32; 2],
         mask: &mut [f32],
         shares: &mut [f32],
         references: &mut [f32],
     ) {
         let mut cell = 0;
         for (&(height, width), share) in self.levels.iter().zip(shares.chunks_exact_mut(2)) {
-            let rows = valid_cells(image_height, self.height, height);
-            let columns = valid_cells(image_width, self.width, width);
+            let rows = valid_cells(image_height as usize, self.height, height);
+            let columns = valid_cells(image_width as usize, self.width, width);
             share[0] = columns as f32 / width as f32;
             share[1] = rows as f32 / height as f32;
             for y in 0..height {
@@ -99,7 +99,7 @@ mod tests {
         let mut references = vec![9.0; 80];
         let (mask, valid_shares) = (&mut mask[..], &mut shares[..]);
         let mut tensors = GeometryTensors { mask, valid_shares, references: &mut references };
-        geometry.fill(&[(8, 16), (4, 12)], &mut tensors);
+        geometry.fill(&[[8, 16], [4, 12]], &mut tensors);
         assert_eq!(tensors.mask[..10], [1.0; 10]);
         assert_eq!(tensors.mask[10..], [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
         assert_eq!(tensors.valid_shares[..4], [1.0; 4]);

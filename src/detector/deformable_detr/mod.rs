@@ -6,5 +6,7 @@
 pub mod batch_geometry;
 pub mod config;
 pub mod initialise;
+pub mod model;
 pub mod names;
+pub mod network;
 pub mod weights;

@@ -42,6 +42,21 @@ impl<T: Real> Network<T> {
         &mut memory.arena.as_mut_slice()[self.places.values[tensor.index].clone()]
     }
 
+    /// Several different data tensors at once; see [`Network::data_mut`].
+    ///
+    /// # Panics
+    /// When they are more than a node may have inputs, or one is given twice.
+    pub fn data_many<'a, const COUNT: usize>(
+        &self,
+        memory: &'a mut Memory<T>,
+        tensors: [TensorId; COUNT],
+    ) -> [&'a mut [T]; COUNT] {
+        memory.fit(self);
+        let requests = tensors.map(|tensor| Request::write(&self.places.values[tensor.index]));
+        let mut parts = carve(memory.arena.as_mut_slice(), &requests);
+        std::array::from_fn(|place| parts[place].write())
+    }
+
     /// An output of the last forward, by its place in the list of outputs.
     pub fn output<'a>(&self, memory: &'a Memory<T>, output: usize) -> &'a [T] {
         &memory.arena.as_slice()[self.places.values[self.outputs[output].index].clone()]

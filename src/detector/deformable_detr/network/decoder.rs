@@ -1,0 +1,138 @@
+//! The decoder: queries look at each other, then at sampled cells; heads read every layer.
+//!
+//! With box refinement each layer's boxes are the next layer's references, through which no
+//! gradient flows (Zhu et al., A.4).
+
+use super::super::batch_geometry::BatchGeometry;
+use super::super::names::heads_count;
+use super::Inputs;
+use super::encoder::{References, attend, attended};
+use super::parts::{Parts, Rows};
+use crate::Result;
+use crate::nn::network::TensorId;
+use crate::nn::ops::attention::Attention;
+use crate::nn::ops::box_refinement::BoxRefinement;
+use crate::nn::ops::embedding::Embedding;
+use crate::nn::ops::level_references::LevelReferences;
+use crate::nn::ops::sigmoid::Sigmoid;
+use crate::nn::ops::slice::Slice;
+
+/// Logits and boxes of every layer.
+pub(super) fn decode(
+    parts: &mut Parts<'_>,
+    memory: Rows,
+    inputs: &Inputs,
+    geometry: &BatchGeometry,
+) -> Result<(Vec<TensorId>, Vec<TensorId>)> {
+    let [position, content] = queries(parts)?;
+    let points = parts.linear("transformer.reference_points", position, 2, false)?;
+    let sigmoid = Sigmoid { length: points.rows * points.columns };
+    let mut reference =
+        Reference { tensor: parts.network.add(sigmoid, &[points.tensor]), coordinates: 2 };
+    let (mut logits, mut boxes) = (Vec::new(), Vec::new());
+    let mut queries = content;
+    for layer in 0..parts.config.decoder_layers_count {
+        let name = format!("transformer.decoder.layers.{layer}");
+        queries = look_at_each_other(parts, &name, queries, position)?;
+        let looking = parts.add(queries, position.tensor);
+        let attention = format!("{name}.cross_attn");
+        let values = attended(parts, &attention, memory, inputs)?;
+        let references = in_levels(parts, &reference, inputs, geometry);
+        let change = attend(parts, &attention, looking, values, &references, geometry)?;
+        queries = parts.residual_norm(&format!("{name}.norm1"), queries, change)?;
+        queries = parts.feedforward(&name, "norm3", queries)?;
+        let head = layer % heads_count(parts.config);
+        let classes = parts.config.classes_count;
+        logits.push(parts.linear(&format!("class_embed.{head}"), queries, classes, false)?.tensor);
+        let found = boxes_of(parts, head, queries, &reference)?;
+        boxes.push(found);
+        if parts.config.box_refinement {
+            reference = Reference { tensor: found.detached(), coordinates: 4 };
+        }
+    }
+    Ok((logits, boxes))
+}
+
+/// Reference points or boxes `[images, queries, coordinates]` in shares of the image.
+struct Reference {
+    tensor: TensorId,
+    coordinates: usize,
+}
+
+/// Position and content of every query, once for each image.
+fn queries(parts: &mut Parts<'_>) -> Result<[Rows; 2]> {
+    let (hidden, queries) = (parts.config.hidden_size, parts.config.queries_count);
+    let learned = parts.parameter("query_embed.weight")?;
+    let batch = parts.images;
+    Ok([0, hidden].map(|first| {
+        let half = Slice::new(queries, 2 * hidden, first..first + hidden);
+        let half = parts.network.add(half, &[learned]);
+        let operation = Embedding { batch, rows: queries, columns: hidden };
+        let tensor = parts.network.add(operation, &[half]);
+        Rows { tensor, rows: batch * queries, columns: hidden }
+    }))
+}
+
+/// Self-attention of the queries. The joint projection's rows are those of queries, keys and values.
+fn look_at_each_other(
+    parts: &mut Parts<'_>,
+    name: &str,
+    queries: Rows,
+    position: Rows,
+) -> Result<Rows> {
+    let hidden = parts.config.hidden_size;
+    let looking = parts.add(queries, position.tensor);
+    let mut projected = Vec::with_capacity(3);
+    for (part, rows) in [looking, looking, queries].into_iter().enumerate() {
+        let weight = part * hidden * hidden..(part + 1) * hidden * hidden;
+        let weight = parts.part_of(&format!("{name}.self_attn.in_proj_weight"), weight)?;
+        let bias = part * hidden..(part + 1) * hidden;
+        let bias = parts.part_of(&format!("{name}.self_attn.in_proj_bias"), bias)?;
+        projected.push(parts.linear_of(rows, weight, bias, hidden, false).tensor);
+    }
+    let count = parts.config.queries_count;
+    let heads = parts.config.heads_count;
+    let attention = Attention {
+        batch: parts.images,
+        queries: count,
+        keys: count,
+        heads,
+        dim: hidden / heads,
+        masked: false,
+    };
+    let found = Rows { tensor: parts.network.add(attention, &projected), ..queries };
+    let change = parts.linear(&format!("{name}.self_attn.out_proj"), found, hidden, false)?;
+    parts.residual_norm(&format!("{name}.norm2"), queries, change)
+}
+
+fn in_levels(
+    parts: &mut Parts<'_>,
+    reference: &Reference,
+    inputs: &Inputs,
+    geometry: &BatchGeometry,
+) -> References {
+    let operation = LevelReferences {
+        batch: parts.images,
+        queries: parts.config.queries_count,
+        levels: geometry.levels.len(),
+        coordinates: reference.coordinates,
+    };
+    let tensor = parts.network.add(operation, &[reference.tensor, inputs.valid_shares]);
+    References { tensor, coordinates: reference.coordinates }
+}
+
+fn boxes_of(
+    parts: &mut Parts<'_>,
+    head: usize,
+    queries: Rows,
+    reference: &Reference,
+) -> Result<TensorId> {
+    let hidden = parts.config.hidden_size;
+    let mut rows = queries;
+    for (layer, outputs) in [hidden, hidden, 4].into_iter().enumerate() {
+        let name = format!("bbox_embed.{head}.layers.{layer}");
+        rows = parts.linear(&name, rows, outputs, layer < 2)?;
+    }
+    let operation = BoxRefinement { rows: rows.rows, coordinates: reference.coordinates };
+    Ok(parts.network.add(operation, &[rows.tensor, reference.tensor]))
+}

@@ -1,0 +1,148 @@
+//! The detector as a trainable network, for one batch size and one padded image size.
+//!
+//! Zhu et al., ICLR 2021, in the official code's reading (algorithm.md §2.1): post-norm layers, sine
+//! positions plus a learned one for each level, shared or refining heads on every decoder layer.
+
+mod backbone;
+mod decoder;
+mod encoder;
+mod frozen_norm;
+mod parts;
+
+use super::batch_geometry::{BatchGeometry, GeometryTensors};
+use super::config::DetectorConfig;
+use crate::nn::network::{Memory, Network, Purpose, TensorId};
+use crate::nn::ops::sine_positions::sine_positions;
+use crate::nn::parameters::ParameterTable;
+use crate::{Error, Result};
+use parts::Parts;
+
+/// A batch size and the padded size of its images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchShape {
+    pub images: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// A Deformable DETR for one [`BatchShape`]. Outputs: the class logits of every decoder layer
+/// `[images, queries, classes]`, then the boxes of every layer `[images, queries, 4]`, cxcywh in
+/// units of the un-padded image.
+#[derive(Debug)]
+pub struct DetectorNetwork {
+    shape: BatchShape,
+    geometry: BatchGeometry,
+    hidden_size: usize,
+    layers_count: usize,
+    network: Network<f32>,
+    inputs: Inputs,
+}
+
+/// What the caller fills before each forward.
+#[derive(Debug, Clone, Copy)]
+struct Inputs {
+    /// `[images, height, width, 3]`, normalised; padding is 0.
+    images: TensorId,
+    /// `[images, cells]`.
+    mask: TensorId,
+    /// `[images, levels, 2]`.
+    valid_shares: TensorId,
+    /// `[images, cells, levels, 2]`.
+    references: TensorId,
+    /// `[images, cells, hidden]`.
+    positions: TensorId,
+}
+
+impl DetectorNetwork {
+    /// Lays the network out for up to `workers_count` workers.
+    ///
+    /// # Errors
+    /// Those of [`DetectorConfig::validate`]; [`Error::InvalidArgument`] for an empty batch.
+    pub fn new(
+        config: &DetectorConfig,
+        table: &ParameterTable,
+        shape: BatchShape,
+        purpose: Purpose,
+        workers_count: usize,
+    ) -> Result<DetectorNetwork> {
+        config.validate()?;
+        let BatchShape { images, height, width } = shape;
+        if images == 0 || height == 0 || width == 0 {
+            let sizes = format!("{images} images of {height}x{width}: none may be 0");
+            return Err(Error::invalid("batch", sizes));
+        }
+        let levels = config.level_sizes(height, width);
+        let geometry = BatchGeometry { height, width, levels };
+        let mut parts = Parts::new(config, table, images, workers_count);
+        let (cells, levels) = (geometry.cells_count(), geometry.levels.len());
+        let inputs = Inputs {
+            images: parts.network.data(images * height * width * 3),
+            mask: parts.network.data(images * cells),
+            valid_shares: parts.network.data(images * levels * 2),
+            references: parts.network.data(images * cells * levels * 2),
+            positions: parts.network.data(images * cells * config.hidden_size),
+        };
+        let maps = backbone::maps(&mut parts, inputs.images, height, width)?;
+        let cells = backbone::project(&mut parts, &maps, &geometry)?;
+        let memory = encoder::encode(&mut parts, cells, &inputs, &geometry)?;
+        let (logits, boxes) = decoder::decode(&mut parts, memory, &inputs, &geometry)?;
+        let outputs = [logits, boxes].concat();
+        Ok(DetectorNetwork {
+            shape,
+            geometry,
+            hidden_size: config.hidden_size,
+            layers_count: config.decoder_layers_count,
+            network: parts.network.finish(&outputs, purpose),
+            inputs,
+        })
+    }
+
+    /// Batch and image size.
+    pub fn shape(&self) -> BatchShape {
+        self.shape
+    }
+
+    /// The operations.
+    pub fn network(&self) -> &Network<f32> {
+        &self.network
+    }
+
+    /// Decoder layers, each with logits and boxes.
+    pub fn layers_count(&self) -> usize {
+        self.layers_count
+    }
+
+    /// Place of a decoder layer's logits among the outputs.
+    pub fn logits_output(&self, layer: usize) -> usize {
+        layer
+    }
+
+    /// Place of a decoder layer's boxes among the outputs.
+    pub fn boxes_output(&self, layer: usize) -> usize {
+        self.layers_count + layer
+    }
+
+    /// The images, `[images, height, width, 3]`, to be filled before each forward.
+    pub fn images_mut<'a>(&self, memory: &'a mut Memory<f32>) -> &'a mut [f32] {
+        self.network.data_mut(memory, self.inputs.images)
+    }
+
+    /// Fills everything that depends on the un-padded sizes `[height, width]` of the images; to be
+    /// called before each forward, as the images are.
+    pub fn set_sizes(&self, memory: &mut Memory<f32>, sizes: &[[u32; 2]]) {
+        let Inputs { mask, valid_shares, references, positions, .. } = self.inputs;
+        let tensors = [mask, valid_shares, references, positions];
+        let [mask, valid_shares, references, positions] = self.network.data_many(memory, tensors);
+        let mut tensors = GeometryTensors { mask, valid_shares, references };
+        self.geometry.fill(sizes, &mut tensors);
+        let (mut masks, mut positions) = (&*tensors.mask, positions);
+        for _ in sizes {
+            for &(height, width) in &self.geometry.levels {
+                let (mask, masks_left) = masks.split_at(height * width);
+                let (target, left) = positions.split_at_mut(height * width * self.hidden_size);
+                sine_positions(mask, (height, width), self.hidden_size / 2, target);
+                (masks, positions) = (masks_left, left);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What every room of the detector is made of: named parameters, linear layers, normalisations.
+
+use super::super::config::DetectorConfig;
+use crate::nn::network::{NetworkBuilder, TensorId};
+use crate::nn::ops::add::Add;
+use crate::nn::ops::dropout::Dropout;
+use crate::nn::ops::layer_norm::LayerNorm;
+use crate::nn::ops::linear::Linear;
+use crate::nn::parameters::ParameterTable;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Added to variances by the transformer's normalisations (torch's default).
+const EPSILON: f64 = 1e-5;
+
+/// Collects the operations of a detector.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a DetectorConfig,
+    pub(super) images: usize,
+    pub(super) network: NetworkBuilder<f32>,
+    table: &'a ParameterTable,
+    /// Tensors of parameters by their ranges: one for each, however often it is used.
+    parameters: HashMap<Range<usize>, TensorId>,
+    dropouts_count: u16,
+}
+
+/// Rows of numbers: `[images * rows_of_image, columns]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) tensor: TensorId,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(
+        config: &'a DetectorConfig,
+        table: &'a ParameterTable,
+        images: usize,
+        workers_count: usize,
+    ) -> Parts<'a> {
+        Parts {
+            config,
+            images,
+            network: NetworkBuilder::new(workers_count),
+            table,
+            parameters: HashMap::new(),
+            dropouts_count: 0,
+        }
+    }
+
+    /// A parameter by its official name.
+    pub(super) fn parameter(&mut self, name: &str) -> Result<TensorId> {
+        let range = self.entry(name)?.range.clone();
+        self.part_of(name, 0..range.len())
+    }
+
+    /// Some consecutive numbers of a parameter.
+    pub(super) fn part_of(&mut self, name: &str, part: Range<usize>) -> Result<TensorId> {
+        let entry = self.entry(name)?;
+        let range = entry.range.start + part.start..entry.range.start + part.end;
+        let (network, trained) = (&mut self.network, entry.trained);
+        let key = range.clone();
+        Ok(*self.parameters.entry(key).or_insert_with(|| network.parameter(range, trained)))
+    }
+
+    fn entry(&self, name: &str) -> Result<&'a crate::nn::parameters::Parameter> {
+        let missing = || Error::Internal { reason: format!("the table lacks {name}") };
+        self.table.get(name).ok_or_else(missing)
+    }
+
+    /// Rows times `NAME.weight`, plus `NAME.bias`.
+    pub(super) fn linear(
+        &mut self,
+        name: &str,
+        rows: Rows,
+        outputs: usize,
+        relu: bool,
+    ) -> Result<Rows> {
+        let weight = self.parameter(&format!("{name}.weight"))?;
+        let bias = self.parameter(&format!("{name}.bias"))?;
+        Ok(self.linear_of(rows, weight, bias, outputs, relu))
+    }
+
+    /// Rows times a weight, plus a bias.
+    pub(super) fn linear_of(
+        &mut self,
+        rows: Rows,
+        weight: TensorId,
+        bias: TensorId,
+        outputs: usize,
+        relu: bool,
+    ) -> Rows {
+        let operation = Linear { rows: rows.rows, inputs: rows.columns, outputs, relu };
+        let tensor = self.network.add(operation, &[rows.tensor, weight, bias]);
+        Rows { tensor, rows: rows.rows, columns: outputs }
+    }
+
+    /// The sum of two tensors.
+    pub(super) fn add(&mut self, first: Rows, second: TensorId) -> Rows {
+        let operation = Add { length: first.rows * first.columns };
+        Rows { tensor: self.network.add(operation, &[first.tensor, second]), ..first }
+    }
+
+    /// norm(rows + dropout(change)).
+    pub(super) fn residual_norm(&mut self, name: &str, rows: Rows, change: Rows) -> Result<Rows> {
+        let change = self.dropout(change);
+        let weight = self.parameter(&format!("{name}.weight"))?;
+        let bias = self.parameter(&format!("{name}.bias"))?;
+        let Rows { rows: count, columns, .. } = rows;
+        let operation = LayerNorm { rows: count, columns, residual: true, epsilon: EPSILON };
+        let inputs = [rows.tensor, change.tensor, weight, bias];
+        Ok(Rows { tensor: self.network.add(operation, &inputs), ..rows })
+    }
+
+    /// norm(rows + dropout(linear2(dropout(relu(linear1(rows)))))).
+    pub(super) fn feedforward(&mut self, name: &str, norm: &str, rows: Rows) -> Result<Rows> {
+        let inner = self.config.feedforward_size;
+        let hidden = self.linear(&format!("{name}.linear1"), rows, inner, true)?;
+        let hidden = self.dropout(hidden);
+        let change = self.linear(&format!("{name}.linear2"), hidden, rows.columns, false)?;
+        self.residual_norm(&format!("{name}.{norm}"), rows, change)
+    }
+
+    fn dropout(&mut self, rows: Rows) -> Rows {
+        if self.config.dropout == 0.0 {
+            return rows;
+        }
+        let number = self.dropouts_count;
+        self.dropouts_count += 1;
+        let length = rows.rows * rows.columns;
+        let operation = Dropout { length, rate: self.config.dropout.into(), number };
+        Rows { tensor: self.network.add(operation, &[rows.tensor]), ..rows }
+    }
+}
