@@ -18,6 +18,7 @@
 //! | [`pipeline`] | stage 0 end to end: run folder, resume, report, demo |
 //! | [`proposals`] | local clustering: affinity, eigenvectors, regions, filters, Selective Search |
 //! | [`clustering`] | global clustering: k-means over a set of any size |
+//! | [`matching`] | DETR's matching costs and exact assignment |
 //! | [`evaluation`] | COCO average precision and recall |
 //! | [`encoder`] | where feature maps come from: built in, a ResNet, ONNX, the host |
 //! | [`data`] | images, folders, COCO files, the proposal store |
@@ -41,6 +42,7 @@ pub mod encoder;
 pub mod error;
 pub mod evaluation;
 pub mod geometry;
+pub mod matching;
 pub mod nn;
 pub mod pipeline;
 pub mod proposals;

@@ -5,6 +5,9 @@
 //! a kernel does not depend on how the work was cut, so results differ between levels (fused
 //! multiply-add, or not) but never between thread counts.
 
+pub mod assignment;
+pub mod class_loss;
+pub mod elementary;
 pub mod gram;
 mod lanes;
 pub mod max_pool;

@@ -1,0 +1,386 @@
+//! Exact assignment of a rectangular cost matrix at least total cost.
+//!
+//! Shortest augmenting paths in the form of Crouse, "On implementing 2D rectangular assignment
+//! algorithms" (IEEE TAES 52(4), 2016), after two passes of the row reductions of Jonker and
+//! Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
+//! problems" (Computing 38, 1987), which settle most rows without any search. The shorter side
+//! becomes the rows: of DETR's problems the targets, so that a search looks at a row of all
+//! queries at once with vector instructions.
+//!
+//! Prices of columns are at most 0, and 0 for columns that nobody has: that keeps the answer
+//! optimal where columns are left over.
+
+use crate::nn::simd::Level;
+use crate::nn::simd::assignment::{CHUNK, Frontier, relax, two_smallest};
+use crate::{Error, Result};
+
+/// Stands for "no partner" where there are fewer columns than rows.
+pub const UNASSIGNED: u32 = u32::MAX;
+
+/// Passes of row reductions; what is left over costs less by searching.
+const REDUCTION_PASSES: usize = 2;
+
+/// Solves assignment problems of any sizes, one after the other, in memory that it keeps.
+#[derive(Debug, Default)]
+pub struct Assigner {
+    /// `[rows, stride]`, the shorter side as rows, padded with infinite costs.
+    matrix: Vec<f32>,
+    prices: Vec<f64>,
+    distances: Vec<f64>,
+    parents: Vec<u64>,
+    rows_of_columns: Vec<u32>,
+    columns_of_rows: Vec<u32>,
+    /// Columns that the search at hand has reached for good, with their distances and prices.
+    settled: Vec<Settled>,
+    free: Vec<u32>,
+    /// Rows that a pass of row reductions could not place.
+    left_over: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    column: u32,
+    distance: f64,
+    price: f64,
+}
+
+impl Assigner {
+    /// An assigner that holds no memory yet.
+    pub fn new() -> Assigner {
+        Assigner::default()
+    }
+
+    /// Writes the column of each row, or [`UNASSIGNED`] for the rows that find none, so that as
+    /// many pairs as the shorter side has are made at the least sum of `costs` `[rows, columns]`.
+    /// Of several optima the same one is found every time.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with row and column; [`Error::Shape`] when `costs` or `partners`
+    /// (one for each row) have another length.
+    pub fn assign(
+        &mut self,
+        costs: &[f32],
+        rows: usize,
+        columns: usize,
+        partners: &mut [u32],
+    ) -> Result<()> {
+        if rows.checked_mul(columns) != Some(costs.len()) {
+            let got = format!("{} values", costs.len());
+            return Err(Error::shape("costs", format!("[{rows}, {columns}]"), got));
+        }
+        if partners.len() != rows {
+            return Err(Error::shape("partners", format!("[{rows}]"), partners.len()));
+        }
+        check_finite(costs, columns)?;
+        if rows <= columns {
+            self.copy(costs, rows, columns);
+            self.solve(rows, columns);
+            partners.copy_from_slice(&self.columns_of_rows[..rows]);
+        } else {
+            self.copy_transposed(costs, rows, columns);
+            self.solve(columns, rows);
+            partners.copy_from_slice(&self.rows_of_columns[..rows]);
+        }
+        Ok(())
+    }
+
+    /// Bytes held between calls.
+    pub fn memory_bytes(&self) -> usize {
+        self.matrix.capacity() * size_of::<f32>()
+            + (self.prices.capacity() + self.distances.capacity()) * size_of::<f64>()
+            + self.parents.capacity() * size_of::<u64>()
+            + (self.rows_of_columns.capacity() + self.columns_of_rows.capacity()) * size_of::<u32>()
+            + self.settled.capacity() * size_of::<Settled>()
+            + (self.free.capacity() + self.left_over.capacity()) * size_of::<u32>()
+    }
+
+    fn copy(&mut self, costs: &[f32], rows: usize, columns: usize) {
+        let stride = columns.next_multiple_of(CHUNK);
+        self.matrix.resize(rows * stride, 0.0);
+        if columns == 0 {
+            return;
+        }
+        let padded = self.matrix.chunks_exact_mut(stride);
+        for (padded, row) in padded.zip(costs.chunks_exact(columns)) {
+            padded[..columns].copy_from_slice(row);
+            padded[columns..].fill(f32::INFINITY);
+        }
+    }
+
+    fn copy_transposed(&mut self, costs: &[f32], rows: usize, columns: usize) {
+        let stride = rows.next_multiple_of(CHUNK);
+        self.matrix.resize(columns * stride, 0.0);
+        self.matrix.chunks_exact_mut(stride).for_each(|row| row[rows..].fill(f32::INFINITY));
+        for (block, rows) in costs.chunks(CHUNK * columns.max(1)).enumerate() {
+            for column in 0..columns {
+                let target = &mut self.matrix[column * stride + block * CHUNK..][..CHUNK];
+                for (value, row) in target.iter_mut().zip(rows.chunks_exact(columns)) {
+                    *value = row[column];
+                }
+            }
+        }
+    }
+
+    /// Solves `matrix`; `rows` is at most `columns`.
+    fn solve(&mut self, rows: usize, columns: usize) {
+        let stride = columns.next_multiple_of(CHUNK);
+        let level = Level::best();
+        restart(&mut self.prices, stride, 0.0);
+        restart(&mut self.rows_of_columns, columns, UNASSIGNED);
+        restart(&mut self.columns_of_rows, rows, UNASSIGNED);
+        self.distances.resize(stride, 0.0);
+        self.parents.resize(stride, 0);
+        self.free.clear();
+        self.free.extend((0..rows as u32).rev());
+        for _ in 0..REDUCTION_PASSES {
+            self.reduce_rows(level, stride);
+        }
+        while let Some(row) = self.free.pop() {
+            self.augment(level, stride, row);
+        }
+    }
+
+    /// Gives each free row its cheapest column and lowers that column's price until the second
+    /// cheapest would do as well; a row that loses its column is free again and goes next.
+    fn reduce_rows(&mut self, level: Level, stride: usize) {
+        // Rows that outbid each other by little could go on for long; a search ends it.
+        let mut budget = 2 * self.free.len();
+        self.left_over.clear();
+        while let Some(row) = self.free.pop() {
+            let costs = &self.matrix[row as usize * stride..][..stride];
+            let two = two_smallest(level, costs, &self.prices);
+            let column = cheapest(costs, &self.prices, two.first, &self.rows_of_columns);
+            let loser = self.rows_of_columns[column];
+            // A tie with a column that is taken is for the search to decide.
+            if budget == 0 || (loser != UNASSIGNED && two.first >= two.second) {
+                self.left_over.push(row);
+                continue;
+            }
+            budget -= 1;
+            if two.second.is_finite() {
+                self.prices[column] -= two.second - two.first;
+            }
+            self.rows_of_columns[column] = row;
+            self.columns_of_rows[row as usize] = column as u32;
+            if loser != UNASSIGNED {
+                self.columns_of_rows[loser as usize] = UNASSIGNED;
+                self.free.push(loser);
+            }
+        }
+        std::mem::swap(&mut self.free, &mut self.left_over);
+    }
+
+    /// Finds the shortest way from a free row to a free column (Dijkstra over reduced costs) and
+    /// hands every column on it to the row before.
+    fn augment(&mut self, level: Level, stride: usize, free_row: u32) {
+        self.distances.fill(f64::INFINITY);
+        self.settled.clear();
+        let (mut row, mut offset) = (free_row, 0.0);
+        let (mut end, length) = loop {
+            let costs = &self.matrix[row as usize * stride..][..stride];
+            let mut frontier = Frontier {
+                prices: &self.prices,
+                distances: &mut self.distances,
+                parents: &mut self.parents,
+            };
+            let length = relax(level, costs, u64::from(row), offset, &mut frontier);
+            let column = nearest(&self.distances, length, &self.rows_of_columns);
+            let owner = self.rows_of_columns[column];
+            if owner == UNASSIGNED {
+                break (column, length);
+            }
+            let price = self.prices[column];
+            self.settled.push(Settled { column: column as u32, distance: length, price });
+            let cost = self.matrix[owner as usize * stride + column];
+            offset = f64::from(cost) - price - length;
+            row = owner;
+            self.distances[column] = f64::INFINITY;
+            self.prices[column] = f64::NEG_INFINITY;
+        };
+        for settled in &self.settled {
+            self.prices[settled.column as usize] = settled.price + settled.distance - length;
+        }
+        loop {
+            let row = self.parents[end] as u32;
+            self.rows_of_columns[end] = row;
+            let before = std::mem::replace(&mut self.columns_of_rows[row as usize], end as u32);
+            if row == free_row {
+                break;
+            }
+            end = before as usize;
+        }
+    }
+}
+
+fn restart<T: Clone>(values: &mut Vec<T>, length: usize, value: T) {
+    values.clear();
+    values.resize(length, value);
+}
+
+/// # Errors
+/// [`Error::NonFinite`] for the first cost that is NaN or infinite.
+fn check_finite(costs: &[f32], columns: usize) -> Result<()> {
+    let Some(index) = first_non_finite(costs) else { return Ok(()) };
+    let name = format!("costs, row {}, column {}", index / columns, index % columns);
+    Err(Error::NonFinite { name, index, value: costs[index] })
+}
+
+/// The index of the first NaN or infinity.
+pub(crate) fn first_non_finite(values: &[f32]) -> Option<usize> {
+    // Zero times a finite number is 0, and NaN otherwise; sums of either stay what they are.
+    let mut lanes = [0.0f32; CHUNK];
+    let (chunks, rest) = values.as_chunks::<CHUNK>();
+    for chunk in chunks {
+        for lane in 0..CHUNK {
+            lanes[lane] += chunk[lane] * 0.0;
+        }
+    }
+    let rest = rest.iter().map(|value| value * 0.0).sum::<f32>();
+    if lanes.iter().sum::<f32>() + rest == 0.0 {
+        return None;
+    }
+    values.iter().position(|value| !value.is_finite())
+}
+
+/// A column of the reduced cost `wanted`, which is the row's smallest: the first that is free,
+/// else the first.
+fn cheapest(costs: &[f32], prices: &[f64], wanted: f64, owners: &[u32]) -> usize {
+    let mut taken = None;
+    let chunks = costs.as_chunks::<CHUNK>().0.iter().zip(prices.as_chunks::<CHUNK>().0);
+    for (chunk, (costs, prices)) in chunks.enumerate() {
+        let equal = |lane: usize| f64::from(costs[lane]) - prices[lane] == wanted;
+        if (0..CHUNK).fold(false, |any, lane| any | equal(lane)) {
+            for lane in (0..CHUNK).filter(|&lane| equal(lane)) {
+                let column = chunk * CHUNK + lane;
+                if owners[column] == UNASSIGNED {
+                    return column;
+                }
+                taken.get_or_insert(column);
+            }
+        }
+    }
+    taken.unwrap_or(0)
+}
+
+/// A column at the distance `wanted`, which is the smallest: the first that is free, else the
+/// first.
+fn nearest(distances: &[f64], wanted: f64, owners: &[u32]) -> usize {
+    let mut taken = None;
+    for (chunk, distances) in distances.as_chunks::<CHUNK>().0.iter().enumerate() {
+        if distances.iter().fold(false, |any, distance| any | (*distance == wanted)) {
+            for (lane, _) in distances.iter().enumerate().filter(|(_, d)| **d == wanted) {
+                let column = chunk * CHUNK + lane;
+                if owners[column] == UNASSIGNED {
+                    return column;
+                }
+                taken.get_or_insert(column);
+            }
+        }
+    }
+    taken.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that Python makes as well (tests/golden/matching/make.py).
+    fn hashed(count: usize, seed: u32, levels: u32) -> Vec<f32> {
+        (0..count as u32)
+            .map(|index| {
+                let mixed = (index ^ seed.wrapping_mul(0x9E37_79B9)).wrapping_mul(0x85EB_CA6B);
+                let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0xC2B2_AE35);
+                ((mixed ^ (mixed >> 13)) % levels) as f32 / levels as f32
+            })
+            .collect()
+    }
+
+    /// The sum of the pairs, after checking that they are pairs and as many as can be.
+    fn total(costs: &[f32], rows: usize, columns: usize) -> f64 {
+        let mut partners = vec![0; rows];
+        Assigner::new().assign(costs, rows, columns, &mut partners).unwrap();
+        let mut taken = vec![false; columns];
+        let mut sum = 0.0;
+        for (row, &column) in partners.iter().enumerate().filter(|pair| *pair.1 != UNASSIGNED) {
+            assert!(!std::mem::replace(&mut taken[column as usize], true), "column {column} twice");
+            sum += f64::from(costs[row * columns + column as usize]);
+        }
+        assert_eq!(taken.iter().filter(|taken| **taken).count(), rows.min(columns));
+        sum
+    }
+
+    /// The least total by trying everything; rows at most columns.
+    fn brute_force(costs: &[f32], columns: usize, taken: u32) -> f64 {
+        if costs.is_empty() {
+            return 0.0;
+        }
+        let open = (0..columns).filter(|column| taken & (1 << column) == 0);
+        open.map(|column| {
+            f64::from(costs[column]) + brute_force(&costs[columns..], columns, taken | 1 << column)
+        })
+        .fold(f64::INFINITY, f64::min)
+    }
+
+    #[test]
+    fn small_problems_cost_what_trying_everything_costs() {
+        for seed in 0..200 {
+            let (rows, columns) = (1 + seed as usize % 5, 5 + seed as usize % 3);
+            let levels = [2, 3, 1 << 20][seed as usize % 3];
+            let costs = hashed(rows * columns, seed, levels);
+            let wanted = brute_force(&costs, columns, 0);
+            assert!((total(&costs, rows, columns) - wanted).abs() < 1e-9, "seed {seed}");
+            let turned: Vec<f32> =
+                (0..rows * columns).map(|i| costs[i % rows * columns + i / rows]).collect();
+            assert!((total(&turned, columns, rows) - wanted).abs() < 1e-9, "turned, seed {seed}");
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        rows: usize,
+        columns: usize,
+        seed: u32,
+        levels: u32,
+        total: f64,
+    }
+
+    #[test]
+    fn large_tied_and_rectangular_problems_cost_what_scipy_finds() {
+        let text = include_str!("../../tests/golden/matching/assignment.json");
+        let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+        assert!(cases.len() > 20);
+        for case in cases {
+            let costs = hashed(case.rows * case.columns, case.seed, case.levels);
+            let found = total(&costs, case.rows, case.columns);
+            let what = format!("{}x{} of {} levels", case.rows, case.columns, case.levels);
+            assert!((found - case.total).abs() <= 1e-9 * case.total.abs(), "{what}: {found}");
+        }
+    }
+
+    #[test]
+    fn degenerate_problems_end() {
+        assert_eq!(total(&[0.5; 100 * 300], 100, 300), 50.0);
+        assert_eq!(total(&[-1e30; 20 * 20], 20, 20), 20.0 * f64::from(-1e30f32));
+        assert_eq!(total(&[7.0], 1, 1), 7.0);
+        assert_eq!((total(&[], 0, 5), total(&[], 5, 0)), (0.0, 0.0));
+        // A staircase: each row's cheapest column is the one before it would rather keep.
+        let stairs: Vec<f32> =
+            (0..50 * 50).map(|i| if i % 50 <= i / 50 { 0.0 } else { (i % 50) as f32 }).collect();
+        assert_eq!(total(&stairs, 50, 50), 0.0);
+    }
+
+    #[test]
+    fn costs_that_are_no_numbers_and_wrong_lengths_are_named() {
+        let mut costs = vec![0.0; 3 * 40];
+        costs[40 + 17] = f32::NAN;
+        let mut assigner = Assigner::new();
+        let error = assigner.assign(&costs, 3, 40, &mut [0; 3]).unwrap_err();
+        assert!(error.to_string().starts_with("costs, row 1, column 17: value NaN"), "{error}");
+        costs[40 + 17] = 0.0;
+        costs[119] = f32::NEG_INFINITY;
+        let error = assigner.assign(&costs, 40, 3, &mut [0; 40]).unwrap_err();
+        assert!(error.to_string().starts_with("costs, row 39, column 2: value -inf"), "{error}");
+        assert!(matches!(assigner.assign(&costs, 3, 39, &mut [0; 3]), Err(Error::Shape { .. })));
+        assert!(matches!(assigner.assign(&costs, 3, 40, &mut [0; 2]), Err(Error::Shape { .. })));
+    }
+}
