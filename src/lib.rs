@@ -18,6 +18,7 @@
 //! | [`pipeline`] | stage 0 end to end: run folder, resume, report, demo |
 //! | [`proposals`] | local clustering: affinity, eigenvectors, regions, filters, Selective Search |
 //! | [`clustering`] | global clustering: k-means over a set of any size |
+//! | [`criterion`] | losses of every decoder layer, with their gradients |
 //! | [`matching`] | DETR's matching costs and exact assignment |
 //! | [`evaluation`] | COCO average precision and recall |
 //! | [`encoder`] | where feature maps come from: built in, a ResNet, ONNX, the host |
@@ -36,6 +37,7 @@ pub mod capi;
 pub mod clustering;
 pub mod config;
 pub mod control;
+pub mod criterion;
 pub mod data;
 pub mod detector;
 pub mod encoder;

@@ -78,7 +78,7 @@ impl BatchAssigner {
         partners: &mut [u32],
         workers: &Workers,
     ) -> Result<()> {
-        let size = rows.checked_mul(columns).unwrap_or(usize::MAX);
+        let size = rows.saturating_mul(columns);
         if size.checked_mul(problems) != Some(costs.len()) {
             let expected = format!("[{problems}, {rows}, {columns}]");
             return Err(Error::shape("costs", expected, format!("{} values", costs.len())));
