@@ -73,7 +73,7 @@ fn losses_gradients_and_matches_are_those_of_transformers() {
     for case in cases() {
         let mut criterion = case.criterion();
         let (logits, boxes) = case.run(&mut criterion, None, &Workers::caller()).unwrap();
-        let losses = &criterion.losses;
+        let losses = criterion.losses();
         for (found, wanted) in losses.layers.iter().zip(&case.losses) {
             let found = [found.class, found.l1, found.giou];
             let all = found.iter().zip(wanted).all(|(found, wanted)| close(*found, *wanted));
@@ -96,11 +96,11 @@ fn the_bits_do_not_depend_on_the_workers_or_on_earlier_calls() {
     for case in cases() {
         let mut used = case.criterion();
         let first = case.run(&mut used, None, &Workers::caller()).unwrap();
-        let losses = used.losses.clone();
+        let losses = used.losses().clone();
         for threads in [1, 2, 3, 7] {
             let workers = Workers::with_threads(threads).unwrap();
             assert_eq!(case.run(&mut used, None, &workers).unwrap(), first);
-            assert_eq!(used.losses, losses);
+            assert_eq!(*used.losses(), losses);
         }
     }
 }
@@ -110,11 +110,11 @@ fn the_number_of_boxes_can_be_given_and_is_at_least_one() {
     let case = &cases()[0];
     let mut criterion = case.criterion();
     case.run(&mut criterion, None, &Workers::caller()).unwrap();
-    let total = criterion.losses.total;
+    let total = criterion.losses().total;
     case.run(&mut criterion, Some(22.0), &Workers::caller()).unwrap();
-    assert!(close(criterion.losses.total, total / 2.0));
+    assert!(close(criterion.losses().total, total / 2.0));
     case.run(&mut criterion, Some(0.0), &Workers::caller()).unwrap();
-    assert!(close(criterion.losses.total, total * 11.0));
+    assert!(close(criterion.losses().total, total * 11.0));
     for bad in [-1.0, f32::NAN, f32::INFINITY] {
         let error = case.run(&mut criterion, Some(bad), &Workers::caller()).unwrap_err();
         assert!(error.to_string().starts_with("boxes_count:"), "{error}");
@@ -131,7 +131,7 @@ fn a_batch_without_targets_is_all_background() {
         let (logits, boxes) = case.run(&mut criterion, None, &Workers::caller()).unwrap();
         assert!(boxes.iter().all(|value| *value == 0.0));
         assert!(logits.iter().all(|value| value.is_finite()));
-        let losses = &criterion.losses;
+        let losses = criterion.losses();
         assert!(losses.total > 0.0 && losses.boxes_count == 1.0 && losses.pairs_count == 0);
         assert_eq!((losses.layers[0].l1, losses.layers[0].accuracy), (0.0, 0.0));
     }

@@ -9,9 +9,9 @@
 mod boxes;
 mod classes;
 pub mod config;
-pub mod criterion;
+pub mod evaluate;
 #[cfg(test)]
 mod golden;
 
 pub use config::CriterionConfig;
-pub use criterion::{Criterion, Gradients, LayerLosses, Losses};
+pub use evaluate::{Criterion, Gradients, LayerLosses, Losses};

@@ -16,7 +16,7 @@ const LARGEST: f32 = 88.0;
 
 /// e^`x`: within 3e-7 of the result, 0 under -87.3, that of 88 over 88; NaN stays NaN.
 #[inline(always)]
-pub(super) fn exponential(x: f32) -> f32 {
+pub fn exponential(x: f32) -> f32 {
     let low = if x < SMALLEST { SMALLEST } else { x };
     let inside = if low > LARGEST { LARGEST } else { low };
     let shifted = inside * std::f32::consts::LOG2_E + ROUND;

@@ -129,6 +129,11 @@ impl Criterion {
         self.matcher.matches()
     }
 
+    /// What the last successful evaluation found.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     /// The keys.
     pub fn config(&self) -> &CriterionConfig {
         &self.config
