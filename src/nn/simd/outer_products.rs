@@ -103,6 +103,13 @@ unsafe fn tile<L: Lanes, const ROWS: usize, const VECTORS: usize>(job: &Job<'_>,
         let mut left = job.operands.left.as_ptr();
         let mut right = job.operands.right.as_ptr().add(first);
         let mut sums = [[L::splat(0.0); VECTORS]; ROWS];
+        // The sums take long enough for what they are added to to arrive.
+        for line in 0..ROWS {
+            for vector in 0..VECTORS {
+                let to = job.sums.add(line * job.stride + first + vector * L::WIDTH);
+                L::prefetch_to_write(to);
+            }
+        }
         for _ in 0..job.pixels {
             let factors: [L::Vector; VECTORS] =
                 std::array::from_fn(|vector| L::load(right.add(vector * L::WIDTH)));

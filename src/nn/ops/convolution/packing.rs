@@ -6,6 +6,7 @@ use crate::nn::simd::panels::{PanelsView, panel_width};
 use crate::nn::simd::winograd::{KERNEL_VALUES, Kernels};
 use crate::nn::winograd::transform_weights;
 use crate::workers::Workers;
+use std::ops::Range;
 
 /// Channels and columns that are transposed together: a source line of 16 floats is read whole.
 const BLOCK: usize = 16;
@@ -34,39 +35,53 @@ pub(super) fn pack(level: Level, source: Source<'_>, to: &mut [f32], workers: &W
         let width = to.len() / inner;
         let filled = width.min(columns - first);
         for channel in (0..source.channels).step_by(BLOCK) {
-            let block = channel..(channel + BLOCK).min(source.channels);
-            for (tap, start) in source.taps.iter().enumerate() {
-                let rows = &mut to[(tap * source.channels + channel) * width..];
-                for (channel, row) in block.clone().zip(rows.chunks_exact_mut(width)) {
-                    row[filled..].fill(0.0);
-                    let from = start + channel * source.channel_stride;
-                    copy_row(&source, (channel, from), first, &mut row[..filled]);
+            let channels = channel..(channel + BLOCK).min(source.channels);
+            for column in (0..width).step_by(BLOCK) {
+                let columns = column..(column + BLOCK).min(width);
+                let filled = columns.start.min(filled)..columns.end.min(filled);
+                for tap in 0..source.taps.len() {
+                    let rows = &mut to[(tap * source.channels + channel) * width..];
+                    for (channel, row) in channels.clone().zip(rows.chunks_exact_mut(width)) {
+                        row[filled.end..columns.end].fill(0.0);
+                        source.copy((tap, channel), first, filled.clone(), row);
+                    }
                 }
             }
         }
     });
 }
 
-/// One step's columns of one panel.
-fn copy_row(source: &Source<'_>, (channel, from): (usize, usize), first: usize, row: &mut [f32]) {
-    let values = source.weights[from + first * source.column_stride..].iter();
-    let scale = source.channel_scale.map_or(1.0, |scale| scale[channel]);
-    match (source.column_scale, source.column_stride) {
-        (Some(scales), stride) => {
-            let pairs = values.step_by(stride).zip(&scales[first..]);
-            for (to, (value, column_scale)) in row.iter_mut().zip(pairs) {
-                *to = value * column_scale * scale;
-            }
+impl Source<'_> {
+    /// Writes elements `columns` of a row of the panel whose first column is `first`.
+    fn copy(
+        &self,
+        (tap, channel): (usize, usize),
+        first: usize,
+        columns: Range<usize>,
+        row: &mut [f32],
+    ) {
+        if columns.is_empty() {
+            return;
         }
-        (None, 1) => {
-            for (to, value) in row.iter_mut().zip(values) {
-                *to = value * scale;
+        let scale = self.channel_scale.map_or(1.0, |scale| scale[channel]);
+        let from = self.taps[tap]
+            + channel * self.channel_stride
+            + (first + columns.start) * self.column_stride;
+        let row = &mut row[columns.clone()];
+        let last = from + (row.len() - 1) * self.column_stride;
+        let values = self.weights[from..=last].iter().step_by(self.column_stride);
+        match self.column_scale {
+            Some(scales) => {
+                let scales = &scales[first + columns.start..];
+                for (to, (value, column_scale)) in row.iter_mut().zip(values.zip(scales)) {
+                    *to = value * column_scale * scale;
+                }
             }
-        }
-        (None, stride) => {
-            for (to, value) in row.iter_mut().zip(values.step_by(stride)) {
-                *to = value * scale;
+            None if self.column_stride == 1 => {
+                let values = &self.weights[from..=last];
+                row.iter_mut().zip(values).for_each(|(to, value)| *to = value * scale);
             }
+            None => row.iter_mut().zip(values).for_each(|(to, value)| *to = value * scale),
         }
     }
 }

@@ -30,6 +30,9 @@ const TASKS_WANTED: usize = 16;
 /// Blocks of pixels in a part at least: each part's sums are written and added once more.
 const PART_BLOCKS_MIN: usize = 4;
 
+/// Weights that one task of the last pass writes at least.
+const FINISH_TOGETHER: usize = 1 << 13;
+
 /// How the gradient of one layer's weights is cut into tasks. Columns are (kernel row, kernel
 /// column, input channel).
 #[derive(Debug, Clone, Copy)]
@@ -140,25 +143,51 @@ impl<'a> WeightGradient<'a> {
     ) {
         let geometry = &self.layer.geometry;
         let taps = geometry.kernel * geometry.kernel;
-        let add = to.update == Update::Add;
-        let row_length = geometry.in_channels * taps;
-        workers.for_each_piece(to.values, row_length.max(1), |output, to| {
-            let scale = scale.map_or(1.0, |scale| scale[output]);
-            for group in 0..self.groups {
-                let columns = self.group(group);
-                let start = columns.start * geometry.out_channels + output * columns.len();
-                let filled = columns.start..columns.end.min(row_length);
-                for column in filled {
-                    let place = start + column - columns.start;
-                    let parts = (0..self.parts).map(|part| sums[part * self.part_length() + place]);
-                    let sum = scale * parts.sum::<f32>();
-                    let (tap, input) =
-                        (column / geometry.in_channels, column % geometry.in_channels);
-                    let to = &mut to[input * taps + tap];
-                    *to = if add { *to + sum } else { sum };
+        let (row_length, update) = (geometry.in_channels * taps, to.update);
+        let rows = (FINISH_TOGETHER / row_length).max(1);
+        workers.for_each_piece(to.values, rows * row_length, |piece, to| {
+            with_local(self.columns, |row| {
+                for (index, to) in to.chunks_exact_mut(row_length).enumerate() {
+                    let output = piece * rows + index;
+                    self.add_parts(sums, output, row);
+                    let scale = scale.map_or(1.0, |scale| scale[output]);
+                    unpack(&row[..row_length], (taps, scale), update, to);
+                }
+            });
+        });
+    }
+
+    /// Writes the sum of all parts of one output channel to `row`.
+    fn add_parts(&self, sums: &[f32], output: usize, row: &mut [f32]) {
+        for part in 0..self.parts {
+            let sums = &sums[part * self.part_length()..][..self.part_length()];
+            for columns in (0..self.groups).map(|group| self.group(group)) {
+                let start =
+                    columns.start * self.layer.geometry.out_channels + output * columns.len();
+                let sums = &sums[start..start + columns.len()];
+                let row = &mut row[columns];
+                match part {
+                    0 => row.copy_from_slice(sums),
+                    _ => row.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum),
                 }
             }
-        });
+        }
+    }
+}
+
+/// Puts the sums of one output channel, in the order of columns, where its raw weights lie.
+fn unpack(row: &[f32], (taps, scale): (usize, f32), update: Update, to: &mut [f32]) {
+    let inputs = row.len() / taps;
+    let write = |to: &mut f32, sum: f32| match update {
+        Update::Overwrite => *to = scale * sum,
+        Update::Add => *to += scale * sum,
+    };
+    if taps == 1 {
+        return to.iter_mut().zip(row).for_each(|(to, sum)| write(to, *sum));
+    }
+    for (input, to) in to.chunks_exact_mut(taps).enumerate() {
+        let sums = row[input..].iter().step_by(inputs);
+        to.iter_mut().zip(sums).for_each(|(to, sum)| write(to, *sum));
     }
 }
 
@@ -236,25 +265,51 @@ impl Task<'_> {
         let geometry = &layer.geometry;
         let (input, output) = (layer.input_layout(), layer.output_layout());
         let line = geometry.kernel * geometry.in_channels;
-        for (pixel, to) in pixels.zip(to.chunks_exact_mut(columns.len())) {
-            let (row, x) = (pixel / output.width, pixel % output.width);
-            let (image, y) = (row / output.height, row % output.height);
-            let mut column = columns.start;
-            while column < columns.end {
-                // One row of the kernel lies together in the input.
-                let (tap, start) = (column / line, column % line);
-                let end = line.min(start + columns.end - column);
-                let (part, top) = (column - columns.start, y * geometry.stride + tap);
-                let to = &mut to[part..part + end - start];
+        let first = (columns.start / line, columns.start % line);
+        let places = Places::new(output, pixels.start);
+        for ((image, y, x), to) in places.zip(to.chunks_exact_mut(columns.len())).take(pixels.len())
+        {
+            // One row of the kernel lies together in the input.
+            let ((mut tap, mut start), mut rest) = (first, to);
+            while !rest.is_empty() {
+                let end = line.min(start + rest.len());
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(end - start);
                 if tap < geometry.kernel {
-                    let corner = (top, x * geometry.stride);
-                    copy_line(map, input, (image, corner, geometry.padding), start..end, to);
+                    let corner = (y * geometry.stride + tap, x * geometry.stride);
+                    copy_line(map, input, (image, corner, geometry.padding), start..end, part);
                 } else {
-                    to.fill(0.0);
+                    part.fill(0.0);
                 }
-                column += end - start;
+                (tap, start, rest) = (tap + 1, 0, after);
             }
         }
+    }
+}
+
+/// The places (image, row, column) of the pixels of a batch from one on.
+struct Places {
+    layout: Layout,
+    next: (usize, usize, usize),
+}
+
+impl Places {
+    fn new(layout: Layout, pixel: usize) -> Places {
+        let row = pixel / layout.width;
+        Places { layout, next: (row / layout.height, row % layout.height, pixel % layout.width) }
+    }
+}
+
+impl Iterator for Places {
+    type Item = (usize, usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize, usize)> {
+        let place @ (image, y, x) = self.next;
+        self.next = match (y + 1 == self.layout.height, x + 1 == self.layout.width) {
+            (_, false) => (image, y, x + 1),
+            (false, true) => (image, y + 1, 0),
+            (true, true) => (image + 1, 0, 0),
+        };
+        Some(place)
     }
 }
 
@@ -293,9 +348,8 @@ fn pack_left(
     to: &mut [f32],
 ) {
     let layout = gradient.layout;
-    for (index, pixel) in pixels.enumerate() {
-        let (row, x) = (pixel / layout.width, pixel % layout.width);
-        let (image, y) = (row / layout.height, row % layout.height);
+    let places = Places::new(layout, pixels.start);
+    for (index, (image, y, x)) in places.take(pixels.len()).enumerate() {
         let start = layout.offset(image, y + layout.border, x + layout.border);
         let values = &gradient.data[start + outputs.start..start + outputs.end];
         let strips = to.chunks_exact_mut(PIXELS_MAX * LEFT_WIDTH);

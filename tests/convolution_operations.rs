@@ -1,0 +1,109 @@
+//! The convolutional trainable operations against torch: outputs and gradients, through a network.
+//!
+//! `tests/golden/operations/convolution_operations.py` made the numbers.
+
+mod golden_file;
+
+use simdetr::nn::convolution::Geometry;
+use simdetr::nn::matrix_product::Update;
+use simdetr::nn::max_pool::MaxPool as Pool;
+use simdetr::nn::network::{Memory, NetworkBuilder, Purpose, TensorId};
+use simdetr::nn::operation::{Operation, StepKey};
+use simdetr::nn::ops::bilinear_resize::BilinearResize;
+use simdetr::nn::ops::convolution::{Channels, Convolution};
+use simdetr::nn::ops::group_norm::GroupNorm;
+use simdetr::nn::ops::max_pool::MaxPool;
+use simdetr::workers::Workers;
+
+const FILE: &str = "operations/convolution_operations.safetensors";
+const STEP: StepKey = StepKey { seed: 1, stage: 1, step: 0, part: 0, training: true };
+
+fn golden(name: &str) -> Vec<f32> {
+    golden_file::tensor(FILE, name).1
+}
+
+/// Largest difference as a share of the largest number.
+fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let scale = wanted.iter().fold(1e-6, |most: f32, value| most.max(value.abs()));
+    for (place, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let close = (found - wanted).abs() <= 1e-5 * scale;
+        assert!(close, "{what}[{place}]: {found} is not {wanted}");
+    }
+}
+
+/// Runs `operation` as a network whose parameters are its inputs; those in `frozen` are not
+/// trained.
+fn check(name: &str, operation: impl Operation<f32> + 'static, frozen: &[usize]) {
+    let workers = Workers::with_threads(2).unwrap();
+    let count = operation.input_lengths().len();
+    let inputs: Vec<Vec<f32>> =
+        (0..count).map(|place| golden(&format!("{name}.input_{place}"))).collect();
+    // Trained ones first, as a network has them.
+    let trained = (0..count).filter(|place| !frozen.contains(place));
+    let mut ranges = vec![0..0; count];
+    let mut parameters: Vec<f32> = Vec::new();
+    for place in trained.clone().chain(frozen.iter().copied()) {
+        ranges[place] = parameters.len()..parameters.len() + inputs[place].len();
+        parameters.extend(&inputs[place]);
+    }
+    let mut builder = NetworkBuilder::new(workers.count());
+    let tensors: Vec<TensorId> = (0..count)
+        .map(|place| builder.parameter(ranges[place].clone(), !frozen.contains(&place)))
+        .collect();
+    let output = builder.add(operation, &tensors);
+    let network = builder.finish(&[output], Purpose::Training);
+    let mut memory = Memory::default();
+    network.forward(&mut memory, &parameters, &STEP, &workers);
+    assert_close(network.output(&memory, 0), &golden(&format!("{name}.output")), name);
+    let given = golden(&format!("{name}.output_gradient"));
+    network.output_and_gradient(&mut memory, 0).1.copy_from_slice(&given);
+    let mut gradients = vec![f32::NAN; parameters.len()];
+    network.backward(&mut memory, &parameters, &mut gradients, Update::Overwrite, &STEP, &workers);
+    for place in trained {
+        let name = format!("{name}.gradient_{place}");
+        assert_close(&gradients[ranges[place].clone()], &golden(&name), &name);
+    }
+}
+
+#[test]
+fn convolutions_agree_with_torch() {
+    for (name, [in_channels, out_channels, kernel, stride, padding, side]) in [
+        ("same", [6, 10, 3, 1, 1, 5]),
+        ("strided", [6, 10, 3, 2, 1, 7]),
+        ("pointwise", [10, 18, 1, 1, 0, 4]),
+        ("shortcut", [10, 18, 1, 2, 0, 7]),
+        ("stem", [3, 5, 7, 2, 3, 11]),
+    ] {
+        let geometry = Geometry { in_channels, out_channels, kernel, stride, padding };
+        let (channels, residual, relu) = (Channels::FrozenNorm, true, true);
+        let (height, width) = (side, side - 1);
+        let layer = Convolution { geometry, images: 2, height, width, channels, residual, relu };
+        check(&format!("frozen_{name}"), layer, &[2, 3]);
+    }
+    let geometry = Geometry { in_channels: 5, out_channels: 20, kernel: 1, stride: 1, padding: 0 };
+    let (channels, residual, relu) = (Channels::Bias, false, false);
+    let layer = Convolution { geometry, images: 2, height: 4, width: 7, channels, residual, relu };
+    check("bias", layer, &[]);
+}
+
+#[test]
+fn max_pooling_agrees_with_torch_where_pixels_tie() {
+    let geometry = Pool { window: 3, stride: 2, padding: 1 };
+    check("max_pool", MaxPool { geometry, images: 2, height: 7, width: 8, channels: 5 }, &[]);
+}
+
+#[test]
+fn group_norm_agrees_with_torch() {
+    let norm = GroupNorm { images: 2, pixels: 30, channels: 12, groups: 4, epsilon: 1e-5 };
+    check("group_norm", norm, &[]);
+}
+
+#[test]
+fn bilinear_resizing_agrees_with_torch() {
+    for (name, to_height, to_width) in [("up", 9, 11), ("down", 2, 3)] {
+        let (height, width) = (5, 6);
+        let resize = BilinearResize { images: 2, height, width, channels: 3, to_height, to_width };
+        check(&format!("resize_{name}"), resize, &[]);
+    }
+}
