@@ -76,28 +76,19 @@ impl<T: Real> Operation<T> for MaxPool {
     fn forward(&self, run: Forward<'_, T>) {
         let (input, channels) = (run.inputs[0], self.channels);
         let row_length = self.output_layout().row_length().max(1);
-        run.workers.for_each_piece(run.output, row_length, |row, to| {
+        let parts = [(run.output, row_length), (run.saved, row_length)];
+        run.workers.for_each_pieces(parts, |row, [to, winners]| {
             to.fill(T::neg_infinity());
-            self.for_each_place(row, |x, _, from| {
-                let to = &mut to[x * channels..][..channels];
-                for (to, value) in to.iter_mut().zip(&input[from..]) {
-                    // A NaN wins, and stays.
-                    let wins = *value > *to || value.is_nan();
-                    *to = if wins { *value } else { *to };
-                }
-            });
-        });
-        let output = &*run.output;
-        run.workers.for_each_piece(run.saved, row_length, |row, to| {
-            to.fill(T::neg_infinity());
+            winners.fill(T::ZERO);
             self.for_each_place(row, |x, place, from| {
                 let place = T::from_f64(place as f64);
-                let largest = &output[row * row_length + x * channels..][..channels];
-                let to = &mut to[x * channels..][..channels];
-                for (to, (largest, value)) in to.iter_mut().zip(largest.iter().zip(&input[from..]))
-                {
-                    let first = *to < T::ZERO && (*value == *largest || value.is_nan());
-                    *to = if first { place } else { *to };
+                let range = x * channels..(x + 1) * channels;
+                let pairs = to[range.clone()].iter_mut().zip(&mut winners[range]);
+                for ((to, winner), value) in pairs.zip(&input[from..]) {
+                    // A NaN wins, and stays.
+                    let wins = *value > *to || value.is_nan();
+                    *winner = if wins { place } else { *winner };
+                    *to = if wins { *value } else { *to };
                 }
             });
         });

@@ -144,10 +144,9 @@ unsafe fn kernels_kernel<L: Lanes>(kernels: &Kernels, to: *mut f32, stride: usiz
     // SAFETY: vectors are no longer than the kernels' lanes; the caller's promise.
     unsafe {
         let load = |value: usize| L::load(kernels[value].as_ptr());
-        let columns: [[L::Vector; INPUT_SIDE]; KERNEL_SIDE] = std::array::from_fn(|column| {
-            kernel_line::<L>([load(column), load(column + 3), load(column + 6)])
-        });
-        let [left, middle, right] = columns;
+        let left = kernel_line::<L>([load(0), load(3), load(6)]);
+        let middle = kernel_line::<L>([load(1), load(4), load(7)]);
+        let right = kernel_line::<L>([load(2), load(5), load(8)]);
         for (row, line) in left.into_iter().zip(middle).zip(right).enumerate() {
             let ((left, middle), right) = line;
             let values = kernel_line::<L>([left, middle, right]);

@@ -2,16 +2,17 @@
 
 use super::bordered::copy_with_border;
 use super::data_gradient::DataGradient;
-use super::direct::{Direct, Window};
+use super::direct::{Direct, KERNEL_MAX, Window};
 use super::packing::{Source, pack, transform};
 use super::weight_gradient::WeightGradient;
-use super::{Convolution, Given, Gradients, Inputs, bias_gradient};
+use super::{Convolution, Given, Gradients, Inputs};
 use crate::nn::activation::{Activation, Band, Layout};
 use crate::nn::aligned::LINE;
 use crate::nn::convolution::{Finish, Geometry};
 use crate::nn::local::with_local;
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::GradientMut;
+use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
 use crate::nn::simd::Level;
 use crate::nn::simd::panels::PanelsView;
@@ -54,9 +55,10 @@ pub(super) fn scratch_length(layer: &Convolution) -> usize {
     let forward = ForwardLengths::new(layer, level);
     let gradient = DataGradient::new(layer, level);
     let copied = layer.output_layout().with_border(gradient.border()).length();
-    let backward = [copied, gradient.weights_length()];
-    let weights = [copied, WeightGradient::new(layer).scratch_length()];
-    forward.sum().max(sum_of_lines(&backward)).max(sum_of_lines(&weights))
+    let weights = gradient.weights_length().max(WeightGradient::new(layer).scratch_length());
+    let outputs = layer.geometry.out_channels;
+    let bias = column_sums::scratch_length(copied / outputs, outputs);
+    forward.sum().max(sum_of_lines(&[copied, weights.max(bias)]))
 }
 
 /// Floats that a forward needs for packed weights, padded bias and bordered map.
@@ -118,20 +120,7 @@ pub(super) fn forward(
         let finish = Finish { residual, relu: layer.relu, add: false };
         return run_winograd(view, map, finish, (output, layout), workers);
     }
-    let side = geometry.kernel;
-    let mut taps = [0; super::direct::KERNEL_MAX * super::direct::KERNEL_MAX];
-    (0..side * side).for_each(|tap| taps[tap] = tap);
-    let source = Source {
-        weights: inputs.weights,
-        taps: &taps[..side * side],
-        channels: geometry.in_channels,
-        channel_stride: side * side,
-        columns: geometry.out_channels,
-        column_stride: geometry.in_channels * side * side,
-        channel_scale: None,
-        column_scale: inputs.scale,
-    };
-    pack(level, source, packed, workers);
+    pack_taps(layer, &inputs, packed, workers);
     let layout = layer.input_layout().with_border(geometry.padding);
     let data = match geometry.padding {
         0 => inputs.map,
@@ -141,11 +130,11 @@ pub(super) fn forward(
             copy
         }
     };
-    let inner = side * side * geometry.in_channels;
+    let inner = geometry.kernel * geometry.kernel * geometry.in_channels;
     let window = Window {
         panels: PanelsView::new(level, inner, geometry.out_channels, packed, bias),
-        rows: side,
-        segment_length: side * geometry.in_channels,
+        rows: geometry.kernel,
+        segment_length: geometry.kernel * geometry.in_channels,
         corner: [0, 0],
         step: geometry.stride,
         phase: [0, 0],
@@ -159,6 +148,24 @@ pub(super) fn forward(
         add: false,
     };
     direct.run(1, |_| window, output, workers);
+}
+
+/// Packs the weights in the order (kernel row, kernel column, input channel), as pixels lie.
+fn pack_taps(layer: &Convolution, inputs: &Inputs<'_, f32>, packed: &mut [f32], workers: &Workers) {
+    let geometry = &layer.geometry;
+    let taps_count = geometry.kernel * geometry.kernel;
+    let taps: [usize; KERNEL_MAX * KERNEL_MAX] = std::array::from_fn(|tap| tap);
+    let source = Source {
+        weights: inputs.weights,
+        taps: &taps[..taps_count],
+        channels: geometry.in_channels,
+        channel_stride: taps_count,
+        columns: geometry.out_channels,
+        column_stride: geometry.in_channels * taps_count,
+        channel_scale: None,
+        column_scale: inputs.scale,
+    };
+    pack(Level::best(), source, packed, workers);
 }
 
 /// Runs Winograd's form over a dense output.
@@ -210,8 +217,9 @@ pub(super) fn backward(
         }
     };
     let output_gradient = Activation { data, layout };
-    if let Some(bias) = bias {
-        bias_gradient((data, layout), bias, workers);
+    if let Some(mut bias) = bias {
+        // A border holds zeros and may be summed too.
+        column_sums::add_up(data, &mut bias, scratch, workers);
     }
     if let Some(map) = map {
         gradient.write(&given.inputs, output_gradient, map, scratch, workers);

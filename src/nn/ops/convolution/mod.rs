@@ -7,6 +7,7 @@
 //! products for the weights' gradient. Other types take one plain path ([`plain`]), which is also
 //! the truth that `f32` is compared with.
 
+mod blocks;
 mod bordered;
 mod data_gradient;
 mod direct;
@@ -19,11 +20,9 @@ mod weight_gradient;
 
 use crate::nn::activation::Layout;
 use crate::nn::convolution::Geometry;
-use crate::nn::matrix_product::Update;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
 };
-use crate::workers::Workers;
 
 /// What is done to the sums of each output channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,38 +237,4 @@ impl<'a, T: Real> Given<'a, T> {
             gradient: T::single(self.gradient)?,
         })
     }
-}
-
-/// Pixels whose sum is formed before it is added to the others.
-const BIAS_BLOCK: usize = 256;
-/// Channels of one task of a bias's gradient.
-const BIAS_CHANNELS: usize = 64;
-
-/// The gradient of a bias: for each channel, the sum of `gradient` over the pixels of `layout`.
-fn bias_gradient<T: Real>(
-    (gradient, layout): (&[T], Layout),
-    to: GradientMut<'_, T>,
-    workers: &Workers,
-) {
-    let update = to.update;
-    workers.for_each_piece(to.values, BIAS_CHANNELS, |piece, part| {
-        if update == Update::Overwrite {
-            part.fill(T::ZERO);
-        }
-        let mut sums = [T::ZERO; BIAS_CHANNELS];
-        let sums = &mut sums[..part.len()];
-        // A border holds zeros and may be summed too.
-        for block in gradient.chunks(BIAS_BLOCK * layout.channels) {
-            sums.fill(T::ZERO);
-            for pixel in block.chunks_exact(layout.channels) {
-                let values = &pixel[piece * BIAS_CHANNELS..];
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += *value;
-                }
-            }
-            for (to, sum) in part.iter_mut().zip(&*sums) {
-                *to += *sum;
-            }
-        }
-    });
 }

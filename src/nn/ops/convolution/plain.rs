@@ -1,9 +1,10 @@
 //! The definition as matrix products, for any number type: each image's windows as the rows of a
 //! matrix.
 
-use super::{Convolution, Given, Gradients, Inputs, bias_gradient};
+use super::{Convolution, Given, Gradients, Inputs};
 use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::nn::operation::{GradientMut, Real};
+use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
 use crate::workers::Workers;
 
@@ -12,7 +13,8 @@ use crate::workers::Workers;
 pub(super) fn scratch_length(layer: &Convolution) -> usize {
     let output = layer.output_layout();
     let pixels = output.height * output.width;
-    pixels * window_length(layer) + output.length() + layer.geometry.weights_count()
+    let sums = column_sums::scratch_length(output.images * pixels, output.channels);
+    pixels * window_length(layer) + output.length() + sums.max(layer.geometry.weights_count())
 }
 
 fn window_length(layer: &Convolution) -> usize {
@@ -100,8 +102,8 @@ pub(super) fn backward<T: Real>(
     if let Some(GradientMut { values, update }) = gradients.residual {
         masked(None, gradient, values, update, workers);
     }
-    if let Some(bias) = gradients.bias {
-        bias_gradient((gradient, layout), bias, workers);
+    if let Some(mut bias) = gradients.bias {
+        column_sums::add_up(gradient, &mut bias, rest, workers);
     }
     let image_length = layer.height * layer.width * layer.geometry.in_channels;
     if let Some(GradientMut { values, update }) = gradients.map {

@@ -5,8 +5,9 @@
 //! of the input, only the columns of one task, so that no matrix of all taps ever exists. Long
 //! sums are cut into parts whose number depends on the shapes alone, and added in order.
 
+use super::blocks::{PIXELS_MAX, pack_left, pack_right};
 use super::{Convolution, Inputs};
-use crate::nn::activation::{Activation, Layout};
+use crate::nn::activation::Activation;
 use crate::nn::local::with_local;
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::GradientMut;
@@ -17,14 +18,12 @@ use crate::nn::simd::outer_products::{
 use crate::workers::Workers;
 use std::ops::Range;
 
-/// Pixels that are packed together at most: the right operand of one tile is 24 KiB of the
-/// first-level cache.
-const PIXELS_MAX: usize = 96;
 /// Output channels whose gradient is packed together: whole tiles, and a share of the second-level
 /// cache.
 const LEFT_MAX: usize = 32 * LEFT_WIDTH;
-/// Panels of one task at most.
-const PANELS_MAX: usize = 4;
+/// Panels of one task at most: the wider, the longer are the runs that are read of each pixel, and
+/// packed they still have room in the second-level cache.
+const PANELS_MAX: usize = 8;
 /// Tasks wanted, so that a few workers share a layer evenly.
 const TASKS_WANTED: usize = 16;
 /// Blocks of pixels in a part at least: each part's sums are written and added once more.
@@ -59,7 +58,7 @@ impl<'a> WeightGradient<'a> {
         let columns = (geometry.kernel * geometry.kernel * geometry.in_channels)
             .next_multiple_of(RIGHT_ALIGNMENT);
         let panels = columns.div_ceil(RIGHT_WIDTH);
-        let group_columns = (panels / TASKS_WANTED).clamp(1, PANELS_MAX) * RIGHT_WIDTH;
+        let group_columns = panels.div_ceil(panels.div_ceil(PANELS_MAX)) * RIGHT_WIDTH;
         let groups = columns.div_ceil(group_columns);
         let parts = TASKS_WANTED.div_ceil(groups).min(blocks / PART_BLOCKS_MIN).max(1);
         let splits = TASKS_WANTED.div_ceil(groups * parts);
@@ -214,9 +213,7 @@ impl Task<'_> {
             for block in blocks.clone() {
                 let pixels = plan.block(block);
                 let overwrite = block == blocks.start;
-                for (panel, right) in right.chunks_mut(PIXELS_MAX * RIGHT_WIDTH).enumerate() {
-                    self.pack_right(map, pixels.clone(), self.panel(panel), right);
-                }
+                pack_right(plan.layer, map, pixels.clone(), self.columns.clone(), right);
                 for first in self.outputs.clone().step_by(LEFT_MAX) {
                     let outputs = first..(first + LEFT_MAX).min(self.outputs.end);
                     pack_left(gradient, pixels.clone(), outputs.clone(), left);
@@ -255,109 +252,6 @@ impl Task<'_> {
                 let start = (first - self.outputs.start) * stride + panel * RIGHT_WIDTH;
                 let sums = (&mut sums[start..], stride);
                 add_outer_products(Level::best(), operands, pixels, overwrite, sums);
-            }
-        }
-    }
-
-    /// Packs `columns` of the input for each pixel of the output; what lies outside is zeros.
-    fn pack_right(&self, map: &[f32], pixels: Range<usize>, columns: Range<usize>, to: &mut [f32]) {
-        let layer = self.plan.layer;
-        let geometry = &layer.geometry;
-        let (input, output) = (layer.input_layout(), layer.output_layout());
-        let line = geometry.kernel * geometry.in_channels;
-        let first = (columns.start / line, columns.start % line);
-        let places = Places::new(output, pixels.start);
-        for ((image, y, x), to) in places.zip(to.chunks_exact_mut(columns.len())).take(pixels.len())
-        {
-            // One row of the kernel lies together in the input.
-            let ((mut tap, mut start), mut rest) = (first, to);
-            while !rest.is_empty() {
-                let end = line.min(start + rest.len());
-                let (part, after) = std::mem::take(&mut rest).split_at_mut(end - start);
-                if tap < geometry.kernel {
-                    let corner = (y * geometry.stride + tap, x * geometry.stride);
-                    copy_line(map, input, (image, corner, geometry.padding), start..end, part);
-                } else {
-                    part.fill(0.0);
-                }
-                (tap, start, rest) = (tap + 1, 0, after);
-            }
-        }
-    }
-}
-
-/// The places (image, row, column) of the pixels of a batch from one on.
-struct Places {
-    layout: Layout,
-    next: (usize, usize, usize),
-}
-
-impl Places {
-    fn new(layout: Layout, pixel: usize) -> Places {
-        let row = pixel / layout.width;
-        Places { layout, next: (row / layout.height, row % layout.height, pixel % layout.width) }
-    }
-}
-
-impl Iterator for Places {
-    type Item = (usize, usize, usize);
-
-    fn next(&mut self) -> Option<(usize, usize, usize)> {
-        let place @ (image, y, x) = self.next;
-        self.next = match (y + 1 == self.layout.height, x + 1 == self.layout.width) {
-            (_, false) => (image, y, x + 1),
-            (false, true) => (image, y + 1, 0),
-            (true, true) => (image + 1, 0, 0),
-        };
-        Some(place)
-    }
-}
-
-/// Copies floats `range` of the row of pixels that starts at `corner`, counted from `padding`
-/// pixels outside the map; what lies outside is zeros.
-fn copy_line(
-    map: &[f32],
-    layout: Layout,
-    (image, (top, left), padding): (usize, (usize, usize), usize),
-    range: Range<usize>,
-    to: &mut [f32],
-) {
-    if top < padding || top >= padding + layout.height {
-        to.fill(0.0);
-        return;
-    }
-    let row = layout.offset(image, top - padding, 0);
-    // Floats of the row of the map, counted from the same pixel outside.
-    let inside = padding * layout.channels..(padding + layout.width) * layout.channels;
-    let (start, end) = (left * layout.channels + range.start, left * layout.channels + range.end);
-    let (first, last) = (start.max(inside.start).min(end), end.min(inside.end).max(start));
-    let last = last.max(first);
-    to[..first - start].fill(0.0);
-    if last > first {
-        let from = row + first - inside.start;
-        to[first - start..last - start].copy_from_slice(&map[from..from + last - first]);
-    }
-    to[last - start..].fill(0.0);
-}
-
-/// Packs `outputs` of the gradient, in strips of [`LEFT_WIDTH`].
-fn pack_left(
-    gradient: Activation<'_>,
-    pixels: Range<usize>,
-    outputs: Range<usize>,
-    to: &mut [f32],
-) {
-    let layout = gradient.layout;
-    let places = Places::new(layout, pixels.start);
-    for (index, (image, y, x)) in places.take(pixels.len()).enumerate() {
-        let start = layout.offset(image, y + layout.border, x + layout.border);
-        let values = &gradient.data[start + outputs.start..start + outputs.end];
-        let strips = to.chunks_exact_mut(PIXELS_MAX * LEFT_WIDTH);
-        for (values, strip) in values.chunks(LEFT_WIDTH).zip(strips) {
-            let to = &mut strip[index * LEFT_WIDTH..][..LEFT_WIDTH];
-            match values.first_chunk::<LEFT_WIDTH>() {
-                Some(values) => to.copy_from_slice(values),
-                None => to[..values.len()].copy_from_slice(values),
             }
         }
     }
