@@ -12,11 +12,24 @@ use serde::{Serialize, de::DeserializeOwned};
 /// # Errors
 /// [`Error::ConfigSyntax`], [`Error::UnknownKey`], [`Error::ConfigValue`].
 pub fn parse<T: Default + Serialize + DeserializeOwned>(text: &str, document: &str) -> Result<T> {
+    parse_over(&T::default(), text, document)
+}
+
+/// [`parse`] over other values than the defaults: what the document does not say stays as in
+/// `base`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_over<T: Serialize + DeserializeOwned>(
+    base: &T,
+    text: &str,
+    document: &str,
+) -> Result<T> {
     let given: toml::Table = toml::from_str(text).map_err(|error| Error::ConfigSyntax {
         document: document.into(),
         reason: error.message().into(),
     })?;
-    from_table(given, document)
+    table_over(base, given, document)
 }
 
 /// [`parse`] for a table that is already there.
@@ -27,7 +40,15 @@ pub fn from_table<T: Default + Serialize + DeserializeOwned>(
     given: toml::Table,
     document: &str,
 ) -> Result<T> {
-    let known = toml::Table::try_from(T::default())
+    table_over(&T::default(), given, document)
+}
+
+fn table_over<T: Serialize + DeserializeOwned>(
+    base: &T,
+    given: toml::Table,
+    document: &str,
+) -> Result<T> {
+    let known = toml::Table::try_from(base)
         .map_err(|error| Error::Internal { reason: format!("configuration defaults: {error}") })?;
     check_keys(&given, &known, "", document)?;
     merge(known, given).try_into().map_err(|error: toml::de::Error| {

@@ -1,13 +1,15 @@
 //! libsimdetr: an object detector taught by images that nobody labelled.
 //!
-//! The library implements SimDETR (US 2025/0265826 A1). Stage 0, the part in this crate so far,
-//! turns a folder of images into a detection data set without labels:
+//! The library implements SimDETR (US 2025/0265826 A1), Algorithm 1:
 //!
 //! ```text
 //! images ──encoder──▶ feature maps (stride 32, stride 16)
 //!        ──proposals─▶ regions ▶ filters ▶ boxes + vectors       per image (local clustering)
 //!        ──clustering▶ one pseudo-class per box                  whole set (global clustering)
 //!                      = T_0, a detection data set in COCO form
+//!        ──training──▶ a detector on T_0: matcher, criterion, augmentation, trainable backbone
+//!        ──relabel───▶ its own boxes = T_1
+//!        ──training──▶ ... stages 1, 2, ...
 //! ```
 //!
 //! # The rooms
@@ -15,20 +17,22 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`capi`] | the C ABI: check, convert, guard, call; no algorithm lives there |
-//! | [`pipeline`] | stage 0 end to end: run folder, resume, report, demo |
+//! | [`pipeline`] | Algorithm 1 end to end: run folder, resume, report, demo |
+//! | [`training`] | steps, stages, optimiser, checkpoints, relabelling |
+//! | [`detector`] | Deformable DETR: layers and their public parameter names, predictions |
+//! | [`criterion`] | losses of every decoder layer and their gradients |
+//! | [`matching`] | which query answers for which target: costs and exact assignment |
 //! | [`proposals`] | local clustering: affinity, eigenvectors, regions, filters, Selective Search |
 //! | [`clustering`] | global clustering: k-means over a set of any size |
-//! | [`criterion`] | losses of every decoder layer, with their gradients |
-//! | [`matching`] | DETR's matching costs and exact assignment |
 //! | [`evaluation`] | COCO average precision and recall |
 //! | [`encoder`] | where feature maps come from: built in, a ResNet, ONNX, the host |
-//! | [`data`] | images, folders, COCO files, the proposal store |
-//! | [`backbone`] | ResNet: what encoders and, later, detectors share |
-//! | [`nn`] | layers and matrix products |
+//! | [`data`] | images, folders, COCO files, the proposal store, augmentation, batches |
+//! | [`backbone`] | ResNet: what encoders and detectors share |
+//! | [`nn`] | layers and matrix products, trainable operations, networks over one arena |
 //!
-//! Arrows point down only: `capi, bin → pipeline → proposals, clustering, evaluation, encoder →
-//! data, backbone → nn`. Every room uses [`error`], [`workers`], [`control`], [`geometry`] and
-//! [`random`].
+//! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
+//! backbone → nn`; `proposals, clustering, evaluation, encoder` stand beside training. Every room
+//! uses [`error`], [`workers`], [`control`], [`geometry`] and [`random`].
 #![deny(unsafe_code)]
 
 pub mod backbone;

@@ -138,9 +138,8 @@ fn outputs_of_every_layer_agree_with_the_peer() {
         let case = case(name);
         let run = forward(&case, Purpose::Prediction, &workers);
         for layer in 0..run.layers {
-            let network = run.network.network();
-            let logits = network.output(&run.memory, run.network.logits_output(layer));
-            let boxes = network.output(&run.memory, run.network.boxes_output(layer));
+            let logits = run.network.logits(&run.memory, layer);
+            let boxes = run.network.boxes(&run.memory, layer);
             let of_logits = difference(logits, &case["logits"][layer]);
             let of_boxes = difference(boxes, &case["boxes"][layer]);
             println!("{name}, layer {layer}: logits {of_logits:.1e}, boxes {of_boxes:.1e}");
@@ -152,13 +151,12 @@ fn outputs_of_every_layer_agree_with_the_peer() {
 /// Gradients of the outputs' weighted sum, as `make.py` takes them.
 fn gradients(case: &Value, workers: &Workers) -> (ParameterTable, Vec<f32>) {
     let mut run = forward(case, Purpose::Training, workers);
-    for layer in 0..run.layers {
-        for (kind, output) in [
-            ("logits", run.network.logits_output(layer)),
-            ("boxes", run.network.boxes_output(layer)),
-        ] {
-            let (_, gradient) = run.network.network().output_and_gradient(&mut run.memory, output);
-            let weights = uniform(&format!("{kind} {layer}"), gradient.len());
+    let outputs = run.network.outputs(&mut run.memory);
+    for (kind, gradient) in [("logits", outputs.logits_gradient), ("boxes", outputs.boxes_gradient)]
+    {
+        let length = gradient.len() / run.layers;
+        for (layer, gradient) in gradient.chunks_exact_mut(length).enumerate() {
+            let weights = uniform(&format!("{kind} {layer}"), length);
             gradient.iter_mut().zip(weights).for_each(|(target, u)| *target = (u - 0.5) as f32);
         }
     }

@@ -35,13 +35,21 @@ pub struct DefaultEncoder {
     fingerprint: String,
 }
 
+/// The embedded weights, a safetensors file.
+///
+/// # Errors
+/// [`Error::NotCompiled`] in a build without the cargo feature `default-encoder`.
+pub fn weights() -> Result<&'static [u8]> {
+    WEIGHTS.ok_or(Error::NotCompiled { feature: "default-encoder" })
+}
+
 impl DefaultEncoder {
     /// Loads the embedded weights.
     ///
     /// # Errors
     /// [`Error::NotCompiled`] in a build without the cargo feature `default-encoder`.
     pub fn new() -> Result<DefaultEncoder> {
-        let bytes = WEIGHTS.ok_or(Error::NotCompiled { feature: "default-encoder" })?;
+        let bytes = weights()?;
         let network = ResNetEncoder::from_bytes(bytes, &EncoderOptions::default())?;
         let checkpoint = Checkpoint::read(bytes, SOURCE)?;
         let mut maps = Vec::new();

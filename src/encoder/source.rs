@@ -1,7 +1,7 @@
 //! Which encoder: its options and the choice by name, by file or by bytes at hand.
 
 use super::Encoder;
-use super::default::DefaultEncoder;
+use super::default::{self, DefaultEncoder};
 use super::onnx::{OnnxEncoder, Provider};
 use super::resnet::ResNetEncoder;
 use crate::data::image::Normalisation;
@@ -109,6 +109,28 @@ pub fn open(options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
     match kind(&head).ok_or_else(|| unknown(&options.encoder, &head))? {
         Kind::ResNet => Ok(Arc::new(ResNetEncoder::from_file(path, options)?)),
         Kind::Onnx => Ok(Arc::new(OnnxEncoder::from_file(path, options)?)),
+    }
+}
+
+/// The file of the encoder's ResNet, from which a detector's backbone may start.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for an encoder that is not a ResNet; [`Error::Io`].
+pub fn weights(options: &EncoderOptions) -> Result<Vec<u8>> {
+    if options.encoder == DEFAULT {
+        return Ok(default::weights()?.to_vec());
+    }
+    let path = Path::new(&options.encoder);
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    match kind(&bytes) {
+        Some(Kind::ResNet) => Ok(bytes),
+        _ => {
+            let reason = format!(
+                "`encoder`, but {} holds no ResNet: name a file of one, or `random`",
+                path.display()
+            );
+            Err(Error::invalid("backbone_init", reason))
+        }
     }
 }
 

@@ -3,11 +3,18 @@
 //! Each table is the options struct of one room; the C options have the same field names.
 
 use crate::clustering::ClusterConfig;
+use crate::criterion::CriterionConfig;
 use crate::data::image::{ImageLimits, ResizeRule};
 use crate::data::store::StoreConfig;
+use crate::data::training::augmentation::AugmentationConfig;
+use crate::data::training::loader::LoaderConfig;
+use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::encoder::source::EncoderOptions;
+use crate::pipeline::pretrain::PretrainConfig;
 use crate::proposals::ProposalConfig;
 use crate::proposals::selective_search::SelectiveSearchOptions;
+use crate::training::config::TrainingConfig;
+use crate::training::relabel::RelabelConfig;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +66,20 @@ pub struct RunConfig {
     pub store: StoreConfig,
     /// Global clustering.
     pub cluster: ClusterConfig,
+    /// Algorithm 1 as a whole.
+    pub pretrain: PretrainConfig,
+    /// The detector; its `classes_count` is that of the data.
+    pub detector: DetectorConfig,
+    /// Matching and losses.
+    pub criterion: CriterionConfig,
+    /// Steps of a stage.
+    pub training: TrainingConfig,
+    /// What is done to training images.
+    pub augmentation: AugmentationConfig,
+    /// Who makes batches.
+    pub loader: LoaderConfig,
+    /// How a detector labels images.
+    pub relabel: RelabelConfig,
 }
 
 impl RunConfig {
@@ -73,7 +94,13 @@ impl RunConfig {
         self.proposals.validate()?;
         self.selective_search.validate()?;
         self.store.validate()?;
-        self.cluster.validate()
+        self.cluster.validate()?;
+        self.detector.validate()?;
+        self.criterion.validate()?;
+        self.training.validate()?;
+        self.augmentation.validate()?;
+        self.loader.validate(&self.augmentation)?;
+        self.relabel.validate()
     }
 
     /// The options of the global clustering; its seed of 0, the default, is the run's.

@@ -1,4 +1,4 @@
-//! Stage 0 end to end: a folder of images becomes a detection data set without labels.
+//! Algorithm 1 end to end: a folder of images becomes a detection data set, and then a detector.
 //!
 //! A run lives in one folder (design.md §6). Each step reads what the step before left there and
 //! can be repeated; a killed step goes on where it stopped and ends with the same bytes.
@@ -8,6 +8,7 @@
 //! cluster  proposals ▶ clusters.safetensors  (patent ¶35, ¶55)
 //! export   both ▶ T0.json                    (Algorithm 1: T_0)
 //! report   all of it ▶ report.html
+//! pretrain all of that, then: train on T_j ▶ checkpoints, relabel ▶ T_j+1, again
 //! ```
 
 pub mod cluster;
@@ -18,6 +19,8 @@ pub mod export;
 pub mod extract;
 pub mod folder_extraction;
 pub mod image_extractor;
+pub mod preset;
+pub mod pretrain;
 pub mod report;
 pub mod report_run;
 pub mod workspace;

@@ -51,6 +51,18 @@ pub struct RunRecord {
     pub config: RunConfig,
 }
 
+/// Tables that extraction does not depend on: steps after it may be done with other values.
+const LATER_TABLES: [&str; 8] = [
+    "cluster",
+    "pretrain",
+    "detector",
+    "criterion",
+    "training",
+    "augmentation",
+    "loader",
+    "relabel",
+];
+
 /// A run folder.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -104,9 +116,8 @@ impl Workspace {
             for progress in ["steps", "images_broken"] {
                 table.remove(progress);
             }
-            // Pseudo-classes are chosen after extraction, by `cluster`.
             if let Some(toml::Value::Table(config)) = table.get_mut("config") {
-                config.remove("cluster");
+                LATER_TABLES.iter().for_each(|table| drop(config.remove(*table)));
             }
             Ok(table)
         };

@@ -10,11 +10,13 @@ use crate::detector::deformable_detr::weights::{NamedTensor, little_endian, writ
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result};
 use safetensors::SafeTensors;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Key of the file's text, a TOML document.
+const KEY: &str = "simdetr_checkpoint";
 /// Version of the file's layout.
-const VERSION: &str = "1";
+const VERSION: u32 = 1;
 const MEANS: &str = "optimiser.means";
 const SQUARES: &str = "optimiser.squares";
 
@@ -26,6 +28,16 @@ pub struct Position {
     pub step: usize,
     /// What the results depend on, as text; another one is another run.
     pub settings: String,
+}
+
+/// The file's text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    stage: u16,
+    step: usize,
+    optimiser_steps: u32,
+    settings: String,
 }
 
 /// Writes a checkpoint; an older file of that name stays whole until the new one is.
@@ -49,14 +61,12 @@ pub fn save(
     for (name, values) in [(MEANS, &optimiser.means), (SQUARES, &optimiser.squares)] {
         tensors.push((name.into(), vec![values.len()], little_endian(values)));
     }
-    let metadata = BTreeMap::from([
-        ("simdetr_checkpoint".to_string(), VERSION.to_string()),
-        ("stage".to_string(), position.stage.to_string()),
-        ("step".to_string(), position.step.to_string()),
-        ("optimiser_steps".to_string(), optimiser.steps.to_string()),
-        ("settings".to_string(), position.settings.clone()),
-    ]);
-    write_tensors(path, &tensors, metadata)
+    let Position { stage, step, settings } = position.clone();
+    let optimiser_steps = optimiser.steps;
+    let header = Header { version: VERSION, stage, step, optimiser_steps, settings };
+    let text = toml::to_string(&header)
+        .map_err(|error| Error::Internal { reason: format!("checkpoint: {error}") })?;
+    write_tensors(path, &tensors, Some((KEY, text)))
 }
 
 /// Reads a checkpoint of the run whose settings are `settings` into `parameters` and `optimiser`.
@@ -73,28 +83,14 @@ pub fn load(
     optimiser: &mut AdamW,
 ) -> Result<Position> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes)
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)
         .map_err(|error| Error::format(path, format!("not a whole safetensors file: {error}")))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
-    let text = |key: &str| {
-        let missing = || Error::format(path, format!("no checkpoint: it lacks `{key}`"));
-        metadata.get(key).map(String::as_str).ok_or_else(missing)
-    };
-    let version = text("simdetr_checkpoint")?;
-    if version != VERSION {
-        let reason = format!("checkpoint of version {version}; this library reads {VERSION}");
-        return Err(Error::format(path, reason));
-    }
-    let number = |key: &str| {
-        let value = text(key)?;
-        let bad = |error| Error::format(path, format!("`{key}` is {value}: {error}"));
-        value.parse::<u32>().map_err(bad)
-    };
-    if text("settings")? != settings {
+    let header = header_of(path, metadata.metadata().as_ref().and_then(|map| map.get(KEY)))?;
+    if header.settings != settings {
         return Err(Error::RunMismatch {
             path: path.into(),
             key: "settings".into(),
-            found: text("settings")?.into(),
+            found: header.settings,
             wanted: settings.into(),
         });
     }
@@ -107,11 +103,23 @@ pub fn load(
     let moments = [MEANS, SQUARES].map(|name| file.tensor(name, &[table.trained_length()]));
     let [means, squares] = moments;
     let (means, squares) = (means?.values, squares?.values);
-    let stage = number("stage")? as u16;
-    let (step, steps) = (number("step")? as usize, number("optimiser_steps")?);
     parameters.copy_from_slice(&values);
+    let steps = header.optimiser_steps;
     (optimiser.means, optimiser.squares, optimiser.steps) = (means, squares, steps);
-    Ok(Position { stage, step, settings: settings.into() })
+    Ok(Position { stage: header.stage, step: header.step, settings: settings.into() })
+}
+
+fn header_of(path: &Path, text: Option<&String>) -> Result<Header> {
+    let text =
+        text.ok_or_else(|| Error::format(path, format!("no checkpoint: it lacks `{KEY}`")))?;
+    let header: Header =
+        toml::from_str(text).map_err(|error| Error::format(path, error.message()))?;
+    if header.version != VERSION {
+        let version = header.version;
+        let reason = format!("checkpoint of version {version}; this library reads {VERSION}");
+        return Err(Error::format(path, reason));
+    }
+    Ok(header)
 }
 
 #[cfg(test)]
@@ -158,7 +166,7 @@ mod tests {
             assert!(matches!(error, Error::Format { .. }), "{length}: {error}");
         }
         let tensors = [("a".to_string(), vec![1], little_endian(&[1.0]))];
-        write_tensors(&path, &tensors, BTreeMap::new()).unwrap();
+        write_tensors(&path, &tensors, None).unwrap();
         let error = load(&path, "", &table(), &mut parameters, &mut optimiser).unwrap_err();
         assert!(error.to_string().contains("simdetr_checkpoint"), "{error}");
         assert!(parameters.iter().all(|value| *value == 3.0));

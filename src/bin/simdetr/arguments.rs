@@ -66,6 +66,24 @@ pub enum Command {
         #[arg(long, value_name = "FILE.json")]
         out: PathBuf,
     },
+    /// Teach a detector: propose, cluster, train, relabel with it and train again.
+    Pretrain {
+        /// Folder of images, searched recursively.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Run folder; made if it is missing. A killed run goes on where it stopped.
+        #[arg(long, value_name = "RUN")]
+        out: PathBuf,
+        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny`.
+        #[arg(long)]
+        preset: Option<String>,
+        /// Stages of training.
+        #[arg(long, value_name = "N")]
+        stages: Option<u16>,
+        /// COCO file with the true boxes, for measuring only.
+        #[arg(long, value_name = "GT.json")]
+        ground_truth: Option<PathBuf>,
+    },
     /// COCO average precision and recall of a detections file.
     Evaluate {
         /// COCO file with the true boxes.

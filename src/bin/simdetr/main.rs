@@ -14,8 +14,9 @@ use simdetr::control::{Control, Progress};
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
+use simdetr::pipeline::pretrain::PretrainRequest;
 use simdetr::pipeline::workspace::Workspace;
-use simdetr::pipeline::{cluster, demo, export, extract, report_run};
+use simdetr::pipeline::{cluster, demo, export, extract, preset, pretrain, report_run};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
 use std::io::IsTerminal;
@@ -55,7 +56,11 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     let show = |progress: Progress<'_>| bars.show(progress);
     let control = Control { cancel: None, progress: Some(&show) };
     let workers = Workers::with_threads(arguments.common.threads)?;
-    let mut config = document(&arguments.common)?;
+    let preset = match &arguments.command {
+        Command::Pretrain { preset, .. } => preset.as_deref(),
+        _ => None,
+    };
+    let mut config = document(&arguments.common, preset)?;
     match &arguments.command {
         Command::Extract { images, out, encoder, method } => {
             override_extraction(&mut config, encoder.as_deref(), method.as_deref())?;
@@ -75,6 +80,17 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
         Command::Export { run, out } => {
             let report = export::export(&Workspace::new(run), out, &workers, &control)?;
             Ok(output::exported(&report, out))
+        }
+        Command::Pretrain { images, out, stages, ground_truth, .. } => {
+            config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
+            let request = PretrainRequest {
+                images,
+                config: &config,
+                strict: arguments.common.strict,
+                ground_truth: ground_truth.as_deref(),
+            };
+            let report = pretrain::pretrain(&request, &Workspace::new(out), &workers, &control)?;
+            Ok(output::pretrained(&report))
         }
         Command::Evaluate { ground_truth, detections, class_agnostic, detections_max } => {
             let mut options =
@@ -109,14 +125,12 @@ fn evaluate(
 }
 
 /// The configuration document with the options of every command over it.
-fn document(common: &Common) -> Result<RunConfig> {
-    let mut config = match &common.config {
-        None => RunConfig::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-            simdetr::config::parse(&text, &path.display().to_string())?
-        }
-    };
+fn document(common: &Common, preset: Option<&str>) -> Result<RunConfig> {
+    let mut config = preset.map_or_else(|| Ok(RunConfig::default()), preset::by_name)?;
+    if let Some(path) = &common.config {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        config = simdetr::config::parse_over(&config, &text, &path.display().to_string())?;
+    }
     if let Some(seed) = common.seed {
         config.seed = seed;
     }

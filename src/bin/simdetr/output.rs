@@ -7,6 +7,7 @@ use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
 use simdetr::pipeline::folder_extraction::FolderReport;
+use simdetr::pipeline::pretrain::PretrainReport;
 use simdetr::{Error, Result};
 use std::fmt::Write;
 use std::path::Path;
@@ -90,6 +91,34 @@ pub fn exported(report: &ExportReport, out: &Path) -> Answer {
         "images_count": report.images_count,
     });
     Answer { text, value }
+}
+
+/// The answer of `pretrain`.
+pub fn pretrained(report: &PretrainReport) -> Answer {
+    let mut text = String::new();
+    for labels in &report.labels {
+        let (stage, images) = (labels.stage, labels.images_count);
+        let per_image = labels.boxes_count as f64 / images.max(1) as f64;
+        line(&mut text, format_args!("T{stage}: {per_image:.1} boxes an image on {images} images"));
+        if let Some([ten, some, many]) = labels.recalls {
+            line(&mut text, format_args!("    AR@10 {ten:.4}, AR@25 {some:.4}, AR@100 {many:.4}"));
+        }
+    }
+    line(&mut text, format_args!("detector: {}", report.detector.display()));
+    let labels: Vec<Value> = report
+        .labels
+        .iter()
+        .map(|labels| {
+            json!({
+                "stage": labels.stage,
+                "file": labels.path,
+                "images_count": labels.images_count,
+                "boxes_count": labels.boxes_count,
+                "recalls": labels.recalls,
+            })
+        })
+        .collect();
+    Answer { text, value: json!({ "labels": labels, "detector": report.detector }) }
 }
 
 /// The answer of `evaluate`.

@@ -1,6 +1,7 @@
 //! The sizes of a Deformable DETR, and which of its parts are trained.
 
 use crate::backbone::architecture::{Architecture, STAGES};
+use crate::nn::operation::INPUTS_MAX;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,9 @@ impl Default for DetectorConfig {
 /// Groups of the group normalisation after each projection (official code).
 pub const PROJECTION_GROUPS: usize = 32;
 
+/// Most decoder layers: one operation puts their outputs together.
+const DECODER_LAYERS_MAX: usize = INPUTS_MAX;
+
 impl DetectorConfig {
     /// # Errors
     /// [`Error::InvalidArgument`] with the first key that is out of range.
@@ -107,6 +111,10 @@ impl DetectorConfig {
                  {heads_count}"
             );
             return Err(Error::invalid("hidden_size", reason));
+        }
+        if self.decoder_layers_count > DECODER_LAYERS_MAX {
+            let reason = format!("{} is over {DECODER_LAYERS_MAX}", self.decoder_layers_count);
+            return Err(Error::invalid("decoder_layers_count", reason));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::invalid("dropout", format!("{} is not in [0, 1)", self.dropout)));

@@ -56,8 +56,7 @@ impl Predictor<'_> {
         let step = StepKey { seed: 0, stage: 0, step: 0, part: 0, training: false };
         network.network().forward(memory, self.parameters, &step, workers);
         let last = self.config.decoder_layers_count - 1;
-        let logits = network.network().output(memory, network.logits_output(last));
-        let boxes = network.network().output(memory, network.boxes_output(last));
+        let (logits, boxes) = (network.logits(memory, last), network.boxes(memory, last));
         let sides = (image.width as f32, image.height as f32);
         let found = best(logits, boxes, sides, count, reading);
         kept.networks.push(network);

@@ -13,7 +13,7 @@ use crate::nn::parameters::{Parameter, ParameterTable};
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Who names the parameters of a file.
@@ -142,7 +142,7 @@ pub fn write(
             push(&mut tensors, parameter, &parameters[parameter.range.clone()], names);
         }
     }
-    write_tensors(path, &tensors, BTreeMap::new())
+    write_tensors(path, &tensors, None)
 }
 
 /// Writes the backbone alone under torchvision's names.
@@ -157,7 +157,7 @@ pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -
             push(&mut tensors, parameter, values, vec![name.to_string()]);
         }
     }
-    write_tensors(path, &tensors, BTreeMap::new())
+    write_tensors(path, &tensors, None)
 }
 
 /// A tensor to write: name, shape and values.
@@ -179,14 +179,15 @@ pub fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Writes f32 tensors and text beside them as one safetensors file.
+/// Writes f32 tensors as one safetensors file, and beside them one entry of text, key and value:
+/// several would come in an order that differs from run to run.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_tensors(
     path: &Path,
     tensors: &[NamedTensor],
-    metadata: BTreeMap<String, String>,
+    metadata: Option<(&str, String)>,
 ) -> Result<()> {
     let internal = |error: safetensors::SafeTensorError| Error::Internal {
         reason: format!("safetensors: {error}"),
@@ -196,8 +197,8 @@ pub fn write_tensors(
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(internal)?;
         views.push((name.as_str(), view));
     }
-    let metadata: HashMap<String, String> = metadata.into_iter().collect();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(internal)?;
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_string(), text)]));
+    let bytes = safetensors::serialize(views, metadata).map_err(internal)?;
     atomic_file::write(path, &bytes)
 }
 

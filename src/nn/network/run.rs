@@ -62,20 +62,24 @@ impl<T: Real> Network<T> {
         &memory.arena.as_slice()[self.places.values[self.outputs[output].index].clone()]
     }
 
-    /// An output's values and its gradient, which the caller writes between forward and backward.
-    /// The gradient is empty where no trained parameter lies behind the output.
-    pub fn output_and_gradient<'a>(
+    /// Values of several different outputs and their gradients, which the caller writes between
+    /// forward and backward. A gradient is empty where no trained parameter lies behind its output.
+    ///
+    /// # Panics
+    /// When an output is given twice, or more of them than a node may have inputs.
+    pub fn outputs_and_gradients<'a, const COUNT: usize>(
         &self,
         memory: &'a mut Memory<T>,
-        output: usize,
-    ) -> (&'a [T], &'a mut [T]) {
-        let tensor = self.outputs[output].index;
-        let requests = [
-            Request::read(&self.places.values[tensor]),
-            Request::write(&self.places.gradients[tensor]),
-        ];
-        let mut parts = carve(memory.arena.as_mut_slice(), &requests);
-        (parts[0].read(), parts[1].write())
+        outputs: [usize; COUNT],
+    ) -> [(&'a [T], &'a mut [T]); COUNT] {
+        let mut requests = [Request::read(&(0..0)); 2 * INPUTS_MAX];
+        for (place, output) in outputs.into_iter().enumerate() {
+            let tensor = self.outputs[output].index;
+            requests[2 * place] = Request::read(&self.places.values[tensor]);
+            requests[2 * place + 1] = Request::write(&self.places.gradients[tensor]);
+        }
+        let mut parts = carve(memory.arena.as_mut_slice(), &requests[..2 * COUNT]);
+        std::array::from_fn(|place| (parts[2 * place].read(), parts[2 * place + 1].write()))
     }
 
     /// Runs every operation on the data in `memory` and the flat `parameters`.

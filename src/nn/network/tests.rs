@@ -77,10 +77,10 @@ fn gradients_add_up_over_consumers_and_parts() {
         network.forward(&mut memory, &parameters, &STEP, &workers);
         // v = x² a² f b and y = x a.
         assert_eq!(network.output(&memory, 0), [4.0 * 1.5 * 5.0, 36.0 * 2.5 * 7.0]);
-        let (values, gradient) = network.output_and_gradient(&mut memory, 1);
+        let [(_, first), (values, second)] = network.outputs_and_gradients(&mut memory, [0, 1]);
         assert_eq!(values, [2.0, 6.0]);
-        gradient.fill(10.0);
-        network.output_and_gradient(&mut memory, 0).1.fill(1.0);
+        first.fill(1.0);
+        second.fill(10.0);
         network.backward(&mut memory, &parameters, &mut gradients, update, &STEP, &workers);
         let times = (part + 1) as f64;
         // dv/da + 10 dy/da = 2 x² a f b + 10 x; dv/db = x² a² f. The frozen range is not touched.
@@ -108,7 +108,7 @@ fn nothing_flows_through_a_detached_edge() {
     network.data_mut(&mut memory, x)[0] = 3.0;
     let parameters = [2.0, 5.0, 1.0];
     network.forward(&mut memory, &parameters, &STEP, &Workers::caller());
-    network.output_and_gradient(&mut memory, 0).1[0] = 1.0;
+    network.outputs_and_gradients(&mut memory, [0])[0].1[0] = 1.0;
     let workers = Workers::caller();
     network.backward(&mut memory, &parameters, &mut gradients, Update::Overwrite, &STEP, &workers);
     assert_eq!(gradients, [0.0, 6.0, 0.0]);

@@ -11,7 +11,9 @@ mod parts;
 
 use super::batch_geometry::{BatchGeometry, GeometryTensors};
 use super::config::DetectorConfig;
+use crate::matching::input::PredictionsShape;
 use crate::nn::network::{Memory, Network, Purpose, TensorId};
+use crate::nn::ops::concatenate::Concatenate;
 use crate::nn::ops::sine_positions::sine_positions;
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result};
@@ -25,15 +27,13 @@ pub struct BatchShape {
     pub width: usize,
 }
 
-/// A Deformable DETR for one [`BatchShape`]. Outputs: the class logits of every decoder layer
-/// `[images, queries, classes]`, then the boxes of every layer `[images, queries, 4]`, cxcywh in
-/// units of the un-padded image.
+/// A Deformable DETR for one [`BatchShape`].
 #[derive(Debug)]
 pub struct DetectorNetwork {
     shape: BatchShape,
     geometry: BatchGeometry,
     hidden_size: usize,
-    layers_count: usize,
+    predictions: PredictionsShape,
     network: Network<f32>,
     inputs: Inputs,
 }
@@ -51,6 +51,27 @@ struct Inputs {
     references: TensorId,
     /// `[images, cells, hidden]`.
     positions: TensorId,
+}
+
+/// Predictions of all decoder layers, the last layer last, and their gradients.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// `[layers, images, queries, classes]`.
+    pub logits: &'a [f32],
+    /// `[layers, images, queries, 4]`.
+    pub boxes: &'a [f32],
+    pub logits_gradient: &'a mut [f32],
+    pub boxes_gradient: &'a mut [f32],
+}
+
+/// Places of the network's outputs.
+const LOGITS: usize = 0;
+const BOXES: usize = 1;
+
+/// All layers' tensors one after another.
+fn stack(parts: &mut Parts<'_>, layers: &[TensorId]) -> TensorId {
+    let lengths = layers.iter().map(|&layer| parts.network.length(layer)).collect();
+    parts.network.add(Concatenate::new(1, lengths), layers)
 }
 
 impl DetectorNetwork {
@@ -86,12 +107,17 @@ impl DetectorNetwork {
         let cells = backbone::project(&mut parts, &maps, &geometry)?;
         let memory = encoder::encode(&mut parts, cells, &inputs, &geometry)?;
         let (logits, boxes) = decoder::decode(&mut parts, memory, &inputs, &geometry)?;
-        let outputs = [logits, boxes].concat();
+        let outputs = [stack(&mut parts, &logits), stack(&mut parts, &boxes)];
         Ok(DetectorNetwork {
             shape,
             geometry,
             hidden_size: config.hidden_size,
-            layers_count: config.decoder_layers_count,
+            predictions: PredictionsShape {
+                layers: config.decoder_layers_count,
+                batch: images,
+                queries: config.queries_count,
+                classes: config.classes_count,
+            },
             network: parts.network.finish(&outputs, purpose),
             inputs,
         })
@@ -107,19 +133,30 @@ impl DetectorNetwork {
         &self.network
     }
 
-    /// Decoder layers, each with logits and boxes.
-    pub fn layers_count(&self) -> usize {
-        self.layers_count
+    /// Sizes of the outputs.
+    pub fn predictions(&self) -> PredictionsShape {
+        self.predictions
     }
 
-    /// Place of a decoder layer's logits among the outputs.
-    pub fn logits_output(&self, layer: usize) -> usize {
-        layer
+    /// Logits of one decoder layer after a forward, `[images, queries, classes]`.
+    pub fn logits<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
+        let PredictionsShape { batch, queries, classes, .. } = self.predictions;
+        let length = batch * queries * classes;
+        &self.network.output(memory, LOGITS)[layer * length..][..length]
     }
 
-    /// Place of a decoder layer's boxes among the outputs.
-    pub fn boxes_output(&self, layer: usize) -> usize {
-        self.layers_count + layer
+    /// Boxes of one decoder layer after a forward, `[images, queries, 4]`: cxcywh in units of the
+    /// un-padded image.
+    pub fn boxes<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
+        let length = self.predictions.batch * self.predictions.queries * 4;
+        &self.network.output(memory, BOXES)[layer * length..][..length]
+    }
+
+    /// The outputs of all layers and their gradients, to be written between forward and backward.
+    pub fn outputs<'a>(&self, memory: &'a mut Memory<f32>) -> Outputs<'a> {
+        let [logits, boxes] = self.network.outputs_and_gradients(memory, [LOGITS, BOXES]);
+        let ((logits, logits_gradient), (boxes, boxes_gradient)) = (logits, boxes);
+        Outputs { logits, boxes, logits_gradient, boxes_gradient }
     }
 
     /// The images, `[images, height, width, 3]`, to be filled before each forward.

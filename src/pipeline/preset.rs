@@ -1,0 +1,79 @@
+//! Named sizes of a training run: the patent's, and two that processors can carry.
+//!
+//! A preset is a set of keys under the user's own: the configuration document wins over it.
+
+use super::config::RunConfig;
+use crate::{Error, Result};
+
+/// The names that [`by_name`] knows.
+pub const NAMES: [&str; 3] = ["deformable-detr-r50", "small", "tiny"];
+
+/// The keys of a preset; the first one is the defaults.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for a name that is none of [`NAMES`].
+pub fn by_name(name: &str) -> Result<RunConfig> {
+    let mut config = RunConfig::default();
+    match name {
+        "deformable-detr-r50" => {}
+        "small" => small(&mut config),
+        "tiny" => tiny(&mut config),
+        other => {
+            let reason = format!("`{other}` is none of {}", NAMES.join(", "));
+            return Err(Error::invalid("preset", reason));
+        }
+    }
+    Ok(config)
+}
+
+/// Hours on a processor of a few cores: the default encoder's backbone, three layers each way.
+fn small(config: &mut RunConfig) {
+    config.cluster.classes = 256;
+    let detector = &mut config.detector;
+    (detector.backbone_depth, detector.backbone_width) = (18, 32);
+    (detector.encoder_layers_count, detector.decoder_layers_count) = (3, 3);
+    detector.dropout = 0.0;
+    config.training.batch_size = 8;
+    config.training.epochs = 10;
+    config.training.warmup_steps = 100;
+    config.training.backbone_learning_rate = 1e-4;
+    let augmentation = &mut config.augmentation;
+    augmentation.image_short_sides = vec![224, 256, 288, 320];
+    augmentation.image_long_side_max = 448;
+    augmentation.crop_short_sides = vec![256, 320, 384];
+    (augmentation.crop_side_min, augmentation.crop_side_max) = (224, 384);
+}
+
+/// Minutes on two cores: what `demo` runs.
+fn tiny(config: &mut RunConfig) {
+    small(config);
+    config.cluster.classes = 16;
+    let detector = &mut config.detector;
+    (detector.levels_count, detector.hidden_size) = (3, 64);
+    (detector.encoder_layers_count, detector.decoder_layers_count) = (1, 2);
+    (detector.feedforward_size, detector.queries_count) = (128, 60);
+    let training = &mut config.training;
+    (training.batch_size, training.steps) = (8, 200);
+    (training.learning_rate, training.backbone_learning_rate) = (1e-3, 2e-4);
+    training.warmup_steps = 20;
+    training.checkpoint_steps = 100;
+    let augmentation = &mut config.augmentation;
+    augmentation.image_short_sides = vec![128, 144, 160];
+    augmentation.image_long_side_max = 224;
+    augmentation.crop_short_sides = vec![160, 192];
+    (augmentation.crop_side_min, augmentation.crop_side_max) = (128, 192);
+    augmentation.blur_probability = 0.0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_others_are_refused() {
+        for name in NAMES {
+            by_name(name).unwrap().validate().unwrap();
+        }
+        assert!(by_name("huge").unwrap_err().to_string().contains("tiny"));
+    }
+}

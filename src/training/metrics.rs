@@ -1,0 +1,145 @@
+//! `metrics.jsonl`: one line for each reported step, the same bytes after any number of kills.
+//!
+//! Times are not in it, because they would differ; a resumed run cuts the lines after its
+//! checkpoint and writes them again.
+
+use super::trainer::StepReport;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsLine {
+    pub stage: u16,
+    /// Optimiser steps of the stage that are done.
+    pub step: usize,
+    /// Weighted sum of all losses of all layers.
+    pub loss: f64,
+    /// Of the last layer, before its weight.
+    pub loss_class: f64,
+    /// Of the last layer, before its weight.
+    pub loss_l1: f64,
+    /// Of the last layer, before its weight.
+    pub loss_giou: f64,
+    /// Share of the last layer's matched queries whose best class is their target's.
+    pub matched_class_accuracy: f64,
+    /// Norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Of the parameters outside the backbone.
+    pub learning_rate: f64,
+    /// Targets of each training image, mean of the step.
+    pub boxes_per_image: f64,
+}
+
+impl MetricsLine {
+    /// The line of a step.
+    pub fn new(
+        stage: u16,
+        step: usize,
+        report: &StepReport,
+        rate: f64,
+        images: usize,
+    ) -> MetricsLine {
+        let last = &report.last_layer;
+        MetricsLine {
+            stage,
+            step,
+            loss: report.loss,
+            loss_class: last.class,
+            loss_l1: last.l1,
+            loss_giou: last.giou,
+            matched_class_accuracy: last.accuracy,
+            gradient_norm: report.gradient_norm,
+            learning_rate: rate * report.rate_factor,
+            boxes_per_image: report.boxes_count as f64 / images.max(1) as f64,
+        }
+    }
+}
+
+/// The open file of a run.
+#[derive(Debug)]
+pub struct Metrics {
+    file: File,
+    path: std::path::PathBuf,
+}
+
+impl Metrics {
+    /// Opens `path` to go on after `step` of `stage`: later lines, and one that a kill cut short,
+    /// are removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn resume(path: &Path, stage: u16, step: usize) -> Result<Metrics> {
+        let io = |error| Error::io(path, error);
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(io(error)),
+        };
+        let before = |line: &&str| {
+            serde_json::from_str::<MetricsLine>(line)
+                .is_ok_and(|line| (line.stage, line.step) <= (stage, step))
+        };
+        let kept =
+            text.split_inclusive('\n').take_while(|line| line.ends_with('\n') && before(line));
+        let length: usize = kept.map(str::len).sum();
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(io)?;
+        file.set_len(length as u64).map_err(io)?;
+        Ok(Metrics { file, path: path.into() })
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, line: &MetricsLine) -> Result<()> {
+        let mut text = serde_json::to_string(line)
+            .map_err(|error| Error::Internal { reason: format!("metrics: {error}") })?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes()).map_err(|error| Error::io(&self.path, error))
+    }
+}
+
+/// Every line of a file.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] with the line that is not one.
+pub fn read(path: &Path) -> Result<Vec<MetricsLine>> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let parse = |(index, line)| {
+        serde_json::from_str(line)
+            .map_err(|error| Error::format(path, format!("line {}: {error}", index + 1)))
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(stage: u16, step: usize) -> MetricsLine {
+        MetricsLine::new(stage, step, &StepReport::default(), 1e-3, 2)
+    }
+
+    #[test]
+    fn a_resumed_file_has_the_bytes_of_one_that_was_never_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut metrics = Metrics::resume(&path, 1, 0).unwrap();
+        for step in 1..=4 {
+            metrics.write(&line(1, step)).unwrap();
+        }
+        metrics.write(&line(2, 1)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let cut = &whole[..whole.len() - 5];
+        std::fs::write(&path, cut).unwrap();
+        let mut metrics = Metrics::resume(&path, 1, 3).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 3);
+        metrics.write(&line(1, 4)).unwrap();
+        metrics.write(&line(2, 1)).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+}

@@ -1,0 +1,145 @@
+//! One stage: the batches of T_{s-1} in order, checkpoints and metrics on the way, resume.
+//!
+//! Batch i depends on the run's seed, the stage and i alone (see [`crate::data::training`]), and a
+//! checkpoint holds everything else, so that a killed stage ends with the bytes of one that was not.
+
+use super::checkpoint::{self, Position};
+use super::config::TrainingConfig;
+use super::metrics::{Metrics, MetricsLine};
+use super::trainer::{StepPlace, Trainer};
+use crate::control::Control;
+use crate::data::image::{ImageLimits, Normalisation};
+use crate::data::training::augmentation::AugmentationConfig;
+use crate::data::training::loader::{LoaderConfig, LoaderRun, TrainingLoader};
+use crate::data::training::set::TrainingSet;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a stage reads.
+#[derive(Debug, Clone)]
+pub struct StageConfig {
+    pub training: TrainingConfig,
+    pub augmentation: AugmentationConfig,
+    pub loader: LoaderConfig,
+    pub normalisation: Normalisation,
+    pub limits: ImageLimits,
+    pub seed: u64,
+    /// 1 for the first stage after clustering.
+    pub stage: u16,
+    /// What the run's results depend on, as text.
+    pub settings: String,
+}
+
+/// What a stage writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagePaths {
+    /// Folder of checkpoints.
+    pub checkpoints: PathBuf,
+    /// `metrics.jsonl`.
+    pub metrics: PathBuf,
+}
+
+impl StagePaths {
+    /// The checkpoint after `step` steps of `stage`.
+    pub fn checkpoint(&self, stage: u16, step: usize) -> PathBuf {
+        self.checkpoints.join(format!("stage{stage}-{step:06}.safetensors"))
+    }
+}
+
+/// Trains `trainer` on `set`, from its last checkpoint where there is one, to the end of the stage.
+/// Answers the number of steps.
+///
+/// # Errors
+/// [`Error::Diverged`] (the last checkpoint is then whole), [`Error::Cancelled`],
+/// [`Error::RunMismatch`] for checkpoints of another run, those of the loader, [`Error::Io`].
+pub fn train(
+    trainer: &mut Trainer,
+    set: &Arc<TrainingSet>,
+    config: &StageConfig,
+    paths: &StagePaths,
+    control: &Control<'_>,
+) -> Result<usize> {
+    let training = &config.training;
+    let steps_count = training.steps_count(set.images_count());
+    std::fs::create_dir_all(&paths.checkpoints)
+        .map_err(|error| Error::io(&paths.checkpoints, error))?;
+    let begun = resume(trainer, config, paths, steps_count)?;
+    let mut metrics = Metrics::resume(&paths.metrics, config.stage, begun)?;
+    let parts = (training.batch_size / training.part()) as u64;
+    let mut loader = TrainingLoader::new(
+        set.clone(),
+        LoaderRun {
+            augmentation: config.augmentation.clone(),
+            loader: config.loader.clone(),
+            normalisation: config.normalisation.clone(),
+            limits: config.limits.clone(),
+            seed: config.seed,
+            stage: config.stage,
+            batch_size: training.part(),
+            batches: begun as u64 * parts..steps_count as u64 * parts,
+        },
+    )?;
+    let mut batches = Vec::with_capacity(parts as usize);
+    for step in begun..steps_count {
+        for _ in 0..parts {
+            let ended = || Error::Internal { reason: format!("no batches left at step {step}") };
+            batches.push(loader.next(control)?.ok_or_else(ended)?);
+        }
+        let place = StepPlace { seed: config.seed, stage: config.stage, step, steps_count };
+        let report = trainer.step(&batches, &place)?;
+        batches.drain(..).for_each(|batch| loader.recycle(batch));
+        let done = step + 1;
+        if done.is_multiple_of(training.metrics_steps) || done == steps_count {
+            let rate = training.learning_rate;
+            let images = training.batch_size;
+            metrics.write(&MetricsLine::new(config.stage, done, &report, rate, images))?;
+        }
+        let due = training.checkpoint_steps != 0 && done.is_multiple_of(training.checkpoint_steps);
+        if due || done == steps_count {
+            save(trainer, config, &paths.checkpoint(config.stage, done), done)?;
+        }
+        control.report("train", done as u64, steps_count as u64)?;
+    }
+    Ok(steps_count)
+}
+
+fn save(trainer: &mut Trainer, config: &StageConfig, path: &Path, step: usize) -> Result<()> {
+    let position = Position { stage: config.stage, step, settings: config.settings.clone() };
+    let (table, parameters, optimiser) = trainer.state_mut();
+    checkpoint::save(path, &position, table, parameters, optimiser)
+}
+
+/// Loads the stage's last checkpoint; answers its step, 0 where there is none.
+fn resume(
+    trainer: &mut Trainer,
+    config: &StageConfig,
+    paths: &StagePaths,
+    steps_count: usize,
+) -> Result<usize> {
+    let Some((step, path)) = last_checkpoint(&paths.checkpoints, config.stage)? else {
+        return Ok(0);
+    };
+    let (table, parameters, optimiser) = trainer.state_mut();
+    checkpoint::load(&path, &config.settings, table, parameters, optimiser)?;
+    Ok(step.min(steps_count))
+}
+
+/// Step and path of a stage's last checkpoint in `folder`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn last_checkpoint(folder: &Path, stage: u16) -> Result<Option<(usize, PathBuf)>> {
+    let io = |error| Error::io(folder, error);
+    let prefix = format!("stage{stage}-");
+    let mut last = None;
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        let digits = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".safetensors"));
+        if let Some(step) = digits.and_then(|digits| digits.parse::<usize>().ok()) {
+            last = last.max(Some((step, path)));
+        }
+    }
+    Ok(last)
+}
