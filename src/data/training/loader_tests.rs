@@ -82,6 +82,25 @@ fn a_batch_depends_on_its_number_alone() {
 }
 
 #[test]
+fn options_that_are_off_by_default_keep_boxes_inside_and_threads_out() {
+    let (_folder, set) = folder();
+    let everything = |threads| {
+        let mut run = run(threads, 0..6);
+        run.augmentation.shift_probability = 0.7;
+        run.augmentation.rotation_probability = 0.7;
+        run.augmentation.copy_paste_probability = 0.7;
+        run
+    };
+    let batches = all(&set, everything(3));
+    assert_eq!(batches, all(&set, everything(0)));
+    for [cx, cy, width, height] in batches.iter().flat_map(|batch| batch.boxes.clone()) {
+        assert!(width > 0.0 && height > 0.0);
+        assert!(cx - width / 2.0 > -1e-6 && cx + width / 2.0 < 1.0 + 1e-6, "{cx} {width}");
+        assert!(cy - height / 2.0 > -1e-6 && cy + height / 2.0 < 1.0 + 1e-6, "{cy} {height}");
+    }
+}
+
+#[test]
 fn every_epoch_sees_every_image_once_and_batches_are_well_formed() {
     let (_folder, set) = folder();
     let batches = all(&set, run(2, 0..12));

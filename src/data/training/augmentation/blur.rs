@@ -4,6 +4,8 @@
 //! Blurred rows are kept in a ring as long as the kernel, so the image is read and written once.
 
 use crate::data::image::Image;
+use crate::nn::simd::Level;
+use crate::nn::simd::plain::{Arithmetic, Kernel, run};
 
 /// Memory of [`apply`], used again from image to image.
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ fn kernel(sigma: f64) -> Vec<f32> {
 
 /// The index that a mirror at the edges, the edge itself not repeated, puts in the place of
 /// `index`.
+#[inline(always)]
 fn mirrored(index: isize, length: usize) -> usize {
     if length == 1 {
         return 0;
@@ -38,41 +41,53 @@ fn mirrored(index: isize, length: usize) -> usize {
 
 /// Blurs in place with deviation `sigma` in pixels; nothing happens at 0.
 pub fn apply(image: &mut Image, sigma: f64, scratch: &mut BlurScratch) {
-    if sigma <= 0.0 {
-        return;
+    if sigma > 0.0 {
+        let weights = kernel(sigma);
+        run(Level::best(), Blur { image, weights: &weights, scratch });
     }
-    let weights = kernel(sigma);
-    let (radius, length) = (weights.len() - 1, 2 * weights.len() - 1);
-    let (width, height) = (image.width as usize, image.height as usize);
-    let stride = width * 3;
-    scratch.ring.resize(length.min(height) * stride, 0.0);
-    scratch.sum.resize(stride, 0.0);
-    let slots = length.min(height);
-    let mut ready = 0;
-    for y in 0..height {
-        // The ring holds the rows around this one, and those that a mirror shows are among them.
-        while ready < height && ready <= y + radius {
-            let pixels = &image.pixels[ready * stride..][..stride];
-            let row = &mut scratch.ring[(ready % slots) * stride..][..stride];
-            blur_row(pixels, &weights, &mut scratch.row, row);
-            ready += 1;
-        }
-        let ring_row = |row: isize| &scratch.ring[(mirrored(row, height) % slots) * stride..];
-        let here = y as isize;
-        weigh(&mut scratch.sum, &ring_row(here)[..stride], &[], weights[0]);
-        for (distance, &weight) in weights.iter().enumerate().skip(1) {
-            let distance = distance as isize;
-            let (above, below) = (ring_row(here - distance), ring_row(here + distance));
-            weigh(&mut scratch.sum, &above[..stride], &below[..stride], weight);
-        }
-        let target = &mut image.pixels[y * stride..][..stride];
-        for (level, sum) in target.iter_mut().zip(&scratch.sum) {
-            *level = (sum + 0.5) as u8;
+}
+
+struct Blur<'a> {
+    image: &'a mut Image,
+    weights: &'a [f32],
+    scratch: &'a mut BlurScratch,
+}
+
+impl Kernel for Blur<'_> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        let Blur { image, weights, scratch } = self;
+        let BlurScratch { row, ring, sum } = scratch;
+        let radius = weights.len() - 1;
+        let (height, stride) = (image.height as usize, image.width as usize * 3);
+        let slots = (2 * radius + 1).min(height);
+        ring.resize(slots * stride, 0.0);
+        sum.resize(stride, 0.0);
+        let mut ready = 0;
+        for y in 0..height {
+            // The ring holds the rows around this one; those that a mirror shows are among them.
+            while ready < height && ready <= y + radius {
+                let pixels = &image.pixels[ready * stride..][..stride];
+                blur_row(pixels, weights, row, &mut ring[(ready % slots) * stride..][..stride]);
+                ready += 1;
+            }
+            let here = y as isize;
+            let ring_row = |row: isize| &ring[(mirrored(row, height) % slots) * stride..][..stride];
+            weigh(sum, ring_row(here), &[], weights[0]);
+            for (distance, &weight) in weights.iter().enumerate().skip(1) {
+                let distance = distance as isize;
+                weigh(sum, ring_row(here - distance), ring_row(here + distance), weight);
+            }
+            let target = &mut image.pixels[y * stride..][..stride];
+            for (level, sum) in target.iter_mut().zip(&*sum) {
+                *level = (sum + 0.5) as u8;
+            }
         }
     }
 }
 
 /// `row` becomes the blurred `pixels`.
+#[inline(always)]
 fn blur_row(pixels: &[u8], weights: &[f32], padded: &mut Vec<f32>, row: &mut [f32]) {
     let (radius, width) = (weights.len() - 1, pixels.len() / 3);
     padded.clear();
@@ -91,6 +106,7 @@ fn blur_row(pixels: &[u8], weights: &[f32], padded: &mut Vec<f32>, row: &mut [f3
 }
 
 /// Adds `weight` times both inputs to `sum`, or sets it where there is only one.
+#[inline(always)]
 fn weigh(sum: &mut [f32], first: &[f32], second: &[f32], weight: f32) {
     if second.is_empty() {
         sum.iter_mut().zip(first).for_each(|(sum, value)| *sum = value * weight);

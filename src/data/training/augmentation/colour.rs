@@ -8,19 +8,21 @@
 use super::config::AugmentationConfig;
 use super::greyscale::LUMA;
 use crate::data::image::Image;
+use crate::nn::simd::Level;
+use crate::nn::simd::plain::{Arithmetic, Kernel, run};
 use crate::random::Random;
 
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
     /// Levels times this.
-    Brightness(f32),
+    Brightness(f64),
     /// Away from the mean luma of the image by this factor.
-    Contrast(f32),
+    Contrast(f64),
     /// Away from the luma of the pixel by this factor.
-    Saturation(f32),
+    Saturation(f64),
     /// Turns the hue by this share of the colour circle.
-    Hue(f32),
+    Hue(f64),
 }
 
 impl Step {
@@ -38,13 +40,13 @@ impl Step {
 pub fn draw(random: &mut Random, config: &AugmentationConfig) -> [Step; 4] {
     let mut factor = |strength: f64| {
         let (least, most) = ((1.0 - strength).max(0.0), 1.0 + strength);
-        (least + random.uniform() * (most - least)) as f32
+        least + random.uniform() * (most - least)
     };
     let mut steps = [
         Step::Brightness(factor(config.brightness)),
         Step::Contrast(factor(config.contrast)),
         Step::Saturation(factor(config.saturation)),
-        Step::Hue(((random.uniform() * 2.0 - 1.0) * config.hue) as f32),
+        Step::Hue((random.uniform() * 2.0 - 1.0) * config.hue),
     ];
     for last in (1..steps.len()).rev() {
         steps.swap(last, random.below(last as u64 + 1) as usize);
@@ -68,36 +70,55 @@ pub fn apply(image: &mut Image, steps: &[Step]) {
 /// Makes `steps` and answers the mean luma after them where it is wanted; `mean` is the one that a
 /// change of contrast refers to.
 fn pass(image: &mut Image, steps: &[Step], mean: f32, wants_mean: bool) -> f32 {
-    let mut block = Block::default();
-    let mut sum = 0u64;
     let changes = steps.iter().any(Step::changes_anything);
     if !changes && !wants_mean {
         return 0.0;
     }
     let (pixels, _) = image.pixels.as_chunks_mut::<3>();
     let count = pixels.len().max(1);
-    for pixels in pixels.chunks_mut(BLOCK) {
-        block.load(pixels);
-        for step in steps.iter().filter(|step| step.changes_anything()) {
-            match *step {
-                Step::Brightness(factor) => block.blend(factor, 0.0),
-                Step::Contrast(factor) => block.blend(factor, mean),
-                Step::Saturation(factor) => block.saturate(factor),
-                Step::Hue(turn) => block.turn_hue(turn),
+    let mut luma_sum = 0;
+    let wanted = wants_mean.then_some(&mut luma_sum);
+    run(Level::best(), Pass { pixels, steps, mean, changes, luma_sum: wanted });
+    (luma_sum as f64 / count as f64) as f32
+}
+
+struct Pass<'a> {
+    pixels: &'a mut [[u8; 3]],
+    steps: &'a [Step],
+    mean: f32,
+    changes: bool,
+    /// Where the luma of all pixels after the steps is added to, if anywhere.
+    luma_sum: Option<&'a mut u64>,
+}
+
+impl Kernel for Pass<'_> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(mut self) {
+        let mut block = Block::default();
+        for pixels in self.pixels.chunks_mut(BLOCK) {
+            block.load(pixels);
+            for step in self.steps.iter().filter(|step| step.changes_anything()) {
+                match *step {
+                    Step::Brightness(factor) => block.blend::<A>(factor, 0.0),
+                    Step::Contrast(factor) => block.blend::<A>(factor, self.mean),
+                    Step::Saturation(factor) => block.saturate::<A>(factor),
+                    Step::Hue(turn) => block.turn_hue(turn as f32),
+                }
+            }
+            if let Some(sum) = &mut self.luma_sum {
+                **sum += block.luma_sum(pixels.len());
+            }
+            if self.changes {
+                block.store(pixels);
             }
         }
-        if wants_mean {
-            sum += block.luma_sum(pixels.len());
-        }
-        if changes {
-            block.store(pixels);
-        }
     }
-    (sum as f64 / count as f64) as f32
 }
 
 /// Pixels that are worked on together: their channels in f32 are 3 KB and stay in the first cache.
 const BLOCK: usize = 256;
+/// Sums that grow side by side.
+const LANES: usize = 16;
 
 /// Channels of some pixels: whole levels from 0 to 255.
 struct Block {
@@ -113,6 +134,7 @@ impl Default for Block {
 }
 
 impl Block {
+    #[inline(always)]
     fn load(&mut self, pixels: &[[u8; 3]]) {
         let channels = self.red.iter_mut().zip(&mut self.green).zip(&mut self.blue);
         for (((red, green), blue), pixel) in channels.zip(pixels) {
@@ -120,6 +142,7 @@ impl Block {
         }
     }
 
+    #[inline(always)]
     fn store(&self, pixels: &mut [[u8; 3]]) {
         let channels = self.red.iter().zip(&self.green).zip(&self.blue);
         for (((red, green), blue), pixel) in channels.zip(pixels) {
@@ -127,39 +150,50 @@ impl Block {
         }
     }
 
+    #[inline(always)]
     fn luma(&self, index: usize) -> f32 {
         let (red, green, blue) = (self.red[index], self.green[index], self.blue[index]);
         whole(red * LUMA[0] + green * LUMA[1] + blue * LUMA[2])
     }
 
+    #[inline(always)]
     fn luma_sum(&self, count: usize) -> u64 {
-        // Whole numbers below 2^24, so the sum is exact in any order.
-        (0..count).map(|index| self.luma(index)).sum::<f32>() as u64
+        // Whole numbers of at most 255, so sums in f32 are exact and any order gives the same.
+        // What lies behind the last pixel of the last block does not count.
+        let mut sums = [0.0f32; LANES];
+        for first in (0..BLOCK).step_by(LANES) {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let index = first + lane;
+                *sum += if index < count { self.luma(index) } else { 0.0 };
+            }
+        }
+        sums.iter().sum::<f32>() as u64
     }
 
     /// Every level mixed with one level of grey.
-    fn blend(&mut self, factor: f32, grey: f32) {
-        let offset = grey * (1.0 - factor);
+    #[inline(always)]
+    fn blend<A: Arithmetic>(&mut self, factor: f64, grey: f32) {
         for channel in [&mut self.red, &mut self.green, &mut self.blue] {
             for level in channel.iter_mut() {
-                *level = whole((*level * factor + offset).clamp(0.0, 255.0));
+                *level = mixed::<A>(*level, grey, factor);
             }
         }
     }
 
     /// Every pixel mixed with its own grey.
-    fn saturate(&mut self, factor: f32) {
+    #[inline(always)]
+    fn saturate<A: Arithmetic>(&mut self, factor: f64) {
         for index in 0..BLOCK {
-            let offset = self.luma(index) * (1.0 - factor);
-            let mixed = |level: f32| whole((level * factor + offset).clamp(0.0, 255.0));
-            self.red[index] = mixed(self.red[index]);
-            self.green[index] = mixed(self.green[index]);
-            self.blue[index] = mixed(self.blue[index]);
+            let grey = self.luma(index);
+            self.red[index] = mixed::<A>(self.red[index], grey, factor);
+            self.green[index] = mixed::<A>(self.green[index], grey, factor);
+            self.blue[index] = mixed::<A>(self.blue[index], grey, factor);
         }
     }
 
     /// Turns the hue of the HSV model (Smith 1978): every channel of a pixel lies between its
     /// value and its value less its chroma, by its distance from the hue on the colour circle.
+    #[inline(always)]
     fn turn_hue(&mut self, turn: f32) {
         // torchvision scales levels from [0, 1] by this much before it cuts the fraction off.
         const TO_LEVELS: f32 = 255.999 / 255.0;
@@ -188,13 +222,23 @@ impl Block {
     }
 }
 
+/// `factor` of a level and the rest of a grey. A pixel without colour is its own grey, so the sum
+/// is often a whole number but for its last bit; this is how torch rounds it.
+#[inline(always)]
+fn mixed<A: Arithmetic>(level: f32, grey: f32, factor: f64) -> f32 {
+    let rest = (1.0 - factor) as f32;
+    whole(A::multiply_add(grey, rest, level * factor as f32).clamp(0.0, 255.0))
+}
+
 /// A place on the circle of six sectors, from one of at most two turns.
+#[inline(always)]
 fn around(place: f32) -> f32 {
     if place >= 6.0 { place - 6.0 } else { place }
 }
 
 /// The whole part of a level from 0 to 256. Adding 2^23 rounds to a whole number without an
 /// instruction that the oldest processors lack, and so keeps loops of it in vectors.
+#[inline(always)]
 fn whole(level: f32) -> f32 {
     const ROUNDING: f32 = 8_388_608.0;
     let rounded = (level + ROUNDING) - ROUNDING;

@@ -1,13 +1,14 @@
 //! One sample of training: which changes an image goes through, in which order.
 //!
 //! A single image is framed (flip, crop, resize) and recoloured; a mosaic does that for each of
-//! its images and puts them together. Colours come last, because there are fewest pixels then, and
-//! for a mosaic tile by tile (patent ¶68). All draws come from the stream of the image that was
+//! its images and puts them together. Colours come after the frame, because there are fewest
+//! pixels then, and for a mosaic tile by tile (patent ¶68). What is off by default, shift, rotation
+//! and copy-paste, is done to the finished picture. All draws come from the stream of the image that was
 //! asked for, in a fixed order.
 
 use super::config::AugmentationConfig;
 use super::framing::Framing;
-use super::{blur, colour, greyscale, mosaic, multi_scale};
+use super::{blur, colour, copy_paste, greyscale, mosaic, multi_scale, rotation, shift};
 use crate::data::image::{Image, ImageLimits};
 use crate::data::training::sample::{Sample, Target, keep_visible};
 use crate::data::training::set::TrainingSet;
@@ -65,15 +66,27 @@ impl Recipe<'_> {
     ) -> Result<()> {
         let mut random = Random::new(key);
         sample.targets.clear();
-        if random.uniform() < self.config.mosaic_probability {
-            return self.make_mosaic(index, &mut random, scratch, sample, broken);
+        match random.uniform() < self.config.mosaic_probability {
+            true => self.make_mosaic(index, &mut random, scratch, sample, broken)?,
+            false => self.make_single(index, &mut random, scratch, sample, broken)?,
         }
+        self.disturb(&mut random, scratch, sample, broken)
+    }
+
+    fn make_single(
+        &self,
+        index: usize,
+        random: &mut Random,
+        scratch: &mut Scratch,
+        sample: &mut Sample,
+        broken: &mut Vec<BrokenImage>,
+    ) -> Result<()> {
         let source = self.load(index, broken)?;
         let (width, height) = (source.image.width, source.image.height);
-        let framing = multi_scale::draw(&mut random, self.config, width, height);
+        let framing = multi_scale::draw(random, self.config, width, height);
         framing.draw(&source.image, &mut scratch.resizer, &mut sample.image)?;
         self.add_targets(&source, &framing, (0, 0), &mut sample.targets);
-        self.recolour(&mut random, &mut sample.image, &mut scratch.blur);
+        self.recolour(random, &mut sample.image, &mut scratch.blur);
         Ok(())
     }
 
@@ -104,6 +117,34 @@ impl Recipe<'_> {
         Ok(())
     }
 
+    /// Shift, rotation and copy-paste of the whole picture.
+    fn disturb(
+        &self,
+        random: &mut Random,
+        scratch: &mut Scratch,
+        sample: &mut Sample,
+        broken: &mut Vec<BrokenImage>,
+    ) -> Result<()> {
+        let config = self.config;
+        let share_min = config.box_visible_share_min;
+        if random.uniform() < config.shift_probability {
+            let distance = shift::draw(random, config, &sample.image);
+            shift::apply(sample, distance, share_min, &mut scratch.tile);
+        }
+        if random.uniform() < config.rotation_probability {
+            let degrees = (random.uniform() * 2.0 - 1.0) * config.rotation_degrees_max;
+            rotation::apply(sample, degrees, share_min, &mut scratch.tile);
+        }
+        if random.uniform() < config.copy_paste_probability {
+            let partner = random.below(self.set.images_count() as u64) as usize;
+            let count = 1 + random.below(config.copy_paste_count_max as u64) as usize;
+            let source = self.load(partner, broken)?;
+            let memory = (&mut scratch.resizer, &mut scratch.tile);
+            copy_paste::apply(random, (&source, count), sample, share_min, memory)?;
+        }
+        Ok(())
+    }
+
     /// The targets of `source` as `framing` shows them, moved to where the frame lies.
     fn add_targets(
         &self,
@@ -118,10 +159,15 @@ impl Recipe<'_> {
         let mut framed: Vec<Target> = source.targets.iter().map(framed).collect();
         keep_visible(&mut framed, width, height, self.config.box_visible_share_min);
         let (x, y) = (x as f32, y as f32);
-        targets.extend(framed.iter().map(|target| {
+        let moved = framed.iter().map(|target| {
             let [left, top, right, bottom] = target.bounds;
             Target { bounds: [left + x, top + y, right + x, bottom + y], class: target.class }
-        }));
+        });
+        // The sides of a box far below a pixel may meet when its place is added.
+        let has_area = |target: &Target| {
+            target.bounds[0] < target.bounds[2] && target.bounds[1] < target.bounds[3]
+        };
+        targets.extend(moved.filter(has_area));
     }
 
     fn recolour(&self, random: &mut Random, image: &mut Image, scratch: &mut blur::BlurScratch) {
