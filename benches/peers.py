@@ -1,6 +1,6 @@
 """Every comparison with a peer, one after the other: builds what is measured, then runs each script.
 
-    python benches/peers.py [resnet] [spectral] [kmeans] [evaluation]
+    python benches/peers.py [resnet] [spectral] [kmeans] [evaluation] [matching] [criterion]
 
 Each script interleaves ours with its peers in rounds and prints ratios with an accuracy beside
 them. Needs numpy, scipy, scikit-learn, torch, torchvision, faiss-cpu, superkmeans, pycocotools and
@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCHES = {"resnet": "resnet_forward", "spectral": "spectral", "kmeans": "kmeans", "evaluation": None}
+BENCHES = {"resnet": "resnet_forward", "spectral": "spectral", "kmeans": "kmeans", "evaluation": None,
+           "matching": None, "criterion": None}
 
 
 def build(bench):

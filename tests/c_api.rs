@@ -82,6 +82,16 @@ fn cluster() {
 }
 
 #[test]
+fn matcher() {
+    check("matcher");
+}
+
+#[test]
+fn criterion() {
+    check("criterion");
+}
+
+#[test]
 fn null_pointers() {
     check("null_pointers");
 }

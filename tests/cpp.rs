@@ -29,7 +29,13 @@ fn an_installed_package_is_found_compiled_and_run() {
 #[test]
 fn each_header_compiles_alone() {
     let Some(prefix) = support::staged("cpp-headers") else { return };
-    for header in ["simdetr.h", "simdetr/dlpack.h", "simdetr/result.hpp", "simdetr/simdetr.hpp"] {
+    for header in [
+        "simdetr.h",
+        "simdetr/dlpack.h",
+        "simdetr/result.hpp",
+        "simdetr/simdetr.hpp",
+        "simdetr/train.hpp",
+    ] {
         for standard in ["c++17", "c++20"] {
             let source = prefix.root.join("alone.cpp");
             std::fs::write(&source, format!("#include <{header}>\nint main() {{ return 0; }}\n"))

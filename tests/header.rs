@@ -36,6 +36,9 @@ const SOURCES: &[&str] = &[
     "clusterer_answers",
     "overlay",
     "evaluator",
+    "targets",
+    "matcher",
+    "criterion",
 ];
 
 fn root() -> PathBuf {

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 use simdetr::clustering::ClusterConfig;
+use simdetr::criterion::CriterionConfig;
 use simdetr::data::image::{ImageLimits, ResizeRule};
 use simdetr::data::store::StoreConfig;
 use simdetr::encoder::source::EncoderOptions;
 use simdetr::evaluation::EvaluationOptions;
+use simdetr::matching::MatcherConfig;
 use simdetr::proposals::ProposalConfig;
 use simdetr::proposals::selective_search::SelectiveSearchOptions;
 use std::collections::BTreeSet;
@@ -55,6 +57,10 @@ fn option_structs_have_the_names_of_the_keys() {
     let mut evaluator = WORKERS.to_vec();
     evaluator.push("detections_max_count");
     compare("simdetr_evaluator_options_t", keys::<EvaluationOptions>(), &evaluator);
+    let mut losses = WORKERS.to_vec();
+    losses.push("reserved");
+    compare("simdetr_matcher_options_t", keys::<MatcherConfig>(), &losses);
+    compare("simdetr_criterion_options_t", keys::<CriterionConfig>(), &losses);
     let store = ["fingerprint", "first_image_id", "reserved"];
     compare("simdetr_proposal_store_options_t", keys::<StoreConfig>(), &store);
     let mut extractor = keys::<ImageLimits>();

@@ -5,7 +5,7 @@
 //! takes the versioned one only from PyTorch 2.9 on (reference/c-abi.md §2.6).
 
 use super::guard::guard;
-use super::pointers::{borrow, slice};
+use super::pointers::{borrow, slice, slice_mut};
 use crate::{Error, Result};
 use std::ffi::c_void;
 
@@ -189,6 +189,22 @@ impl<'a, T: Element> Tensor<'a, T> {
             return Err(Error::shape(name, format!("{shape:?}"), format!("{:?}", self.shape)));
         }
         self.dense(name).map(|_| ())
+    }
+
+    /// The place of the first value.
+    pub(super) fn pointer(&self) -> *mut T {
+        self.data
+    }
+
+    /// The values of a dense tensor of exactly this shape, to be written in place.
+    ///
+    /// # Safety
+    /// The host lets this call alone use the tensor's memory during `'a`.
+    pub(super) unsafe fn dense_mut(&self, name: &str, shape: &[i64]) -> Result<&'a mut [T]> {
+        self.check_write(name, shape)?;
+        // SAFETY: DLPack promises that all elements of the shape are there; the rest is the
+        // caller's promise.
+        unsafe { slice_mut(self.data, self.count(), name) }
     }
 
     /// Fills a dense tensor of exactly this shape.

@@ -74,6 +74,11 @@ impl<'a> Predictions<'a> {
         self.shape
     }
 
+    /// All logits and all numbers of the boxes.
+    pub fn values(&self) -> (&'a [f32], &'a [f32]) {
+        (self.logits, self.boxes.as_flattened())
+    }
+
     /// The logits `[queries, classes]` of one image in one layer; `unit` is `layer * batch +
     /// image`.
     pub fn logits_of(&self, unit: usize) -> &'a [f32] {

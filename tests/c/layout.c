@@ -16,6 +16,16 @@ OFFSET(simdetr_run_options_t, cancel, 8);
 OFFSET(simdetr_run_options_t, progress, 16);
 OFFSET(simdetr_run_options_t, progress_user_data, 24);
 
+IS(targets_size, sizeof(simdetr_targets_t) == 48);
+OFFSET(simdetr_targets_t, classes, 24);
+IS(matcher_options_size, sizeof(simdetr_matcher_options_t) == 64);
+OFFSET(simdetr_matcher_options_t, class_cost, 20);
+IS(criterion_options_size, sizeof(simdetr_criterion_options_t) == 80);
+OFFSET(simdetr_criterion_options_t, no_object_weight, 52);
+OFFSET(simdetr_criterion_options_t, parallel_for, 64);
+IS(losses_size, sizeof(simdetr_losses_t) == 72);
+OFFSET(simdetr_losses_t, pairs_count, 56);
+
 IS(tensor_size, sizeof(DLTensor) == 48);
 OFFSET(DLTensor, ndim, 16);
 OFFSET(DLTensor, dtype, 20);

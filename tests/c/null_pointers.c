@@ -245,6 +245,71 @@ static void evaluators(void) {
   simdetr_evaluator_destroy(evaluator);
 }
 
+static void matchers(void) {
+  simdetr_matcher_t *matcher = NULL;
+  simdetr_targets_t targets;
+  DLTensor tensor;
+  int32_t found[4];
+  uint64_t bytes;
+  memset(&tensor, 0, sizeof tensor);
+  simdetr_targets_init(&targets, sizeof targets);
+  REFUSED(simdetr_matcher_create(NULL, NULL, &error));
+  EXPECT_OK(simdetr_matcher_create(NULL, &matcher, &error));
+  REFUSED(simdetr_matcher_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_matcher_memory_bytes(matcher, NULL, &error));
+  REFUSED(simdetr_matcher_match(NULL, &tensor, &tensor, &targets, NULL, &tensor, NULL, &error));
+  REFUSED(simdetr_matcher_match(matcher, NULL, &tensor, &targets, NULL, &tensor, NULL, &error));
+  REFUSED(simdetr_matcher_match_f32(NULL, values, values, 1, 1, 1, 1, &targets, NULL, found, NULL, &error));
+  REFUSED(simdetr_matcher_match_f32(matcher, NULL, values, 1, 1, 1, 1, &targets, NULL, found, NULL, &error));
+  REFUSED(simdetr_matcher_match_f32(matcher, values, NULL, 1, 1, 1, 1, &targets, NULL, found, NULL, &error));
+  REFUSED(simdetr_matcher_match_f32(matcher, values, values, 1, 1, 1, 1, NULL, NULL, found, NULL, &error));
+  targets.images_count = targets.targets_count = 1;
+  REFUSED(simdetr_matcher_match_f32(matcher, values, values, 1, 1, 1, 1, &targets, NULL, found, NULL, &error));
+  REFUSED(simdetr_matcher_assign(NULL, &tensor, NULL, &tensor, &error));
+  REFUSED(simdetr_matcher_assign(matcher, NULL, NULL, &tensor, &error));
+  REFUSED(simdetr_matcher_assign_f32(NULL, values, 1, 2, 2, NULL, found, &error));
+  REFUSED(simdetr_matcher_assign_f32(matcher, NULL, 1, 2, 2, NULL, found, &error));
+  REFUSED(simdetr_matcher_assign_f32(matcher, values, 1, 2, 2, NULL, NULL, &error));
+  simdetr_matcher_destroy(matcher);
+  simdetr_matcher_destroy(NULL);
+}
+
+static void criteria(void) {
+  static const uint32_t none[1] = {0};
+  simdetr_criterion_t *criterion = NULL;
+  simdetr_targets_t targets;
+  DLTensor tensor;
+  float gradient[4];
+  int32_t found[4];
+  double losses[4];
+  size_t count;
+  uint64_t bytes;
+  memset(&tensor, 0, sizeof tensor);
+  simdetr_targets_init(&targets, sizeof targets);
+  targets.counts = none;
+  targets.images_count = 1;
+  REFUSED(simdetr_criterion_create(NULL, NULL, &error));
+  EXPECT_OK(simdetr_criterion_create(NULL, &criterion, &error));
+  REFUSED(simdetr_criterion_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_criterion_memory_bytes(criterion, NULL, &error));
+  REFUSED(simdetr_criterion_evaluate(NULL, &tensor, &tensor, &targets, 0, NULL, &tensor, &tensor, NULL, &error));
+  REFUSED(simdetr_criterion_evaluate(criterion, NULL, &tensor, &targets, 0, NULL, &tensor, &tensor, NULL, &error));
+  REFUSED(simdetr_criterion_evaluate_f32(NULL, values, values, 1, 1, 1, 1, &targets, 0, NULL, gradient, gradient, NULL,
+                                         &error));
+  REFUSED(simdetr_criterion_evaluate_f32(criterion, values, values, 1, 1, 1, 1, NULL, 0, NULL, gradient, values + 8,
+                                         NULL, &error));
+  REFUSED(simdetr_criterion_evaluate_f32(criterion, values, values, 1, 1, 1, 1, &targets, 0, NULL, NULL, gradient, NULL,
+                                         &error));
+  REFUSED(simdetr_criterion_evaluate_f32(criterion, values, values, 1, 1, 1, 1, &targets, 0, NULL, gradient, NULL, NULL,
+                                         &error));
+  REFUSED(simdetr_criterion_layer_losses(NULL, losses, 1, &count, &error));
+  REFUSED(simdetr_criterion_layer_losses(criterion, losses, 1, NULL, &error));
+  REFUSED(simdetr_criterion_matches(NULL, found, 4, &count, &error));
+  REFUSED(simdetr_criterion_matches(criterion, found, 4, NULL, &error));
+  simdetr_criterion_destroy(criterion);
+  simdetr_criterion_destroy(NULL);
+}
+
 int main(void) {
   tokens_and_encoders();
   extractors();
@@ -271,5 +336,7 @@ int main(void) {
   simdetr_image_geometry_init(NULL, 8);
   simdetr_encoder_callback_init(NULL, 8);
   simdetr_run_options_init(NULL, 8);
+  matchers();
+  criteria();
   return 0;
 }

@@ -1,5 +1,6 @@
 // The C++ binding from a program's side: results, exceptions, callbacks that throw, moving handles.
 #include <simdetr/simdetr.hpp>
+#include <simdetr/train.hpp>
 
 #include <array>
 #include <cstdio>
@@ -44,6 +45,32 @@ static simdetr::extractor extractor_of(const simdetr::encoder &encoder) {
   options.image_short_side = 160;
   options.image_long_side_max = 320;
   return simdetr::extractor::create(encoder, options).value();
+}
+
+static void train() {
+  auto options = simdetr::matcher::options();
+  options.threads = 1;
+  auto matcher = simdetr::matcher::create(options).value();
+  const std::array<float, 4> costs{4, 1, 2, 0};
+  EXPECT(matcher.assign(costs, 1, 2, 2).value() == (std::vector<std::int32_t>{1, 0}));
+  EXPECT(matcher.assign(costs, 1, 2, 3).failure().status() == SIMDETR_ERROR_SHAPE);
+
+  const std::array<float, 4> logits{-3, -3, -3, 3};
+  const std::array<float, 8> boxes{0.5F, 0.5F, 0.5F, 0.5F, 0.25F, 0.25F, 0.25F, 0.25F};
+  const std::array<float, 4> wanted_box{0.25F, 0.25F, 0.25F, 0.25F};
+  const std::array<std::uint32_t, 1> counts{1};
+  const std::array<std::int64_t, 1> classes{1};
+  const simdetr::predictions given{logits, boxes, 1, 1, 2, 2};
+  const simdetr::targets wanted{counts, classes, wanted_box};
+  EXPECT(matcher.match(given, wanted).value() == std::vector<std::int32_t>{1});
+  auto criterion = simdetr::criterion::create(simdetr::criterion::options()).value();
+  std::array<float, 4> logits_gradient{};
+  std::array<float, 8> boxes_gradient{};
+  auto losses = criterion.evaluate(given, wanted, logits_gradient, boxes_gradient).value();
+  EXPECT(losses.total > 0 && losses.pairs_count == 1 && losses.accuracy == 1);
+  EXPECT(logits_gradient[3] < 0 && logits_gradient[0] > 0);
+  auto short_span = simdetr::span<float>(logits_gradient.data(), 3);
+  EXPECT(!criterion.evaluate(given, wanted, short_span, boxes_gradient).ok());
 }
 
 int main() {
@@ -114,5 +141,6 @@ int main() {
 
   std::vector<float> values{1.0F, 2.0F, 3.0F};
   EXPECT(tail(values)[0] == 2.0F);
+  train();
   return 0;
 }

@@ -6,7 +6,8 @@
  * What flows: images go through an encoder (feature maps), an extractor (proposals: boxes with
  * vectors, masks and scores), a proposal store (a folder on disk) and a clusterer (one pseudo-class
  * for each proposal), and leave as a COCO data set. An evaluator scores boxes against known ones. A
- * host may enter and leave at every step with arrays of its own.
+ * matcher and a criterion train a detector of the host's own: which query answers for which target,
+ * losses and gradients. A host may enter and leave at every step with arrays of its own.
  *
  * Handles. `simdetr_x_create` makes one, `simdetr_x_destroy` ends it; destroy takes NULL, returns
  * nothing and cannot fail. A handle keeps alive what it was made from: an encoder may be destroyed
@@ -38,7 +39,8 @@
  * take plain pointers. Tensors are f32 in host memory unless a function says otherwise.
  *
  * Boxes are x0, y0, x1, y1 as f32 in pixels of the upright image (EXIF orientation applied); pixel i
- * covers [i, i + 1).
+ * covers [i, i + 1). Matcher and criterion take center x, center y, width and height divided by the
+ * size of the un-padded image.
  *
  * Threads. Functions that take a `const` handle may run at the same time on one handle; the others
  * need exclusion on that handle. Different handles are independent. Any thread may call, and may
@@ -463,6 +465,91 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_DETECTIONS_MAX_CAPACITY 8
 
 /**
+ * A sigmoid for each class and focal loss, as Deformable DETR and DETReg have it; the default.
+ */
+#define SIMDETR_CLASS_LOSS_FOCAL 1
+
+/**
+ * One softmax over the classes and "no object", which is the last logit, as DETR has it.
+ */
+#define SIMDETR_CLASS_LOSS_SOFTMAX 2
+
+/**
+ * `class_cost` is 0: classes do not count.
+ */
+#define SIMDETR_MATCHER_SET_CLASS_COST 1
+
+/**
+ * `l1_cost` is 0: distances do not count.
+ */
+#define SIMDETR_MATCHER_SET_L1_COST 2
+
+/**
+ * `giou_cost` is 0: overlaps do not count.
+ */
+#define SIMDETR_MATCHER_SET_GIOU_COST 4
+
+/**
+ * `focal_alpha` is 0.
+ */
+#define SIMDETR_MATCHER_SET_FOCAL_ALPHA 8
+
+/**
+ * `focal_gamma` is 0.
+ */
+#define SIMDETR_MATCHER_SET_FOCAL_GAMMA 16
+
+/**
+ * `class_cost` is 0: classes do not count in the matching.
+ */
+#define SIMDETR_CRITERION_SET_CLASS_COST 1
+
+/**
+ * `l1_cost` is 0: distances do not count in the matching.
+ */
+#define SIMDETR_CRITERION_SET_L1_COST 2
+
+/**
+ * `giou_cost` is 0: overlaps do not count in the matching.
+ */
+#define SIMDETR_CRITERION_SET_GIOU_COST 4
+
+/**
+ * `class_weight` is 0: no class loss in the total.
+ */
+#define SIMDETR_CRITERION_SET_CLASS_WEIGHT 8
+
+/**
+ * `l1_weight` is 0: no L1 loss in the total.
+ */
+#define SIMDETR_CRITERION_SET_L1_WEIGHT 16
+
+/**
+ * `giou_weight` is 0: no GIoU loss in the total.
+ */
+#define SIMDETR_CRITERION_SET_GIOU_WEIGHT 32
+
+/**
+ * `focal_alpha` is 0.
+ */
+#define SIMDETR_CRITERION_SET_FOCAL_ALPHA 64
+
+/**
+ * `focal_gamma` is 0.
+ */
+#define SIMDETR_CRITERION_SET_FOCAL_GAMMA 128
+
+/**
+ * `no_object_weight` is 0: queries without a target do not count under softmax.
+ */
+#define SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT 256
+
+/**
+ * Numbers that `simdetr_criterion_layer_losses` gives for each layer.
+ */
+#define SIMDETR_LAYER_LOSSES_COUNT 4
+
+/**
  * Sums of vectors by class. One thread at a time may change it.
  */
 typedef struct simdetr_accumulator_t simdetr_accumulator_t;
@@ -479,6 +566,12 @@ typedef struct simdetr_cancel_token_t simdetr_cancel_token_t;
 typedef struct simdetr_clusterer_t simdetr_clusterer_t;
 
 /**
+ * Matching, losses and gradients. Evaluating needs exclusion; everything that takes the criterion
+ * `const` may run at the same time.
+ */
+typedef struct simdetr_criterion_t simdetr_criterion_t;
+
+/**
  * Where feature maps come from. Never changes; any number of threads may use one.
  */
 typedef struct simdetr_encoder_t simdetr_encoder_t;
@@ -493,6 +586,12 @@ typedef struct simdetr_evaluator_t simdetr_evaluator_t;
  * `simdetr_proposals_t`.
  */
 typedef struct simdetr_extractor_t simdetr_extractor_t;
+
+/**
+ * Matches targets to queries. Matching needs exclusion; assignment of plain matrices may run at
+ * the same time.
+ */
+typedef struct simdetr_matcher_t simdetr_matcher_t;
 
 /**
  * A folder of proposals. While it is written, one thread at a time; a store that was opened or
@@ -1447,6 +1546,206 @@ typedef struct simdetr_evaluation_t {
 } simdetr_evaluation_t;
 
 /**
+ * What the images of a batch hold, borrowed for the call: the targets of the first image, then
+ * those of the second, and so on.
+ */
+typedef struct simdetr_targets_t {
+  /**
+   * `sizeof(simdetr_targets_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Targets of each image, `[images_count]`; 0 is fine.
+   */
+  const uint32_t *counts;
+  /**
+   * Number of images; the batch of the predictions.
+   */
+  size_t images_count;
+  /**
+   * Class of each target, from 0, `[targets_count]`.
+   */
+  const int64_t *classes;
+  /**
+   * Center x, center y, width, height of each target, divided by the size of the un-padded
+   * image, `[targets_count, 4]`; of positive size and within [0, 1].
+   */
+  const float *boxes;
+  /**
+   * Sum of `counts`.
+   */
+  size_t targets_count;
+} simdetr_targets_t;
+
+/**
+ * What a pair costs. Zero in a field is its default.
+ */
+typedef struct simdetr_matcher_options_t {
+  /**
+   * `sizeof(simdetr_matcher_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_MATCHER_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * `SIMDETR_CLASS_LOSS_*`.
+   */
+  int32_t class_loss;
+  /**
+   * Weight of the class cost; 0 is 2 unless its bit is set.
+   */
+  float class_cost;
+  /**
+   * Weight of the L1 distance of boxes; 0 is 5 unless its bit is set.
+   */
+  float l1_cost;
+  /**
+   * Weight of the negative GIoU; 0 is 2 unless its bit is set.
+   */
+  float giou_cost;
+  /**
+   * Share of the positive term of the focal cost; 0 is 0.25 unless its bit is set.
+   */
+  float focal_alpha;
+  /**
+   * Exponent of the focal cost; 0 is 2 unless its bit is set.
+   */
+  float focal_gamma;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_matcher_options_t;
+
+/**
+ * What is lost how. Zero in a field is its default.
+ */
+typedef struct simdetr_criterion_options_t {
+  /**
+   * `sizeof(simdetr_criterion_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_CRITERION_SET_*` of the fields whose zero is meant.
+   */
+  uint64_t set_mask;
+  /**
+   * `SIMDETR_CLASS_LOSS_*`.
+   */
+  int32_t class_loss;
+  /**
+   * Weight of the class cost in the matching; 0 is 2 unless its bit is set.
+   */
+  float class_cost;
+  /**
+   * Weight of the L1 distance in the matching; 0 is 5 unless its bit is set.
+   */
+  float l1_cost;
+  /**
+   * Weight of the negative GIoU in the matching; 0 is 2 unless its bit is set.
+   */
+  float giou_cost;
+  /**
+   * Weight of the class loss; 0 is 2 unless its bit is set.
+   */
+  float class_weight;
+  /**
+   * Weight of the L1 loss; 0 is 5 unless its bit is set.
+   */
+  float l1_weight;
+  /**
+   * Weight of the GIoU loss; 0 is 2 unless its bit is set.
+   */
+  float giou_weight;
+  /**
+   * Share of the positive term of the focal loss; 0 is 0.25 unless its bit is set.
+   */
+  float focal_alpha;
+  /**
+   * Exponent of the focal loss; 0 is 2 unless its bit is set.
+   */
+  float focal_gamma;
+  /**
+   * Weight of queries without a target under softmax; 0 is 0.1 unless its bit is set.
+   */
+  float no_object_weight;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_criterion_options_t;
+
+/**
+ * What one evaluation found.
+ */
+typedef struct simdetr_losses_t {
+  /**
+   * `sizeof(simdetr_losses_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Weighted sum over all layers: what the gradients belong to.
+   */
+  double total;
+  /**
+   * What losses were divided by.
+   */
+  double boxes_count;
+  /**
+   * Class loss of the last layer, not weighted, as the next two.
+   */
+  double class_loss;
+  /**
+   * L1 loss of the last layer.
+   */
+  double l1_loss;
+  /**
+   * GIoU loss of the last layer.
+   */
+  double giou_loss;
+  /**
+   * Share of the last layer's matched queries whose best class is their target's.
+   */
+  double accuracy;
+  /**
+   * Pairs of target and query in each layer.
+   */
+  uint64_t pairs_count;
+  /**
+   * Targets of each layer that found no query.
+   */
+  uint64_t unmatched_count;
+} simdetr_losses_t;
+
+/**
  * The call did what it says.
  */
 #define SIMDETR_OK 0
@@ -1605,6 +1904,11 @@ typedef struct simdetr_evaluation_t {
  * Annotations of images that are not in the folder.
  */
 #define SIMDETR_ERROR_MISSING_IMAGES 409
+
+/**
+ * A loss or a gradient that is not finite; the last checkpoint is whole.
+ */
+#define SIMDETR_ERROR_DIVERGED 500
 
 /**
  * The cancel token was set while the call ran.
@@ -3178,6 +3482,349 @@ simdetr_status_t simdetr_evaluator_evaluate_f32(const struct simdetr_evaluator_t
                                                 const struct simdetr_run_options_t *run,
                                                 struct simdetr_evaluation_t *evaluation,
                                                 struct simdetr_error_t *error);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] targets May be NULL.
+ * @param[in] struct_size `sizeof *targets`.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_targets_init(struct simdetr_targets_t *targets, size_t struct_size);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_matcher_options_init(struct simdetr_matcher_options_t *options,
+                                  size_t struct_size);
+
+/**
+ * Makes a matcher.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The matcher, to be given to `simdetr_matcher_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_create(const struct simdetr_matcher_options_t *options,
+                                        struct simdetr_matcher_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Destroys a matcher.
+ *
+ * @param[in] matcher May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_matcher_destroy(struct simdetr_matcher_t *matcher);
+
+/**
+ * Says how many bytes a matcher holds between calls.
+ *
+ * @param[in] matcher The matcher.
+ * @param[out] bytes The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the matcher `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_memory_bytes(const struct simdetr_matcher_t *matcher,
+                                              uint64_t *bytes,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Finds, for each image of each decoder layer, the pairs of target and query of least total
+ * cost: as many as the image has targets, or as there are queries where that is less. An image
+ * is matched with its own targets only.
+ *
+ * @param[in] matcher The matcher.
+ * @param[in] logits f32 `[layers, batch, queries, classes]`, dense; under
+ * `SIMDETR_CLASS_LOSS_SOFTMAX` with "no object" as the last class.
+ * @param[in] boxes f32 `[layers, batch, queries, 4]`, dense: center x, center y, width, height,
+ * divided by the size of the un-padded image.
+ * @param[in] targets What the images hold.
+ * @param[in] run Optional.
+ * @param[out] queries i32 `[layers, targets_count]`, dense: the query of each target, or -1 where
+ * an image has more targets than there are queries.
+ * @param[out] unmatched_count Number of -1; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+ *
+ * One thread at a time on one matcher.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_match(struct simdetr_matcher_t *matcher,
+                                       const DLTensor *logits,
+                                       const DLTensor *boxes,
+                                       const struct simdetr_targets_t *targets,
+                                       const struct simdetr_run_options_t *run,
+                                       const DLTensor *queries,
+                                       uint64_t *unmatched_count,
+                                       struct simdetr_error_t *error);
+
+/**
+ * `simdetr_matcher_match` for plain arrays.
+ *
+ * @param[in] matcher The matcher.
+ * @param[in] logits `[layers, batch, queries_count, classes]`.
+ * @param[in] boxes `[layers, batch, queries_count, 4]`.
+ * @param[in] layers Decoder layers.
+ * @param[in] batch Images.
+ * @param[in] queries_count Queries of an image.
+ * @param[in] classes Logits of a query.
+ * @param[in] targets What the images hold.
+ * @param[in] run Optional.
+ * @param[out] queries `[layers, targets_count]`: the query of each target, or -1.
+ * @param[out] unmatched_count Number of -1; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+ *
+ * One thread at a time on one matcher.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_match_f32(struct simdetr_matcher_t *matcher,
+                                           const float *logits,
+                                           const float *boxes,
+                                           size_t layers,
+                                           size_t batch,
+                                           size_t queries_count,
+                                           size_t classes,
+                                           const struct simdetr_targets_t *targets,
+                                           const struct simdetr_run_options_t *run,
+                                           int32_t *queries,
+                                           uint64_t *unmatched_count,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Solves assignment problems exactly: for each, as many pairs of row and column as the shorter
+ * side has, at the least sum of costs.
+ *
+ * @param[in] matcher The matcher; its options do not matter, apart from the threads.
+ * @param[in] costs f32 `[problems, rows, columns]`, dense; finite.
+ * @param[in] run Optional.
+ * @param[out] columns i32 `[problems, rows]`, dense: the column of each row, or -1 for the rows
+ * that find none because there are fewer columns.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
+ *
+ * May run at the same time as other functions that take the matcher `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_assign(const struct simdetr_matcher_t *matcher,
+                                        const DLTensor *costs,
+                                        const struct simdetr_run_options_t *run,
+                                        const DLTensor *columns,
+                                        struct simdetr_error_t *error);
+
+/**
+ * `simdetr_matcher_assign` for plain arrays.
+ *
+ * @param[in] matcher The matcher.
+ * @param[in] costs `[problems_count, rows_count, columns_count]`; finite.
+ * @param[in] problems_count Number of problems.
+ * @param[in] rows_count Rows of each.
+ * @param[in] columns_count Columns of each.
+ * @param[in] run Optional.
+ * @param[out] columns `[problems_count, rows_count]`: the column of each row, or -1.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
+ *
+ * May run at the same time as other functions that take the matcher `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_matcher_assign_f32(const struct simdetr_matcher_t *matcher,
+                                            const float *costs,
+                                            size_t problems_count,
+                                            size_t rows_count,
+                                            size_t columns_count,
+                                            const struct simdetr_run_options_t *run,
+                                            int32_t *columns,
+                                            struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_criterion_options_init(struct simdetr_criterion_options_t *options,
+                                    size_t struct_size);
+
+/**
+ * Makes a criterion.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The criterion, to be given to `simdetr_criterion_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_create(const struct simdetr_criterion_options_t *options,
+                                          struct simdetr_criterion_t **out,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Destroys a criterion.
+ *
+ * @param[in] criterion May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_criterion_destroy(struct simdetr_criterion_t *criterion);
+
+/**
+ * Says how many bytes a criterion holds between calls.
+ *
+ * @param[in] criterion The criterion.
+ * @param[out] bytes The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the criterion `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_memory_bytes(const struct simdetr_criterion_t *criterion,
+                                                uint64_t *bytes,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Matches every layer, and computes the losses and the gradients of their weighted sum. Once
+ * sizes repeat, `threads = 1` allocates nothing.
+ *
+ * @param[in] criterion The criterion.
+ * @param[in] logits f32 `[layers, batch, queries, classes]`, dense, the decoder's last layer
+ * last; under `SIMDETR_CLASS_LOSS_SOFTMAX` with "no object" as the last class.
+ * @param[in] boxes f32 `[layers, batch, queries, 4]`, dense: center x, center y, width, height,
+ * divided by the size of the un-padded image.
+ * @param[in] targets What the images hold.
+ * @param[in] boxes_count What losses are divided by: in a run of several processes the mean number
+ * of targets of a process. 0 is the number of targets in this call; under 1 counts as 1.
+ * @param[in] run Optional.
+ * @param[out] logits_gradient As `logits`, in other memory.
+ * @param[out] boxes_gradient As `boxes`, in other memory.
+ * @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+ *
+ * One thread at a time on one criterion.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_evaluate(struct simdetr_criterion_t *criterion,
+                                            const DLTensor *logits,
+                                            const DLTensor *boxes,
+                                            const struct simdetr_targets_t *targets,
+                                            float boxes_count,
+                                            const struct simdetr_run_options_t *run,
+                                            const DLTensor *logits_gradient,
+                                            const DLTensor *boxes_gradient,
+                                            struct simdetr_losses_t *losses,
+                                            struct simdetr_error_t *error);
+
+/**
+ * `simdetr_criterion_evaluate` for plain arrays.
+ *
+ * @param[in] criterion The criterion.
+ * @param[in] logits `[layers, batch, queries, classes]`.
+ * @param[in] boxes `[layers, batch, queries, 4]`.
+ * @param[in] layers Decoder layers.
+ * @param[in] batch Images.
+ * @param[in] queries Queries of an image.
+ * @param[in] classes Logits of a query.
+ * @param[in] targets What the images hold.
+ * @param[in] boxes_count What losses are divided by; 0 is the number of targets in this call.
+ * @param[in] run Optional.
+ * @param[out] logits_gradient As `logits`, in other memory.
+ * @param[out] boxes_gradient As `boxes`, in other memory.
+ * @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+ *
+ * One thread at a time on one criterion.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_evaluate_f32(struct simdetr_criterion_t *criterion,
+                                                const float *logits,
+                                                const float *boxes,
+                                                size_t layers,
+                                                size_t batch,
+                                                size_t queries,
+                                                size_t classes,
+                                                const struct simdetr_targets_t *targets,
+                                                float boxes_count,
+                                                const struct simdetr_run_options_t *run,
+                                                float *logits_gradient,
+                                                float *boxes_gradient,
+                                                struct simdetr_losses_t *losses,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Gives the losses of each layer of the last evaluation, not weighted.
+ *
+ * @param[in] criterion The criterion.
+ * @param[out] losses `[layers, SIMDETR_LAYER_LOSSES_COUNT]`: class, L1 and GIoU loss, and the share
+ * of matched queries whose best class is their target's; may be NULL where `capacity` is 0.
+ * @param[in] capacity Layers that `losses` has room for; 0 asks for the count.
+ * @param[out] layers_count Layers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the criterion `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_layer_losses(const struct simdetr_criterion_t *criterion,
+                                                double *losses,
+                                                size_t capacity,
+                                                size_t *layers_count,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Gives the pairs that the last evaluation was based on.
+ *
+ * @param[in] criterion The criterion.
+ * @param[out] queries `[layers, targets_count]`: the query of each target, or -1; may be NULL where
+ * `capacity` is 0.
+ * @param[in] capacity Numbers that `queries` has room for; 0 asks for the count.
+ * @param[out] count Numbers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the criterion `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_criterion_matches(const struct simdetr_criterion_t *criterion,
+                                           int32_t *queries,
+                                           size_t capacity,
+                                           size_t *count,
+                                           struct simdetr_error_t *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,0 +1,508 @@
+//! `simdetr_criterion_t`: losses of every decoder layer, and gradients written into the host's
+//! tensors.
+
+use super::error::simdetr_error_t;
+use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
+use super::options::{Keys, Versioned, checked_size, copy_options, init, write_struct};
+use super::pointers::{output, slice_mut};
+use super::run::{simdetr_run_options_t, with_control};
+use super::status::simdetr_status_t;
+use super::targets::{
+    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, counts_of, partners,
+    simdetr_targets_t,
+};
+use super::tensor::{DLTensor, Tensor};
+use super::workers::{simdetr_parallel_for_fn_t, workers};
+use crate::criterion::{Criterion, CriterionConfig, Gradients, Losses};
+use crate::matching::Predictions;
+use crate::matching::input::PredictionsShape;
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::ffi::c_void;
+use std::ops::Range;
+
+/// `class_cost` is 0: classes do not count in the matching.
+pub const SIMDETR_CRITERION_SET_CLASS_COST: u64 = 1;
+/// `l1_cost` is 0: distances do not count in the matching.
+pub const SIMDETR_CRITERION_SET_L1_COST: u64 = 2;
+/// `giou_cost` is 0: overlaps do not count in the matching.
+pub const SIMDETR_CRITERION_SET_GIOU_COST: u64 = 4;
+/// `class_weight` is 0: no class loss in the total.
+pub const SIMDETR_CRITERION_SET_CLASS_WEIGHT: u64 = 8;
+/// `l1_weight` is 0: no L1 loss in the total.
+pub const SIMDETR_CRITERION_SET_L1_WEIGHT: u64 = 16;
+/// `giou_weight` is 0: no GIoU loss in the total.
+pub const SIMDETR_CRITERION_SET_GIOU_WEIGHT: u64 = 32;
+/// `focal_alpha` is 0.
+pub const SIMDETR_CRITERION_SET_FOCAL_ALPHA: u64 = 64;
+/// `focal_gamma` is 0.
+pub const SIMDETR_CRITERION_SET_FOCAL_GAMMA: u64 = 128;
+/// `no_object_weight` is 0: queries without a target do not count under softmax.
+pub const SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT: u64 = 256;
+
+const KNOWN_BITS: u64 = 511;
+
+/// Numbers that `simdetr_criterion_layer_losses` gives for each layer.
+pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
+
+/// Matching, losses and gradients. Evaluating needs exclusion; everything that takes the criterion
+/// `const` may run at the same time.
+pub struct simdetr_criterion_t {
+    criterion: Criterion,
+    classes: Vec<u32>,
+    workers: Workers,
+    poison: Poison,
+}
+
+impl Handle for simdetr_criterion_t {
+    const NAME: &'static str = "criterion";
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+}
+
+/// What is lost how. Zero in a field is its default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_criterion_options_t {
+    /// `sizeof(simdetr_criterion_options_t)`.
+    pub struct_size: usize,
+    /// `SIMDETR_CRITERION_SET_*` of the fields whose zero is meant.
+    pub set_mask: u64,
+    /// `SIMDETR_CLASS_LOSS_*`.
+    pub class_loss: i32,
+    /// Weight of the class cost in the matching; 0 is 2 unless its bit is set.
+    pub class_cost: f32,
+    /// Weight of the L1 distance in the matching; 0 is 5 unless its bit is set.
+    pub l1_cost: f32,
+    /// Weight of the negative GIoU in the matching; 0 is 2 unless its bit is set.
+    pub giou_cost: f32,
+    /// Weight of the class loss; 0 is 2 unless its bit is set.
+    pub class_weight: f32,
+    /// Weight of the L1 loss; 0 is 5 unless its bit is set.
+    pub l1_weight: f32,
+    /// Weight of the GIoU loss; 0 is 2 unless its bit is set.
+    pub giou_weight: f32,
+    /// Share of the positive term of the focal loss; 0 is 0.25 unless its bit is set.
+    pub focal_alpha: f32,
+    /// Exponent of the focal loss; 0 is 2 unless its bit is set.
+    pub focal_gamma: f32,
+    /// Weight of queries without a target under softmax; 0 is 0.1 unless its bit is set.
+    pub no_object_weight: f32,
+    /// 0 is one for each processor.
+    pub threads: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+    /// how many tasks it runs at once.
+    pub parallel_for: simdetr_parallel_for_fn_t,
+    /// First argument of `parallel_for`.
+    pub parallel_for_user_data: *mut c_void,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_criterion_options_t>() == 80);
+
+// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
+unsafe impl Versioned for simdetr_criterion_options_t {
+    const NAME: &'static str = "simdetr_criterion_options_t";
+    const SMALLEST: usize = size_of::<simdetr_criterion_options_t>();
+}
+
+/// What one evaluation found.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_losses_t {
+    /// `sizeof(simdetr_losses_t)`, set by the caller.
+    pub struct_size: usize,
+    /// Weighted sum over all layers: what the gradients belong to.
+    pub total: f64,
+    /// What losses were divided by.
+    pub boxes_count: f64,
+    /// Class loss of the last layer, not weighted, as the next two.
+    pub class_loss: f64,
+    /// L1 loss of the last layer.
+    pub l1_loss: f64,
+    /// GIoU loss of the last layer.
+    pub giou_loss: f64,
+    /// Share of the last layer's matched queries whose best class is their target's.
+    pub accuracy: f64,
+    /// Pairs of target and query in each layer.
+    pub pairs_count: u64,
+    /// Targets of each layer that found no query.
+    pub unmatched_count: u64,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_losses_t>() == 72);
+
+// SAFETY: `repr(C)`, size first, plain numbers.
+unsafe impl Versioned for simdetr_losses_t {
+    const NAME: &'static str = "simdetr_losses_t";
+    const SMALLEST: usize = size_of::<simdetr_losses_t>();
+}
+
+/// Sets every field to its default and `struct_size` to the size given.
+///
+/// @param[out] options May be NULL.
+/// @param[in] struct_size `sizeof *options`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_criterion_options_init(
+    options: *mut simdetr_criterion_options_t,
+    struct_size: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { init(options, struct_size) }
+}
+
+fn config_of(given: &simdetr_criterion_options_t) -> Result<CriterionConfig> {
+    if given.reserved != 0 {
+        let name = "simdetr_criterion_options_t.reserved";
+        return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
+    }
+    let mut keys = Keys::new::<simdetr_criterion_options_t>(given.set_mask, KNOWN_BITS)?;
+    keys.choice("class_loss", given.class_loss, CLASS_LOSSES)?;
+    for (key, value, bit) in [
+        ("class_cost", given.class_cost, SIMDETR_CRITERION_SET_CLASS_COST),
+        ("l1_cost", given.l1_cost, SIMDETR_CRITERION_SET_L1_COST),
+        ("giou_cost", given.giou_cost, SIMDETR_CRITERION_SET_GIOU_COST),
+        ("class_weight", given.class_weight, SIMDETR_CRITERION_SET_CLASS_WEIGHT),
+        ("l1_weight", given.l1_weight, SIMDETR_CRITERION_SET_L1_WEIGHT),
+        ("giou_weight", given.giou_weight, SIMDETR_CRITERION_SET_GIOU_WEIGHT),
+        ("focal_alpha", given.focal_alpha, SIMDETR_CRITERION_SET_FOCAL_ALPHA),
+        ("focal_gamma", given.focal_gamma, SIMDETR_CRITERION_SET_FOCAL_GAMMA),
+        ("no_object_weight", given.no_object_weight, SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT),
+    ] {
+        keys.real(key, f64::from(value), bit);
+    }
+    keys.finish()
+}
+
+/// Makes a criterion.
+///
+/// @param[in] options NULL is all defaults.
+/// @param[out] out The criterion, to be given to `simdetr_criterion_destroy`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_create(
+    options: *const simdetr_criterion_options_t,
+    out: *mut *mut simdetr_criterion_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (out, given) = unsafe { (output(out, "out")?, copy_options(options)?) };
+        let criterion = Criterion::new(config_of(&given)?)?;
+        let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
+        let (classes, poison) = (Vec::new(), Poison::default());
+        out.set(into_handle(simdetr_criterion_t { criterion, classes, workers, poison }));
+        Ok(())
+    })
+}
+
+/// Destroys a criterion.
+///
+/// @param[in] criterion May be NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_criterion_destroy(criterion: *mut simdetr_criterion_t) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(criterion) }
+}
+
+/// Says how many bytes a criterion holds between calls.
+///
+/// @param[in] criterion The criterion.
+/// @param[out] bytes The answer.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the criterion `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_memory_bytes(
+    criterion: *const simdetr_criterion_t,
+    bytes: *mut u64,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(criterion, error, |criterion| {
+            let classes = criterion.classes.capacity() * size_of::<u32>();
+            let held = criterion.criterion.memory_bytes() + classes;
+            output(bytes, "bytes")?.set((size_of::<simdetr_criterion_t>() + held) as u64);
+            Ok(())
+        })
+    }
+}
+
+/// Matches every layer, and computes the losses and the gradients of their weighted sum. Once
+/// sizes repeat, `threads = 1` allocates nothing.
+///
+/// @param[in] criterion The criterion.
+/// @param[in] logits f32 `[layers, batch, queries, classes]`, dense, the decoder's last layer
+/// last; under `SIMDETR_CLASS_LOSS_SOFTMAX` with "no object" as the last class.
+/// @param[in] boxes f32 `[layers, batch, queries, 4]`, dense: center x, center y, width, height,
+/// divided by the size of the un-padded image.
+/// @param[in] targets What the images hold.
+/// @param[in] boxes_count What losses are divided by: in a run of several processes the mean number
+/// of targets of a process. 0 is the number of targets in this call; under 1 counts as 1.
+/// @param[in] run Optional.
+/// @param[out] logits_gradient As `logits`, in other memory.
+/// @param[out] boxes_gradient As `boxes`, in other memory.
+/// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+///
+/// One thread at a time on one criterion.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_evaluate(
+    criterion: *mut simdetr_criterion_t,
+    logits: *const DLTensor,
+    boxes: *const DLTensor,
+    targets: *const simdetr_targets_t,
+    boxes_count: f32,
+    run: *const simdetr_run_options_t,
+    logits_gradient: *const DLTensor,
+    boxes_gradient: *const DLTensor,
+    losses: *mut simdetr_losses_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle_mut(criterion, error, |criterion| {
+            let predictions = borrow_predictions(logits, boxes)?;
+            let PredictionsShape { layers, batch, queries, classes } = predictions.shape();
+            let outputs = [
+                (Tensor::<f32>::borrow(logits_gradient, "logits_gradient")?, "logits_gradient"),
+                (Tensor::<f32>::borrow(boxes_gradient, "boxes_gradient")?, "boxes_gradient"),
+            ];
+            for ((output, name), last) in outputs.iter().zip([classes, 4]) {
+                output
+                    .check_write(name, &[layers, batch, queries, last].map(|size| size as i64))?;
+            }
+            let [logits, boxes] = outputs.map(|(output, _)| output.pointer());
+            let given = (targets, boxes_count, run);
+            criterion.evaluate(&predictions, given, [logits, boxes], losses)
+        })
+    }
+}
+
+/// `simdetr_criterion_evaluate` for plain arrays.
+///
+/// @param[in] criterion The criterion.
+/// @param[in] logits `[layers, batch, queries, classes]`.
+/// @param[in] boxes `[layers, batch, queries, 4]`.
+/// @param[in] layers Decoder layers.
+/// @param[in] batch Images.
+/// @param[in] queries Queries of an image.
+/// @param[in] classes Logits of a query.
+/// @param[in] targets What the images hold.
+/// @param[in] boxes_count What losses are divided by; 0 is the number of targets in this call.
+/// @param[in] run Optional.
+/// @param[out] logits_gradient As `logits`, in other memory.
+/// @param[out] boxes_gradient As `boxes`, in other memory.
+/// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
+///
+/// One thread at a time on one criterion.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_evaluate_f32(
+    criterion: *mut simdetr_criterion_t,
+    logits: *const f32,
+    boxes: *const f32,
+    layers: usize,
+    batch: usize,
+    queries: usize,
+    classes: usize,
+    targets: *const simdetr_targets_t,
+    boxes_count: f32,
+    run: *const simdetr_run_options_t,
+    logits_gradient: *mut f32,
+    boxes_gradient: *mut f32,
+    losses: *mut simdetr_losses_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle_mut(criterion, error, |criterion| {
+            let shape = PredictionsShape { layers, batch, queries, classes };
+            let predictions = array_predictions(logits, boxes, shape)?;
+            let given = (targets, boxes_count, run);
+            criterion.evaluate(&predictions, given, [logits_gradient, boxes_gradient], losses)
+        })
+    }
+}
+
+impl simdetr_criterion_t {
+    /// # Safety
+    /// The gradients are NULL or have room for the predictions' sizes; everything else is as the
+    /// header says.
+    unsafe fn evaluate(
+        &mut self,
+        predictions: &Predictions<'_>,
+        (targets, boxes_count, run): (*const simdetr_targets_t, f32, *const simdetr_run_options_t),
+        [logits_gradient, boxes_gradient]: [*mut f32; 2],
+        losses: *mut simdetr_losses_t,
+    ) -> Result<()> {
+        let shape = predictions.shape();
+        let (logits_count, boxes_total) = counts_of(shape)?;
+        check_disjoint(
+            predictions,
+            (logits_gradient, logits_count),
+            (boxes_gradient, boxes_total),
+        )?;
+        let class_loss = self.criterion.config().class_loss;
+        let classes_count = class_loss.classes_of(shape.classes);
+        // SAFETY: promised by the caller; the gradients overlap nothing that is read.
+        let (targets, mut gradients) = unsafe {
+            if !losses.is_null() {
+                checked_size(losses.cast_const())?;
+            }
+            let gradients = Gradients {
+                logits: slice_mut(logits_gradient, logits_count, "logits_gradient")?,
+                boxes: slice_mut(boxes_gradient, boxes_total, "boxes_gradient")?,
+            };
+            (borrow_targets(targets, &mut self.classes, classes_count)?, gradients)
+        };
+        let boxes_count = Some(boxes_count).filter(|&count| count != 0.0);
+        let (criterion, workers) = (&mut self.criterion, &self.workers);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let found = with_control(run, |_| {
+                criterion.evaluate(predictions, &targets, boxes_count, &mut gradients, workers)
+            })?;
+            if losses.is_null() { Ok(()) } else { write_struct(losses, &losses_of(found)) }
+        }
+    }
+}
+
+/// # Errors
+/// [`Error::InvalidArgument`] when a gradient lies over what is read or over the other.
+fn check_disjoint(
+    predictions: &Predictions<'_>,
+    logits_gradient: (*mut f32, usize),
+    boxes_gradient: (*mut f32, usize),
+) -> Result<()> {
+    let bytes = |start: *const f32, count: usize| {
+        let start = start as usize;
+        start..start.saturating_add(count.saturating_mul(size_of::<f32>()))
+    };
+    let (logits, boxes) = predictions.values();
+    let logits = ("logits", bytes(logits.as_ptr(), logits.len()));
+    let boxes = ("boxes", bytes(boxes.as_ptr(), boxes.len()));
+    let written = [("logits_gradient", logits_gradient), ("boxes_gradient", boxes_gradient)]
+        .map(|(name, (start, count))| (name, bytes(start, count)));
+    let overlaps = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    let [first, second] = &written;
+    for (name, range) in &written {
+        for (other, place) in [&logits, &boxes, if *name == first.0 { second } else { first }] {
+            if overlaps(range, place) {
+                return Err(Error::invalid(*name, format!("shares memory with {other}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn losses_of(found: &Losses) -> simdetr_losses_t {
+    let last = found.layers.last().copied().unwrap_or_default();
+    simdetr_losses_t {
+        struct_size: size_of::<simdetr_losses_t>(),
+        total: found.total,
+        boxes_count: found.boxes_count,
+        class_loss: last.class,
+        l1_loss: last.l1,
+        giou_loss: last.giou,
+        accuracy: last.accuracy,
+        pairs_count: found.pairs_count as u64,
+        unmatched_count: found.unmatched_count as u64,
+    }
+}
+
+/// Gives the losses of each layer of the last evaluation, not weighted.
+///
+/// @param[in] criterion The criterion.
+/// @param[out] losses `[layers, SIMDETR_LAYER_LOSSES_COUNT]`: class, L1 and GIoU loss, and the share
+/// of matched queries whose best class is their target's; may be NULL where `capacity` is 0.
+/// @param[in] capacity Layers that `losses` has room for; 0 asks for the count.
+/// @param[out] layers_count Layers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the criterion `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_layer_losses(
+    criterion: *const simdetr_criterion_t,
+    losses: *mut f64,
+    capacity: usize,
+    layers_count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(criterion, error, |criterion| {
+            let layers = &criterion.criterion.losses().layers;
+            let needed = layers.len();
+            output(layers_count, "layers_count")?.set(needed);
+            if capacity > 0 && capacity < needed {
+                return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
+            }
+            let room = if capacity == 0 { 0 } else { needed };
+            let places =
+                slice_mut::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>(losses.cast(), room, "losses")?;
+            for (place, layer) in places.iter_mut().zip(layers) {
+                *place = [layer.class, layer.l1, layer.giou, layer.accuracy];
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Gives the pairs that the last evaluation was based on.
+///
+/// @param[in] criterion The criterion.
+/// @param[out] queries `[layers, targets_count]`: the query of each target, or -1; may be NULL where
+/// `capacity` is 0.
+/// @param[in] capacity Numbers that `queries` has room for; 0 asks for the count.
+/// @param[out] count Numbers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the criterion `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_matches(
+    criterion: *const simdetr_criterion_t,
+    queries: *mut i32,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(criterion, error, |criterion| {
+            let matches = criterion.criterion.matches();
+            let needed = partners(matches).count();
+            output(count, "count")?.set(needed);
+            if capacity > 0 && capacity < needed {
+                return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
+            }
+            let room = if capacity == 0 { 0 } else { needed };
+            let places = slice_mut(queries, room, "queries")?;
+            places.iter_mut().zip(partners(matches)).for_each(|(place, query)| *place = query);
+            Ok(())
+        })
+    }
+}

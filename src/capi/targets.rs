@@ -1,0 +1,152 @@
+//! What matcher and criterion share at the border: predictions as tensors, targets as arrays.
+
+use super::options::{Versioned, copy_struct, init};
+use super::pointers::slice;
+use super::tensor::{DLTensor, Tensor};
+use crate::matching::input::PredictionsShape;
+use crate::matching::{Matches, Predictions, Targets, UNASSIGNED};
+use crate::{Error, Result};
+
+/// A sigmoid for each class and focal loss, as Deformable DETR and DETReg have it; the default.
+pub const SIMDETR_CLASS_LOSS_FOCAL: i32 = 1;
+/// One softmax over the classes and "no object", which is the last logit, as DETR has it.
+pub const SIMDETR_CLASS_LOSS_SOFTMAX: i32 = 2;
+
+pub(super) const CLASS_LOSSES: &[&str] = &["focal", "softmax"];
+
+/// What the images of a batch hold, borrowed for the call: the targets of the first image, then
+/// those of the second, and so on.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_targets_t {
+    /// `sizeof(simdetr_targets_t)`.
+    pub struct_size: usize,
+    /// Targets of each image, `[images_count]`; 0 is fine.
+    pub counts: *const u32,
+    /// Number of images; the batch of the predictions.
+    pub images_count: usize,
+    /// Class of each target, from 0, `[targets_count]`.
+    pub classes: *const i64,
+    /// Center x, center y, width, height of each target, divided by the size of the un-padded
+    /// image, `[targets_count, 4]`; of positive size and within [0, 1].
+    pub boxes: *const f32,
+    /// Sum of `counts`.
+    pub targets_count: usize,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_targets_t>() == 48);
+
+// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
+unsafe impl Versioned for simdetr_targets_t {
+    const NAME: &'static str = "simdetr_targets_t";
+    const SMALLEST: usize = size_of::<simdetr_targets_t>();
+}
+
+/// Sets every field to zero and `struct_size` to the size given.
+///
+/// @param[out] targets May be NULL.
+/// @param[in] struct_size `sizeof *targets`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_targets_init(targets: *mut simdetr_targets_t, struct_size: usize) {
+    // SAFETY: promised by the caller.
+    unsafe { init(targets, struct_size) }
+}
+
+/// The host's targets after their checks; `classes` is memory for their classes as the library
+/// counts them, all below `classes_count`.
+///
+/// # Safety
+/// `targets` is NULL or as the header says.
+pub(super) unsafe fn borrow_targets<'a>(
+    targets: *const simdetr_targets_t,
+    classes: &'a mut Vec<u32>,
+    classes_count: usize,
+) -> Result<Targets<'a>> {
+    // SAFETY: promised by the caller.
+    let (counts, given, boxes) = unsafe {
+        let raw = copy_struct(targets)?;
+        (
+            slice(raw.counts, raw.images_count, "counts")?,
+            slice(raw.classes, raw.targets_count, "classes")?,
+            slice::<[f32; 4]>(raw.boxes.cast(), raw.targets_count, "target boxes")?,
+        )
+    };
+    classes.clear();
+    for (target, &class) in given.iter().enumerate() {
+        classes.push(u32::try_from(class).map_err(|_| {
+            let reason = format!("target {target}: {class} is not in [0, {classes_count})");
+            Error::invalid("target classes", reason)
+        })?);
+    }
+    Targets::new(counts, classes, boxes, classes_count)
+}
+
+/// Logits `[layers, batch, queries, classes]` and boxes `[layers, batch, queries, 4]` of the host.
+///
+/// # Safety
+/// Both are NULL or DLPack tensors that live, and that nobody writes, during `'a`.
+pub(super) unsafe fn borrow_predictions<'a>(
+    logits: *const DLTensor,
+    boxes: *const DLTensor,
+) -> Result<Predictions<'a>> {
+    // SAFETY: promised by the caller.
+    let (logits, boxes) = unsafe {
+        (Tensor::<f32>::borrow(logits, "logits")?, Tensor::<f32>::borrow(boxes, "boxes")?)
+    };
+    let [layers, batch, queries, classes] = *logits.shape else {
+        let expected = "[layers, batch, queries, classes]";
+        return Err(Error::shape("logits", expected, format!("{:?}", logits.shape)));
+    };
+    let wanted = [layers, batch, queries, 4];
+    if *boxes.shape != wanted {
+        let got = format!("{:?}", boxes.shape);
+        return Err(Error::shape("boxes", format!("{wanted:?}"), got));
+    }
+    let [layers, batch, queries, classes] =
+        [layers, batch, queries, classes].map(|size| size as usize);
+    let shape = PredictionsShape { layers, batch, queries, classes };
+    Predictions::new(logits.dense("logits")?, boxes.dense("boxes")?, shape)
+}
+
+/// [`borrow_predictions`] for plain arrays.
+///
+/// # Safety
+/// The pointers are NULL or hold what `shape` says, which nobody writes during `'a`.
+pub(super) unsafe fn array_predictions<'a>(
+    logits: *const f32,
+    boxes: *const f32,
+    shape: PredictionsShape,
+) -> Result<Predictions<'a>> {
+    let (logits_count, boxes_count) = counts_of(shape)?;
+    // SAFETY: promised by the caller.
+    let (logits, boxes) =
+        unsafe { (slice(logits, logits_count, "logits")?, slice(boxes, boxes_count, "boxes")?) };
+    Predictions::new(logits, boxes, shape)
+}
+
+/// Numbers in the logits and in the boxes of a shape.
+///
+/// # Errors
+/// [`Error::Shape`] when they do not fit into memory.
+pub(super) fn counts_of(shape: PredictionsShape) -> Result<(usize, usize)> {
+    let PredictionsShape { layers, batch, queries, classes } = shape;
+    let rows = layers.checked_mul(batch).and_then(|units| units.checked_mul(queries));
+    let counts = rows.and_then(|rows| Some((rows.checked_mul(classes)?, rows.checked_mul(4)?)));
+    counts.ok_or_else(|| {
+        let got = format!("[{layers}, {batch}, {queries}, {classes}]");
+        Error::shape("logits", "sizes that fit into memory", got)
+    })
+}
+
+/// A partner as the header counts it: -1 is none.
+pub(super) fn partner(column: u32) -> i32 {
+    if column == UNASSIGNED { -1 } else { column as i32 }
+}
+
+/// The query of each target, layer by layer, or -1.
+pub(super) fn partners(matches: &Matches) -> impl Iterator<Item = i32> {
+    matches.units().iter().flat_map(|unit| &unit.queries).map(|&query| partner(query))
+}
