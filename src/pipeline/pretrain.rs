@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
         let bytes = match init {
             "random" => return Ok(()),
             "encoder" => source::weights(&config.encoder)?,
-            path => std::fs::read(path).map_err(|error| Error::io(path, error))?.into(),
+            path => std::fs::read(path).map_err(|error| Error::io(path, error))?,
         };
         let weights = ResNetWeights::from_safetensors(&bytes, init)?;
         let found = weights.architecture();
@@ -254,11 +254,8 @@ impl<'a> Run<'a> {
             None => None,
             Some(truth) => {
                 let input = EvaluationInput::from_files(truth, path)?;
-                let options = EvaluationOptions {
-                    class_agnostic: true,
-                    detections_max: vec![10, 25, 100],
-                    ..EvaluationOptions::default()
-                };
+                let options =
+                    EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
                 let found = evaluation::evaluate(&input, &options, workers, control)?;
                 Some([0, 1, 2].map(|place| found.average_recall[place]))
             }

@@ -65,6 +65,10 @@ pub fn train(
     std::fs::create_dir_all(&paths.checkpoints)
         .map_err(|error| Error::io(&paths.checkpoints, error))?;
     let begun = resume(trainer, config, paths, steps_count)?;
+    if begun == steps_count {
+        // Lines of later stages may follow: a stage that is done leaves the metrics alone.
+        return Ok(steps_count);
+    }
     let mut metrics = Metrics::resume(&paths.metrics, config.stage, begun)?;
     let parts = (training.batch_size / training.part()) as u64;
     let mut loader = TrainingLoader::new(

@@ -161,8 +161,8 @@ impl Trainer {
     /// [`Error::Diverged`] when a loss or the gradients' norm is not finite; parameters and moments
     /// are then those of before. Those of the criterion for targets it refuses.
     pub fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport> {
-        let mut report = StepReport::default();
-        report.boxes_count = parts.iter().map(|part| part.boxes.len()).sum();
+        let boxes_count = parts.iter().map(|part| part.boxes.len()).sum();
+        let mut report = StepReport { boxes_count, ..StepReport::default() };
         for (index, part) in parts.iter().enumerate() {
             let key = StepKey {
                 seed: place.seed,
