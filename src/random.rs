@@ -123,21 +123,32 @@ impl Random {
 }
 
 /// One block of Philox4x32 with ten rounds.
-pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox4x32_10_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// `N` blocks with one key, word by word: element `[w][i]` is word `w` of block `i`, of the
+/// counters as of the answer. Compilers turn the lanes into those of vector registers.
+#[inline(always)]
+pub fn philox4x32_10_lanes<const N: usize>(
+    mut counters: [[u32; N]; 4],
+    mut key: [u32; 2],
+) -> [[u32; N]; 4] {
     for round in 0..10 {
         if round > 0 {
             key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
         }
-        let product_0 = u64::from(MULTIPLIER_0) * u64::from(counter[0]);
-        let product_1 = u64::from(MULTIPLIER_1) * u64::from(counter[2]);
-        counter = [
-            (product_1 >> 32) as u32 ^ counter[1] ^ key[0],
-            product_1 as u32,
-            (product_0 >> 32) as u32 ^ counter[3] ^ key[1],
-            product_0 as u32,
-        ];
+        let [first, second, third, fourth] = &mut counters;
+        for lane in 0..N {
+            let product_0 = u64::from(MULTIPLIER_0) * u64::from(first[lane]);
+            let product_1 = u64::from(MULTIPLIER_1) * u64::from(third[lane]);
+            first[lane] = (product_1 >> 32) as u32 ^ second[lane] ^ key[0];
+            second[lane] = product_1 as u32;
+            third[lane] = (product_0 >> 32) as u32 ^ fourth[lane] ^ key[1];
+            fourth[lane] = product_0 as u32;
+        }
     }
-    counter
+    counters
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! arXiv:2205.14135, §3.1): one more small product instead of `[batch, heads, queries, keys]`.
 
 use super::heads::HeadBlocks;
-use super::reduce::{largest, sum_of};
+use super::reduce::{change_all, largest, sum_of};
 use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
 use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
 use crate::nn::simd::Level;
@@ -234,14 +234,10 @@ impl<T: Real> Kernel for Normalise<'_, T> {
                 *logarithm = T::infinity();
                 continue;
             }
-            for score in row.iter_mut() {
-                *score = A::multiply_add(*score, self.scale, -most).exponential();
-            }
+            change_all(row, |score| A::multiply_add(score, self.scale, -most).exponential());
             let sum = sum_of([row], |[value]| value);
             let share = T::ONE / sum;
-            for score in row.iter_mut() {
-                *score *= share;
-            }
+            change_all(row, |score| score * share);
             *logarithm = most + sum.ln();
         }
     }
@@ -266,9 +262,8 @@ impl<T: Real> Kernel for Slopes<'_, T> {
         let logarithms = self.logarithms.iter().step_by(self.heads);
         for ((row, slopes), logarithm) in rows.zip(logarithms) {
             hide(row, self.mask);
-            for score in row.iter_mut() {
-                *score = A::multiply_add(*score, self.scale, -*logarithm).exponential();
-            }
+            let least = -*logarithm;
+            change_all(row, |score| A::multiply_add(score, self.scale, least).exponential());
             let mean = sum_of([row, slopes], |[probability, slope]| probability * slope);
             for (slope, probability) in slopes.iter_mut().zip(row.iter()) {
                 *slope = (*slope - mean) * *probability * self.scale;

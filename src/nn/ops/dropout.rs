@@ -9,7 +9,7 @@ use crate::nn::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real, StepKey};
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{self, Arithmetic, Kernel};
-use crate::random::{Purpose, StreamKey, philox4x32_10};
+use crate::random::{Purpose, StreamKey, philox4x32_10_lanes};
 use crate::workers::Workers;
 
 /// Input and output: `[length]`. The identity when not training.
@@ -97,19 +97,16 @@ impl<T: Real> Kernel for Pass<'_, T> {
         let (counter, key) = self.stream;
         let groups = self.to.chunks_mut(TOGETHER).zip(self.from.chunks(TOGETHER));
         for (group, (to, from)) in groups.enumerate() {
-            let mut words = [u32::MAX; TOGETHER];
+            let mut words = [[u32::MAX; BLOCKS]; 4];
             if self.threshold > 0 {
-                let first = self.first_block + group * BLOCKS;
-                for block in 0..BLOCKS {
-                    let counter = [(first + block) as u32, counter[1], counter[2], counter[3]];
-                    let drawn = philox4x32_10(counter, key);
-                    for (word, drawn) in drawn.into_iter().enumerate() {
-                        words[word * BLOCKS + block] = drawn;
-                    }
-                }
+                let first = (self.first_block + group * BLOCKS) as u32;
+                let numbers = std::array::from_fn(|block| first.wrapping_add(block as u32));
+                let [_, purpose, step, stage] = counter.map(|word| [word; BLOCKS]);
+                words = philox4x32_10_lanes([numbers, purpose, step, stage], key);
             }
+            let words = words.as_flattened();
             for ((to, from), word) in to.iter_mut().zip(from).zip(words) {
-                let kept = if word >= self.threshold { *from * self.scale } else { T::ZERO };
+                let kept = if *word >= self.threshold { *from * self.scale } else { T::ZERO };
                 self.update.put(to, kept);
             }
         }
@@ -120,6 +117,7 @@ impl<T: Real> Kernel for Pass<'_, T> {
 mod tests {
     use super::super::{finite_difference, harness};
     use super::*;
+    use crate::random::philox4x32_10;
 
     fn run(operation: &Dropout, step: StepKey, input: &[f32]) -> Vec<f32> {
         let mut output = vec![f32::NAN; input.len()];

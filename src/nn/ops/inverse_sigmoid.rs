@@ -1,7 +1,7 @@
 //! ln(x / (1 - x)), cut off near 0 and 1 as the papers' code does.
 //!
 //! The official code of Deformable DETR clamps x to [0, 1], then both x and 1 - x to at least
-//! 1e-5; a clamped term has no gradient.
+//! 1e-5; a term at its bound has no gradient, as in torch 2.15.
 
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 
@@ -36,9 +36,9 @@ pub(super) fn inverse_sigmoid<T: Real>(x: T) -> T {
 pub(super) fn slope<T: Real>(x: T) -> T {
     let [above, below] = terms(x);
     let of_term = |term: T, value: T| {
-        if value >= T::from_f64(EPSILON) { T::ONE / term } else { T::ZERO }
+        if value > T::from_f64(EPSILON) { T::ONE / term } else { T::ZERO }
     };
-    if x < T::ZERO || x > T::ONE { T::ZERO } else { of_term(above, x) + of_term(below, T::ONE - x) }
+    if x <= T::ZERO || x >= T::ONE { T::ZERO } else { of_term(above, x) + of_term(below, T::ONE - x) }
 }
 
 impl<T: Real> Operation<T> for InverseSigmoid {

@@ -60,7 +60,7 @@ impl<T: Real> Operation<T> for LayerNorm {
     }
 
     fn scratch_length(&self, _workers_count: usize) -> usize {
-        self.rows.div_ceil(TASK_ROWS) * 2 * self.columns
+        self.rows.div_ceil(TASK_ROWS) * 4 * self.columns
     }
 
     fn backward_reads(&self) -> BackwardReads {
@@ -93,27 +93,27 @@ impl<T: Real> Operation<T> for LayerNorm {
         };
         let mut updates = [Update::Overwrite; 2];
         let mut slices: [(&mut [T], usize); 3] = Default::default();
-        let scratch = &mut run.scratch[..self.rows.div_ceil(TASK_ROWS) * 2 * self.columns];
-        slices[0] = (scratch, 2 * self.columns);
+        let scratch = &mut run.scratch[..self.rows.div_ceil(TASK_ROWS) * 4 * self.columns];
+        slices[0] = (scratch, 4 * self.columns);
         for (place, to) in tensors.iter_mut().enumerate() {
             if let Some(GradientMut { values, update }) = to {
                 updates[place] = *update;
                 slices[place + 1] = (values, stride);
             }
         }
-        run.workers.for_each_pieces(slices, |index, [sums, first, second]| {
+        run.workers.for_each_pieces(slices, |index, [block, first, second]| {
             let count = TASK_ROWS.min(self.rows - index * TASK_ROWS);
             let length = count * self.columns;
             let [rows, residual] = sources.map(|rows| part(rows, index, length, stride));
             let gradient = part(run.output_gradient, index, length, stride);
             let saved = &run.saved[index * 2 * TASK_ROWS..][..2 * count];
             let to = [first, second];
-            let kernel = Gradient { rows, residual, weight, gradient, saved, to, updates, sums };
+            let kernel = Gradient { rows, residual, weight, gradient, saved, to, updates, block };
             plain::run(Level::best(), kernel);
         });
         for (to, offset) in [(weight_gradient, 0), (bias_gradient, self.columns)] {
             if let Some(to) = to {
-                add_blocks(&scratch[offset..], 2 * self.columns, to);
+                add_blocks(&scratch[offset..], 4 * self.columns, to);
             }
         }
     }
@@ -167,8 +167,8 @@ struct Gradient<'a, T> {
     /// Gradients of the rows and of the residual; empty where nobody wants them.
     to: [&'a mut [T]; 2],
     updates: [Update; 2],
-    /// Sums over the rows for the weight, then for the bias.
-    sums: &'a mut [T],
+    /// Sums over the rows for the weight, then for the bias; then room for two rows.
+    block: &'a mut [T],
 }
 
 impl<T: Real> Kernel for Gradient<'_, T> {
@@ -176,42 +176,44 @@ impl<T: Real> Kernel for Gradient<'_, T> {
     fn run<A: Arithmetic>(mut self) {
         let columns = self.weight.len();
         let count = T::from_f64(columns as f64);
-        self.sums.fill(T::ZERO);
-        let (weight_sums, bias_sums) = self.sums.split_at_mut(columns);
-        let weight = self.weight;
+        let (sums, buffers) = self.block.split_at_mut(2 * columns);
+        sums.fill(T::ZERO);
+        let (weight_sums, bias_sums) = sums.split_at_mut(columns);
+        let (normal, slopes) = buffers.split_at_mut(columns);
         for (row, &[mean, inverse]) in self.saved.as_chunks::<2>().0.iter().enumerate() {
             let range = row * columns..(row + 1) * columns;
             let gradient = &self.gradient[range.clone()];
-            let values = &self.rows[range.clone()];
-            // Without a residual its place is taken by the rows, times zero.
-            let (residual, share) = match self.residual {
-                [] => (values, T::ZERO),
-                residual => (&residual[range.clone()], T::ONE),
-            };
-            let normal =
-                |value: T, residual: T| (A::multiply_add(share, residual, value) - mean) * inverse;
-            let places = values.iter().zip(residual).zip(gradient).zip(weight);
-            let sums = weight_sums.iter_mut().zip(bias_sums.iter_mut());
-            for ((((value, residual), gradient), _), (weight_sum, bias_sum)) in
-                places.clone().zip(sums)
-            {
-                *weight_sum = A::multiply_add(*gradient, normal(*value, *residual), *weight_sum);
-                *bias_sum += *gradient;
+            // Loops over few rows each: the compiler proves that these do not overlap.
+            normal.copy_from_slice(&self.rows[range.clone()]);
+            if !self.residual.is_empty() {
+                for (value, residual) in normal.iter_mut().zip(&self.residual[range.clone()]) {
+                    *value += *residual;
+                }
             }
-            let mean_slope = sum_of([gradient, weight], |[gradient, weight]| gradient * weight);
-            let mean_product = sum_of(
-                [gradient, weight, values, residual],
-                |[gradient, weight, value, residual]| gradient * weight * normal(value, residual),
-            );
-            let (mean_slope, mean_product) = (mean_slope / count, mean_product / count);
+            for value in normal.iter_mut() {
+                *value = (*value - mean) * inverse;
+            }
+            for (sum, (normal, gradient)) in weight_sums.iter_mut().zip(normal.iter().zip(gradient))
+            {
+                *sum = A::multiply_add(*gradient, *normal, *sum);
+            }
+            for (sum, gradient) in bias_sums.iter_mut().zip(gradient) {
+                *sum += *gradient;
+            }
+            for (slope, (gradient, weight)) in
+                slopes.iter_mut().zip(gradient.iter().zip(self.weight))
+            {
+                *slope = *gradient * *weight;
+            }
+            let mean_slope = sum_of([slopes], |[slope]| slope) / count;
+            let mean_product = sum_of([slopes, normal], |[slope, normal]| slope * normal) / count;
+            for (slope, normal) in slopes.iter_mut().zip(normal.iter()) {
+                *slope = (*slope - mean_slope - *normal * mean_product) * inverse;
+            }
             for (to, update) in self.to.iter_mut().zip(self.updates) {
-                let to = if to.is_empty() { &mut [] } else { &mut to[range.clone()] };
-                for (to, (((value, residual), gradient), weight)) in
-                    to.iter_mut().zip(places.clone())
-                {
-                    let slope = *gradient * *weight - mean_slope;
-                    let centred = slope - normal(*value, *residual) * mean_product;
-                    update.put(to, centred * inverse);
+                if !to.is_empty() {
+                    let to = to[range.clone()].iter_mut();
+                    to.zip(slopes.iter()).for_each(|(to, slope)| update.put(to, *slope));
                 }
             }
         }

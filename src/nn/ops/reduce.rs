@@ -12,7 +12,7 @@ pub(super) fn sum_of<T: Real, const N: usize>(rows: [&[T]; N], term: impl Fn([T;
     let chunks = rows.map(|row| row.as_chunks::<LANES>().0);
     let rests = rows.map(|row| row.as_chunks::<LANES>().1);
     for place in 0..chunks[0].len() {
-        let parts = chunks.map(|chunk| chunk[place]);
+        let parts = chunks.map(|chunk| &chunk[place]);
         for (lane, sum) in sums.iter_mut().enumerate() {
             *sum += term(parts.map(|part| part[lane]));
         }
@@ -26,6 +26,20 @@ pub(super) fn sum_of<T: Real, const N: usize>(rows: [&[T]; N], term: impl Fn([T;
         }
     }
     sums[0]
+}
+
+/// `change` of every number of a row, whole registers at a time however short the row.
+#[inline(always)]
+pub(super) fn change_all<T: Real>(row: &mut [T], change: impl Fn(T) -> T) {
+    let (chunks, rest) = row.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for value in chunk {
+            *value = change(*value);
+        }
+    }
+    for value in rest {
+        *value = change(*value);
+    }
 }
 
 /// The largest number of a row, minus infinity of none; a NaN is never the largest.

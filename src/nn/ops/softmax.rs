@@ -1,6 +1,6 @@
 //! Softmax over groups of consecutive numbers.
 
-use super::reduce::{largest, sum_of};
+use super::reduce::{change_all, largest, sum_of};
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 use crate::nn::simd::Level;
@@ -67,13 +67,10 @@ impl<T: Real> Kernel for Normalise<'_, T> {
         for (output, input) in groups.zip(self.input.chunks_exact(self.length)) {
             // A NaN is never the largest, but its exponential carries it into the sum.
             let most = largest(input);
-            for (output, input) in output.iter_mut().zip(input) {
-                *output = (*input - most).exponential();
-            }
+            output.copy_from_slice(input);
+            change_all(output, |value| (value - most).exponential());
             let share = T::ONE / sum_of([output], |[value]| value);
-            for value in output.iter_mut() {
-                *value *= share;
-            }
+            change_all(output, |value| value * share);
         }
     }
 }
