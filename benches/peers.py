@@ -1,10 +1,12 @@
 """Every comparison with a peer, one after the other: builds what is measured, then runs each script.
 
     python benches/peers.py [resnet] [spectral] [kmeans] [evaluation] [matching] [criterion]
+                            [transformer_operations]
 
 Each script interleaves ours with its peers in rounds and prints ratios with an accuracy beside
-them. Needs numpy, scipy, scikit-learn, torch, torchvision, faiss-cpu, superkmeans, pycocotools and
-ultrafast-pycocotools. Two threads are used throughout. Quote ratios, not milliseconds.
+them. Needs numpy, scipy, scikit-learn, torch, torchvision, transformers, faiss-cpu, superkmeans,
+pycocotools and ultrafast-pycocotools. Two threads are used throughout. Quote ratios, not
+milliseconds.
 """
 
 import json
@@ -13,8 +15,15 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCHES = {"resnet": "resnet_forward", "spectral": "spectral", "kmeans": "kmeans", "evaluation": None,
-           "matching": None, "criterion": None}
+BENCHES = {
+    "resnet": "resnet_forward",
+    "spectral": "spectral",
+    "kmeans": "kmeans",
+    "evaluation": None,
+    "matching": None,
+    "criterion": None,
+    "transformer_operations": "transformer_operations",
+}
 
 
 def build(bench):

@@ -8,11 +8,9 @@
 //! drives it. What the numbers mean stands in [`operation`].
 
 use simdetr::nn::aligned::AlignedFloats;
-use simdetr::nn::convolution::Geometry;
 use simdetr::nn::matrix_product::Update;
 use simdetr::nn::operation::{Backward, Forward, GradientMut, Operation, StepKey};
 use simdetr::nn::ops::attention::Attention;
-use simdetr::nn::ops::convolution::{Channels, Convolution};
 use simdetr::nn::ops::deformable_attention::DeformableAttention;
 use simdetr::nn::ops::dropout::Dropout;
 use simdetr::nn::ops::layer_norm::LayerNorm;
@@ -34,21 +32,6 @@ fn operation(name: &str, numbers: &[usize]) -> Result<Box<dyn Operation<f32>>, B
         ("linear", &[rows, inputs, outputs, relu]) => {
             Box::new(Linear { rows, inputs, outputs, relu: relu == 1 })
         }
-        ("convolution", &[rows, inputs, outputs, relu]) => Box::new(Convolution {
-            geometry: Geometry {
-                in_channels: inputs,
-                out_channels: outputs,
-                kernel: 1,
-                stride: 1,
-                padding: 0,
-            },
-            images: 1,
-            height: rows,
-            width: 1,
-            channels: Channels::Bias,
-            residual: false,
-            relu: relu == 1,
-        }),
         ("layer_norm", &[rows, columns]) => {
             Box::new(LayerNorm { rows, columns, residual: true, epsilon: 1e-5 })
         }

@@ -28,6 +28,9 @@ pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
     /// e to this power. For `f32` in arithmetic that compilers turn into vector instructions:
     /// within 3e-7 of the result, 0 under -87, no larger than at 88.
     fn exponential(self) -> Self;
+    /// A whole number from 0 to 2^22 as an integer, in arithmetic that compilers turn into vector
+    /// instructions; other numbers give any integer.
+    fn whole(self) -> u32;
 }
 
 impl Real for f32 {
@@ -51,6 +54,12 @@ impl Real for f32 {
     fn exponential(self) -> f32 {
         super::exponential::exponential(self)
     }
+
+    #[inline(always)]
+    fn whole(self) -> u32 {
+        // Adding 2^23 leaves the integer in the low bits of the mantissa.
+        (self + 8_388_608.0).to_bits() & 0x007f_ffff
+    }
 }
 
 impl Real for f64 {
@@ -73,6 +82,11 @@ impl Real for f64 {
     #[inline(always)]
     fn exponential(self) -> f64 {
         self.exp()
+    }
+
+    #[inline(always)]
+    fn whole(self) -> u32 {
+        self as u32
     }
 }
 

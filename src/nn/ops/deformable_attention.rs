@@ -2,12 +2,15 @@
 //!
 //! Zhu et al., "Deformable DETR", arXiv:2010.04159, eq. 3, without its projections. The gradient
 //! of the values is a scatter; heads of images are independent, so each is one task in memory of
-//! its own, and every sum has one order.
+//! its own, and every sum has one order. `f32` runs on the vector kernels of
+//! [`crate::nn::simd::bilinear`]; other types take plain loops, which are also the truth that
+//! `f32` is compared with.
 
-use super::deformable_samples::{CORNERS, Corners, Maps, SAMPLES};
+use super::deformable_samples::{Corners, Maps};
 use super::heads::HeadBlocks;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 use crate::nn::simd::Level;
+use crate::nn::simd::bilinear::{CORNERS, Cells, SAMPLES, Samples, Scattered, gather, scatter};
 use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: values `[batch, cells, heads, dim]` with the cells of all levels one after another
@@ -15,7 +18,7 @@ use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 /// 2]`, x and y in units of the map's sides, and attention weights `[batch, queries, heads,
 /// levels, points]`. Output: `[batch, queries, heads * dim]`.
 ///
-/// Levels have up to 2^24 cells together, which `f32` counts exactly.
+/// Levels have up to 2^22 cells together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeformableAttention {
     pub batch: usize,
@@ -31,11 +34,6 @@ pub struct DeformableAttention {
 
 /// Queries of one task of the forward.
 const TASK_QUERIES: usize = 32;
-/// Channels that are summed together where there are as many: a head of Deformable DETR.
-const WIDE: usize = 32;
-/// Channels that are summed together otherwise, down to a last few one by one.
-const NARROW: usize = 8;
-
 impl DeformableAttention {
     /// Cells of all levels.
     fn cells(&self) -> usize {
@@ -103,25 +101,6 @@ impl<T: Real> Operation<T> for DeformableAttention {
     }
 }
 
-/// Runs `$body::<A, T, CHANNELS>(first channel, ...)` over all channels of a head in blocks.
-macro_rules! over_channels {
-    ($dim:expr, $body:ident($($argument:expr),*)) => {{
-        let mut channel = 0;
-        while channel + WIDE <= $dim {
-            $body::<A, T, WIDE>(channel, $($argument),*);
-            channel += WIDE;
-        }
-        while channel + NARROW <= $dim {
-            $body::<A, T, NARROW>(channel, $($argument),*);
-            channel += NARROW;
-        }
-        while channel < $dim {
-            $body::<A, T, 1>(channel, $($argument),*);
-            channel += 1;
-        }
-    }};
-}
-
 /// The forward of some rows of queries.
 struct Sampling<'a, T> {
     shape: &'a DeformableAttention,
@@ -151,52 +130,79 @@ impl<T: Real> Kernel for Sampling<'_, T> {
                     let start = (row * heads + head) * samples + first;
                     let corners = Corners::new(&maps, &locations[start..start + maps.count]);
                     let weights = &weights[start..start + maps.count];
-                    let place = Place { values, row_length, head_start: head * dim };
-                    over_channels!(dim, gather(&place, &corners, weights, output));
+                    let place = Place { values, stride: row_length, start: head * dim };
+                    place.gather(&corners, weights, output);
                 }
             }
         }
     }
 }
 
-/// The values of one head of one image.
+/// The values of one head of one image: cell `c` is `values[start + c * stride..]`.
 struct Place<'a, T> {
     values: &'a [T],
-    /// Numbers from one cell to the next.
-    row_length: usize,
-    head_start: usize,
+    start: usize,
+    stride: usize,
 }
 
-impl<T> Place<'_, T> {
-    #[inline(always)]
-    fn cell<const C: usize>(&self, cell: i32, channel: usize) -> &[T] {
-        let start = cell as usize * self.row_length + self.head_start + channel;
-        &self.values[start..start + C]
+impl<T: Real> Place<'_, T> {
+    fn single(&self) -> Option<Cells<'_>> {
+        Some(Cells { values: T::single(self.values)?, start: self.start, stride: self.stride })
     }
-}
 
-/// Adds the weighted samples of `C` channels to the output.
-#[inline(always)]
-fn gather<A: Arithmetic, T: Real, const C: usize>(
-    channel: usize,
-    place: &Place<'_, T>,
-    corners: &Corners<T>,
-    weights: &[T],
-    output: &mut [T],
-) {
-    let output = &mut output[channel..channel + C];
-    let mut sums = [T::ZERO; C];
-    sums.copy_from_slice(output);
-    for (sample, weight) in weights.iter().enumerate() {
-        for corner in 0..CORNERS {
-            let share = *weight * corners.weights[corner][sample];
-            let values = place.cell::<C>(corners.cells[corner][sample], channel);
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = A::multiply_add(share, *value, *sum);
+    /// Adds the weighted samples to the output.
+    #[inline(always)]
+    fn gather(&self, corners: &Corners<T>, weights: &[T], output: &mut [T]) {
+        let (shares, count) = (corners.weighted(weights), weights.len());
+        let (shares, numbers) = (shares.as_flattened(), corners.cells.as_flattened());
+        if let (Some(cells), Some(shares)) = (self.single(), T::single(shares)) {
+            if let Some(output) = T::single_mut(output) {
+                gather(Level::best(), cells, Samples { cells: numbers, shares, count }, output);
+            }
+            return;
+        }
+        for (place, (cell, share)) in numbers.iter().zip(shares).enumerate() {
+            if place % SAMPLES < count {
+                let values = &self.values[self.start + *cell as usize * self.stride..];
+                output.iter_mut().zip(values).for_each(|(to, value)| *to += *share * *value);
             }
         }
     }
-    output.copy_from_slice(&sums);
+
+    /// Adds the weighted gradient to the gradients of the cells, dense rows; answers its inner
+    /// products with the values of the corners.
+    #[inline(always)]
+    fn scatter(
+        &self,
+        corners: &Corners<T>,
+        weights: &[T],
+        gradient: &[T],
+        to: &mut [T],
+    ) -> [[T; SAMPLES]; CORNERS] {
+        let mut products = [[T::ZERO; SAMPLES]; CORNERS];
+        let (shares, count) = (corners.weighted(weights), weights.len());
+        let (shares, numbers) = (shares.as_flattened(), corners.cells.as_flattened());
+        let single = (self.single(), T::single(shares), T::single(gradient));
+        if let (Some(cells), Some(shares), Some(gradient)) = single {
+            let samples = Samples { cells: numbers, shares, count };
+            let found = T::single_mut(products.as_flattened_mut());
+            if let (Some(cells_to), Some(products)) = (T::single_mut(to), found) {
+                let mut to = Scattered { cells: cells_to, products };
+                scatter(Level::best(), cells, samples, gradient, &mut to);
+            }
+            return products;
+        }
+        let pairs = numbers.iter().zip(shares).zip(products.as_flattened_mut());
+        for (place, ((cell, share), product)) in pairs.enumerate() {
+            if place % SAMPLES < count {
+                let values = &self.values[self.start + *cell as usize * self.stride..];
+                *product = values.iter().zip(gradient).map(|(value, slope)| *value * *slope).sum();
+                let to = &mut to[*cell as usize * gradient.len()..];
+                to.iter_mut().zip(gradient).for_each(|(to, slope)| *to += *share * *slope);
+            }
+        }
+        products
+    }
 }
 
 /// The backward of one head of one image.
@@ -222,7 +228,7 @@ impl<T: Real> Kernel for HeadGradient<'_, T> {
         let [values, locations, weights] = self.inputs;
         let locations = locations.as_chunks::<2>().0;
         let values = &values[image * cells * row_length..][..cells * row_length];
-        let place = Place { values, row_length, head_start: head * dim };
+        let place = Place { values, stride: row_length, start: head * dim };
         value_gradients.fill(T::ZERO);
         for first in (0..samples).step_by(SAMPLES) {
             let Some(maps) = Maps::new(&self.shape.levels, self.shape.points, first) else {
@@ -234,78 +240,18 @@ impl<T: Real> Kernel for HeadGradient<'_, T> {
                 let corners = Corners::new(&maps, &locations[start..start + maps.count]);
                 let weights = &weights[start..start + maps.count];
                 let gradient = &self.gradient[row * row_length + head * dim..][..dim];
-                let mut products = [[T::ZERO; SAMPLES]; CORNERS];
-                over_channels!(
-                    dim,
-                    scatter(
-                        &place,
-                        &corners,
-                        weights,
-                        gradient,
-                        value_gradients,
-                        dim,
-                        &mut products
-                    )
-                );
+                let products = place.scatter(&corners, weights, gradient, value_gradients);
                 let found = corners.gradients(&maps, &products);
                 let start = query * samples + first;
                 let to = location_gradients[start..start + maps.count].iter_mut();
                 let to = to.zip(&mut weight_gradients[start..start + maps.count]);
-                for ((location, weight_gradient), (found, weight)) in
-                    to.zip(found.iter().zip(weights))
-                {
-                    *weight_gradient = found.weight;
-                    *location = found.location.map(|slope| slope * *weight);
+                for (sample, ((location, weight_gradient), weight)) in to.zip(weights).enumerate() {
+                    *weight_gradient = found.weights[sample];
+                    *location = found.locations.map(|slopes| slopes[sample] * *weight);
                 }
             }
         }
     }
-}
-
-/// Adds `C` channels to the inner products of the output's gradient with the corners' values, and
-/// the gradient's share to the gradients of the corners.
-#[expect(clippy::too_many_arguments, reason = "the channels of one loop")]
-#[inline(always)]
-fn scatter<A: Arithmetic, T: Real, const C: usize>(
-    channel: usize,
-    place: &Place<'_, T>,
-    corners: &Corners<T>,
-    weights: &[T],
-    gradient: &[T],
-    value_gradients: &mut [T],
-    dim: usize,
-    products: &mut [[T; SAMPLES]; CORNERS],
-) {
-    let mut slope = [T::ZERO; C];
-    slope.copy_from_slice(&gradient[channel..channel + C]);
-    for (sample, weight) in weights.iter().enumerate() {
-        for (corner, products) in products.iter_mut().enumerate() {
-            let cell = corners.cells[corner][sample];
-            let share = *weight * corners.weights[corner][sample];
-            let values = place.cell::<C>(cell, channel);
-            let start = cell as usize * dim + channel;
-            let to = &mut value_gradients[start..start + C];
-            let mut terms = [T::ZERO; C];
-            for (((term, to), value), slope) in terms.iter_mut().zip(to).zip(values).zip(slope) {
-                *term = *value * slope;
-                *to = A::multiply_add(share, slope, *to);
-            }
-            products[sample] += halves(terms);
-        }
-    }
-}
-
-/// The sum of terms, half by half.
-#[inline(always)]
-fn halves<T: Real, const C: usize>(mut terms: [T; C]) -> T {
-    let mut half = C / 2;
-    while half > 0 {
-        for lane in 0..half {
-            terms[lane] += terms[lane + half];
-        }
-        half /= 2;
-    }
-    terms[0]
 }
 
 #[cfg(test)]

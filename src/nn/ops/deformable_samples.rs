@@ -4,11 +4,7 @@
 //! All samples of a query and head are worked out together, in the lanes of vector registers.
 
 use crate::nn::operation::Real;
-
-/// Samples that are worked out together; queries with more take several turns.
-pub(super) const SAMPLES: usize = 16;
-/// Cells around a sample: top left, top right, bottom left, bottom right.
-pub(super) const CORNERS: usize = 4;
+use crate::nn::simd::bilinear::{CORNERS, SAMPLES};
 
 /// A number for every sample.
 type Lanes<T> = [T; SAMPLES];
@@ -43,11 +39,11 @@ impl<T: Real> Maps<T> {
     }
 }
 
-/// The cells around some samples.
+/// The cells around some samples: top left, top right, bottom left, bottom right of each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Corners<T> {
     /// Numbers of the cells among all levels; of the nearest one for corners outside the map.
-    pub cells: [Lanes<i32>; CORNERS],
+    pub cells: [Lanes<u32>; CORNERS],
     /// Bilinear weights; 0 outside the map.
     pub weights: [Lanes<T>; CORNERS],
     /// Shares of the right and of the lower cells.
@@ -56,13 +52,13 @@ pub(super) struct Corners<T> {
     inside: [Lanes<T>; CORNERS],
 }
 
-/// What the gradient of one sample's output says about the sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct SampleGradient<T> {
-    /// For the attention weight.
-    pub weight: T,
-    /// For the location, x and y, before the attention weight is multiplied in.
-    pub location: [T; 2],
+/// What the gradient of the output says about some samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SampleGradients<T> {
+    /// For the attention weights.
+    pub weights: Lanes<T>,
+    /// For the locations, x and y, before the attention weights are multiplied in.
+    pub locations: [Lanes<T>; 2],
 }
 
 /// One axis: the two cells beside a coordinate, whether they are inside, and the second's share.
@@ -79,9 +75,10 @@ fn axis<T: Real>(location: T, length: T) -> Axis<T> {
     let at = location * length - T::from_f64(0.5);
     let first = at.floor();
     let last = length - T::ONE;
-    // Comparisons with NaN are false: it counts as inside, so that the weight carries it on.
+    // Comparisons with NaN are false: it becomes the first cell and counts as inside, so that the
+    // weight carries it on.
     let clamp = |cell: T| {
-        let low = if cell < T::ZERO { T::ZERO } else { cell };
+        let low = if cell > T::ZERO { cell } else { T::ZERO };
         if low > last { last } else { low }
     };
     let outside = |cell: T| (cell < T::ZERO) | (cell > last);
@@ -100,7 +97,7 @@ impl<T: Real> Corners<T> {
         let mut at = [[T::ZERO; 2]; SAMPLES];
         at[..locations.len()].copy_from_slice(locations);
         let mut corners = Corners {
-            cells: [[0; SAMPLES]; CORNERS],
+            cells: [[0u32; SAMPLES]; CORNERS],
             weights: [[T::ZERO; SAMPLES]; CORNERS],
             shares: [[T::ZERO; SAMPLES]; 2],
             inside: [[T::ZERO; SAMPLES]; CORNERS],
@@ -118,7 +115,7 @@ impl<T: Real> Corners<T> {
                 let weight = across[column] * down[row];
                 let cell =
                     maps.starts[sample] + y.cells[row] * maps.widths[sample] + x.cells[column];
-                corners.cells[corner][sample] = cell.as_f64() as i32;
+                corners.cells[corner][sample] = cell.whole();
                 corners.weights[corner][sample] = if inside { weight } else { T::ZERO };
                 corners.inside[corner][sample] = if inside { T::ONE } else { T::ZERO };
             }
@@ -129,24 +126,40 @@ impl<T: Real> Corners<T> {
     /// The gradients of every sample, from the inner products of the output's gradient with the
     /// values of the corners.
     #[inline(always)]
-    pub fn gradients(
-        &self,
-        maps: &Maps<T>,
-        products: &[Lanes<T>; CORNERS],
-    ) -> [SampleGradient<T>; SAMPLES] {
-        std::array::from_fn(|sample| {
-            let [x, y] = self.shares.map(|share| share[sample]);
-            let [a, b, c, d]: [T; CORNERS] = std::array::from_fn(|corner| {
-                self.inside[corner][sample] * products[corner][sample]
-            });
-            let weighted = |corner: usize| self.weights[corner][sample] * products[corner][sample];
+    pub fn gradients(&self, maps: &Maps<T>, products: &[Lanes<T>; CORNERS]) -> SampleGradients<T> {
+        let mut found =
+            SampleGradients { weights: [T::ZERO; SAMPLES], locations: [[T::ZERO; SAMPLES]; 2] };
+        for sample in 0..SAMPLES {
+            let mut inside = [T::ZERO; CORNERS];
+            let mut sum = T::ZERO;
+            for corner in 0..CORNERS {
+                let product = products[corner][sample];
+                inside[corner] = self.inside[corner][sample] * product;
+                sum += self.weights[corner][sample] * product;
+            }
+            let [a, b, c, d] = inside;
+            let (x, y) = (self.shares[0][sample], self.shares[1][sample]);
             let across = (T::ONE - y) * (b - a) + y * (d - c);
             let down = (T::ONE - x) * (c - a) + x * (d - b);
-            SampleGradient {
-                weight: (weighted(0) + weighted(1)) + (weighted(2) + weighted(3)),
-                location: [across * maps.widths[sample], down * maps.heights[sample]],
+            found.weights[sample] = sum;
+            found.locations[0][sample] = across * maps.widths[sample];
+            found.locations[1][sample] = down * maps.heights[sample];
+        }
+        found
+    }
+
+    /// The weights of the corners times those of the samples; 0 for samples without one.
+    #[inline(always)]
+    pub fn weighted(&self, weights: &[T]) -> [Lanes<T>; CORNERS] {
+        let mut factors = [T::ZERO; SAMPLES];
+        factors[..weights.len()].copy_from_slice(weights);
+        let mut shares = self.weights;
+        for shares in &mut shares {
+            for (share, factor) in shares.iter_mut().zip(factors) {
+                *share *= factor;
             }
-        })
+        }
+        shares
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) fn slope<T: Real>(x: T) -> T {
     let of_term = |term: T, value: T| {
         if value > T::from_f64(EPSILON) { T::ONE / term } else { T::ZERO }
     };
-    if x <= T::ZERO || x >= T::ONE { T::ZERO } else { of_term(above, x) + of_term(below, T::ONE - x) }
+    if x <= T::ZERO || x >= T::ONE {
+        T::ZERO
+    } else {
+        of_term(above, x) + of_term(below, T::ONE - x)
+    }
 }
 
 impl<T: Real> Operation<T> for InverseSigmoid {

@@ -3,9 +3,10 @@
 //! The ReLU is fused: its output is what its own backward needs, so the sum before it is never
 //! stored, and a feed-forward layer keeps one wide tensor instead of two.
 
-use super::column_sums::{add_up, scratch_length};
-use super::relu;
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product, product_here};
+use super::column_sums::{BLOCK_ROWS, add_blocks, add_up, scratch_length};
+use super::convolution::{Channels, Convolution};
+use crate::nn::convolution::Geometry;
+use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX};
 use crate::nn::operation::{Operation, Real};
 use crate::nn::simd::Level;
@@ -23,20 +24,42 @@ pub struct Linear {
     pub relu: bool,
 }
 
-/// Rows of one task: a multiple of what the product computes together, and enough that packing
-/// the weights again for each task is a small part of its work.
+/// Rows of one task of the input's gradient: a multiple of what the product computes together, and
+/// enough that packing the weights again for each task is a small part of its work.
 const TASK_ROWS: usize = 192;
+/// Tasks of the weight's gradient, about: each packs the input again.
+const WEIGHT_TASKS: usize = 8;
+/// Rows of one such task are a multiple of this.
+const WEIGHT_ALIGNMENT: usize = 48;
 /// Rows whose gradient is masked by the ReLU at a time; the copy is the only wide scratch.
-const MASKED_ROWS: usize = 1536;
+const MASKED_ROWS: usize = 12 * BLOCK_ROWS;
 
 impl Linear {
     /// Rows of the gradient that one pass of the backward takes.
     fn pass_rows(&self) -> usize {
         if self.relu { MASKED_ROWS.min(self.rows) } else { self.rows }
     }
-}
 
-impl Linear {
+    /// The forward is that of a convolution over single pixels, whose vector kernels add the bias
+    /// and cut at 0 in registers.
+    fn convolution(&self) -> Convolution {
+        Convolution {
+            geometry: Geometry {
+                in_channels: self.inputs,
+                out_channels: self.outputs,
+                kernel: 1,
+                stride: 1,
+                padding: 0,
+            },
+            images: 1,
+            height: self.rows,
+            width: 1,
+            channels: Channels::Bias,
+            residual: false,
+            relu: self.relu,
+        }
+    }
+
     fn input_gradient<T: Real>(
         &self,
         gradient: &[T],
@@ -52,6 +75,46 @@ impl Linear {
             product_here(target, Matrix::new(gradient, rows, self.outputs), weight, update);
         });
     }
+
+    fn weight_gradient<T: Real>(
+        &self,
+        gradient: &[T],
+        input: &[T],
+        to: &mut [T],
+        update: Update,
+        workers: &Workers,
+    ) {
+        let rows = input.len() / self.inputs.max(1);
+        let input = Matrix::new(input, rows, self.inputs);
+        let task = self.outputs.div_ceil(WEIGHT_TASKS).next_multiple_of(WEIGHT_ALIGNMENT);
+        workers.for_each_piece(to, (task * self.inputs).max(1), |index, to| {
+            let count = to.len() / self.inputs;
+            let columns = &gradient[index * task..];
+            let left = Matrix::with_stride(columns, rows, count, self.outputs).transposed();
+            product_here(MatrixMut::new(to, count, self.inputs), left, input, update);
+        });
+    }
+
+    /// Writes the gradient where the output is positive and zeros elsewhere, and the sums of its
+    /// columns over blocks of rows.
+    fn mask<T: Real>(
+        &self,
+        output: &[T],
+        gradient: &[T],
+        masked: &mut [T],
+        sums: &mut [T],
+        workers: &Workers,
+    ) {
+        let piece = (BLOCK_ROWS * self.outputs).max(1);
+        workers.for_each_pieces(
+            [(masked, piece), (sums, self.outputs)],
+            |block, [masked, sums]| {
+                let range = block * piece..block * piece + masked.len();
+                let (output, gradient) = (&output[range.clone()], &gradient[range]);
+                plain::run(Level::best(), Mask { output, gradient, masked, sums });
+            },
+        );
+    }
 }
 
 impl<T: Real> Operation<T> for Linear {
@@ -63,9 +126,10 @@ impl<T: Real> Operation<T> for Linear {
         self.rows * self.outputs
     }
 
-    fn scratch_length(&self, _workers_count: usize) -> usize {
+    fn scratch_length(&self, workers_count: usize) -> usize {
         let masked = if self.relu { self.pass_rows() * self.outputs } else { 0 };
-        masked + scratch_length(self.pass_rows(), self.outputs)
+        let backward = masked + scratch_length(self.pass_rows(), self.outputs);
+        backward.max(Operation::<T>::scratch_length(&self.convolution(), workers_count))
     }
 
     fn backward_reads(&self) -> BackwardReads {
@@ -75,16 +139,7 @@ impl<T: Real> Operation<T> for Linear {
     }
 
     fn forward(&self, run: Forward<'_, T>) {
-        let (input, weight, bias) = (run.inputs[0], run.inputs[1], run.inputs[2]);
-        let weight = Matrix::new(weight, self.outputs, self.inputs).transposed();
-        let piece = (TASK_ROWS * self.outputs).max(1);
-        run.workers.for_each_piece(run.output, piece, |index, output| {
-            let rows = output.len() / self.outputs;
-            let input = &input[index * TASK_ROWS * self.inputs..][..rows * self.inputs];
-            let target = MatrixMut::new(output, rows, self.outputs);
-            product_here(target, Matrix::new(input, rows, self.inputs), weight, Update::Overwrite);
-            plain::run(Level::best(), Finish { output, bias, relu: self.relu });
-        });
+        self.convolution().forward(run);
     }
 
     fn backward(&self, run: Backward<'_, '_, T>) {
@@ -102,8 +157,7 @@ impl<T: Real> Operation<T> for Linear {
             let mut gradient = &run.output_gradient[outputs.clone()];
             if self.relu {
                 let masked = &mut masked[..gradient.len()];
-                let output = &run.output[outputs];
-                relu::masked(Some(output), gradient, masked, Update::Overwrite, run.workers);
+                self.mask(&run.output[outputs], gradient, masked, sums, run.workers);
                 gradient = masked;
             }
             if let Some(to) = input_gradient {
@@ -113,34 +167,42 @@ impl<T: Real> Operation<T> for Linear {
             // Later passes add to what the first wrote.
             let again = |update| if first == 0 { update } else { Update::Add };
             if let Some(to) = weight_gradient {
-                let target = MatrixMut::new(to.values, self.outputs, self.inputs);
-                let left = Matrix::new(gradient, rows, self.outputs).transposed();
-                let right = Matrix::new(&run.inputs[0][inputs], rows, self.inputs);
-                product(target, left, right, again(to.update), run.workers);
+                let input = &run.inputs[0][inputs];
+                self.weight_gradient(gradient, input, to.values, again(to.update), run.workers);
             }
             if let Some(to) = bias_gradient {
                 let mut to = GradientMut { values: to.values, update: again(to.update) };
-                add_up(gradient, &mut to, sums, run.workers);
+                if self.relu {
+                    let sums = &sums[..scratch_length(rows, self.outputs)];
+                    add_blocks(sums, self.outputs, &mut to);
+                } else {
+                    add_up(gradient, &mut to, sums, run.workers);
+                }
             }
         }
     }
 }
 
-/// Adds the bias to every row and cuts at 0 where there is a ReLU.
-struct Finish<'a, T> {
-    output: &'a mut [T],
-    bias: &'a [T],
-    relu: bool,
+/// Masks the gradient of some rows and adds up its columns.
+struct Mask<'a, T> {
+    output: &'a [T],
+    gradient: &'a [T],
+    masked: &'a mut [T],
+    sums: &'a mut [T],
 }
 
-impl<T: Real> Kernel for Finish<'_, T> {
+impl<T: Real> Kernel for Mask<'_, T> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        for row in self.output.chunks_exact_mut(self.bias.len()) {
-            for (value, bias) in row.iter_mut().zip(self.bias) {
-                let sum = *value + *bias;
-                // A NaN fails the comparison the other way round, and stays.
-                *value = if self.relu && sum < T::ZERO { T::ZERO } else { sum };
+        let columns = self.sums.len();
+        self.sums.fill(T::ZERO);
+        let rows = self.output.chunks_exact(columns).zip(self.gradient.chunks_exact(columns));
+        for (masked, (output, gradient)) in self.masked.chunks_exact_mut(columns).zip(rows) {
+            for (to, (output, gradient)) in masked.iter_mut().zip(output.iter().zip(gradient)) {
+                *to = if *output > T::ZERO { *gradient } else { T::ZERO };
+            }
+            for (sum, value) in self.sums.iter_mut().zip(masked) {
+                *sum += *value;
             }
         }
     }

@@ -55,7 +55,15 @@ pub(super) fn largest<T: Real>(row: &[T]) -> T {
     for (most, value) in most.iter_mut().zip(rest) {
         *most = larger(*value, *most);
     }
-    most.into_iter().fold(T::neg_infinity(), larger)
+    // Four chains of comparisons instead of one long one.
+    let (quarters, _) = most.as_chunks::<4>();
+    let mut most = quarters[0];
+    for quarter in &quarters[1..] {
+        for (most, value) in most.iter_mut().zip(quarter) {
+            *most = larger(*value, *most);
+        }
+    }
+    larger(larger(most[0], most[1]), larger(most[2], most[3]))
 }
 
 #[inline(always)]

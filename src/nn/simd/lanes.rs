@@ -17,6 +17,8 @@ pub trait Lanes: Copy {
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn subtract(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The sum of the lanes of each of four vectors.
+    unsafe fn sums(vectors: [Self::Vector; 4]) -> [f32; 4];
     /// The larger; a NaN in `a` gives `b`, a NaN in `b` gives NaN.
     unsafe fn maximum(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Asks for the cache line of `address`, which will be read. Any address will do.
@@ -71,6 +73,14 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn sums(vectors: [[f32; 8]; 4]) -> [f32; 4] {
+        vectors.map(|lanes| {
+            let [a, b, c, d] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
+            (a + b) + (c + d)
+        })
+    }
+
+    #[inline(always)]
     unsafe fn prefetch_to_read(_address: *const f32) {}
 
     #[inline(always)]
@@ -85,10 +95,50 @@ mod x86 {
     use super::Lanes;
     use std::arch::x86_64::*;
 
+    /// The sum of the lanes of each vector.
+    ///
+    /// # Safety
+    /// AVX is enabled.
+    #[inline(always)]
+    unsafe fn sums_of_eight([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: the caller's promise; the array is as long as a vector of four.
+        unsafe {
+            let quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+            let low = _mm256_castps256_ps128(quarters);
+            let mut sums = [0.0; 4];
+            let high = _mm256_extractf128_ps::<1>(quarters);
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm_add_ps(low, high));
+            sums
+        }
+    }
+
+    /// The vector as it is.
+    ///
+    /// # Safety
+    /// AVX is enabled.
+    #[inline(always)]
+    unsafe fn whole(vector: __m256) -> __m256 {
+        vector
+    }
+
+    /// The sum of both halves.
+    ///
+    /// # Safety
+    /// AVX-512F is enabled.
+    #[inline(always)]
+    unsafe fn halves_added(vector: __m512) -> __m256 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(vector));
+            _mm256_add_ps(_mm512_castps512_ps256(vector), _mm256_castpd_ps(high))
+        }
+    }
+
     /// Writes the operations of one level as single instructions.
     macro_rules! lanes {
         ($name:ident, $doc:literal, $width:literal, $vector:ty, $splat:ident, $load:ident,
-         $store:ident, $multiply_add:ident, $add:ident, $subtract:ident, $maximum:ident) => {
+         $store:ident, $multiply_add:ident, $add:ident, $subtract:ident, $maximum:ident,
+         $halves:ident) => {
             #[doc = $doc]
             #[derive(Clone, Copy)]
             pub struct $name;
@@ -135,6 +185,11 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn sums(vectors: [$vector; 4]) -> [f32; 4] {
+                    unsafe { sums_of_eight(vectors.map(|vector| $halves(vector))) }
+                }
+
+                #[inline(always)]
                 unsafe fn prefetch_to_read(address: *const f32) {
                     unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
                 }
@@ -158,7 +213,8 @@ mod x86 {
         _mm256_fmadd_ps,
         _mm256_add_ps,
         _mm256_sub_ps,
-        _mm256_max_ps
+        _mm256_max_ps,
+        whole
     );
     lanes!(
         Avx512,
@@ -171,6 +227,7 @@ mod x86 {
         _mm512_fmadd_ps,
         _mm512_add_ps,
         _mm512_sub_ps,
-        _mm512_max_ps
+        _mm512_max_ps,
+        halves_added
     );
 }

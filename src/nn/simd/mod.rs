@@ -6,6 +6,7 @@
 //! multiply-add, or not) but never between thread counts.
 
 pub mod assignment;
+pub mod bilinear;
 pub mod class_loss;
 pub mod elementary;
 pub mod gram;
