@@ -278,7 +278,8 @@ fn halve<T: Send, const N: usize>(
     task: &(impl Fn(usize, [&mut [T]; N]) + Sync),
 ) {
     if count <= 1 {
-        return task(first, slices);
+        // A slice may be longer than its pieces.
+        return task(first, split_pieces(slices, lengths, 1).0);
     }
     let half = count / 2;
     let (front, back) = split_pieces(slices, lengths, half);
@@ -315,15 +316,17 @@ mod tests {
     #[test]
     fn pieces_of_several_slices_go_together() {
         for workers in all_kinds() {
-            let (mut wide, mut narrow, mut none) = (vec![0; 10], vec![0; 4], Vec::new());
+            // The second is longer than its pieces.
+            let (mut wide, mut narrow, mut none) = (vec![0; 10], vec![0; 6], Vec::new());
             let slices = [(&mut wide[..], 3), (&mut narrow[..], 1), (&mut none[..], 0)];
             workers.for_each_pieces(slices, |index, [wide, narrow, none]| {
                 wide.fill(index);
+                assert_eq!(narrow.len(), 1);
                 narrow.fill(10 * index + wide.len());
                 assert!(none.is_empty());
             });
             assert_eq!(wide, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
-            assert_eq!(narrow, [3, 13, 23, 31]);
+            assert_eq!(narrow, [3, 13, 23, 31, 0, 0]);
         }
     }
 

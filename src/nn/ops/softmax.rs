@@ -15,6 +15,9 @@ pub struct Softmax {
 
 /// Numbers of one task, about.
 const TASK_LENGTH: usize = 1 << 14;
+/// Groups whose exponentials are computed in one go, so that short groups do not wait for each
+/// other.
+const GROUPS_TOGETHER: usize = 64;
 
 impl Softmax {
     fn task_length(&self) -> usize {
@@ -63,14 +66,21 @@ struct Normalise<'a, T> {
 impl<T: Real> Kernel for Normalise<'_, T> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let groups = self.output.chunks_exact_mut(self.length);
-        for (output, input) in groups.zip(self.input.chunks_exact(self.length)) {
-            // A NaN is never the largest, but its exponential carries it into the sum.
-            let most = largest(input);
-            output.copy_from_slice(input);
-            change_all(output, |value| (value - most).exponential());
-            let share = T::ONE / sum_of([output], |[value]| value);
-            change_all(output, |value| value * share);
+        let block = GROUPS_TOGETHER * self.length.max(1);
+        for (output, input) in self.output.chunks_mut(block).zip(self.input.chunks(block)) {
+            let groups = output.chunks_exact_mut(self.length);
+            for (output, input) in groups.zip(input.chunks_exact(self.length)) {
+                // A NaN is never the largest, but its exponential carries it into the sum.
+                let most = largest(input);
+                for (to, from) in output.iter_mut().zip(input) {
+                    *to = *from - most;
+                }
+            }
+            change_all(output, T::exponential);
+            for output in output.chunks_exact_mut(self.length) {
+                let share = T::ONE / sum_of([output], |[value]| value);
+                change_all(output, |value| value * share);
+            }
         }
     }
 }
