@@ -22,14 +22,11 @@ fn golden(name: &str) -> Vec<f32> {
     golden_file::tensor(FILE, name).1
 }
 
-/// Largest difference as a share of the largest number.
-fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
+/// Asserts that `found` is the golden tensor within 1e-5 of its largest number.
+fn assert_close(found: &[f32], name: &str) {
+    let (shape, wanted) = golden_file::tensor(FILE, name);
     let scale = wanted.iter().fold(1e-6, |most: f32, value| most.max(value.abs()));
-    for (place, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let close = (found - wanted).abs() <= 1e-5 * scale;
-        assert!(close, "{what}[{place}]: {found} is not {wanted}");
-    }
+    golden_file::assert_close(found, &shape, FILE, name, 1e-5 * scale);
 }
 
 /// Runs `operation` as a network whose parameters are its inputs; those in `frozen` are not
@@ -55,14 +52,13 @@ fn check(name: &str, operation: impl Operation<f32> + 'static, frozen: &[usize])
     let network = builder.finish(&[output], Purpose::Training);
     let mut memory = Memory::default();
     network.forward(&mut memory, &parameters, &STEP, &workers);
-    assert_close(network.output(&memory, 0), &golden(&format!("{name}.output")), name);
+    assert_close(network.output(&memory, 0), &format!("{name}.output"));
     let given = golden(&format!("{name}.output_gradient"));
     network.output_and_gradient(&mut memory, 0).1.copy_from_slice(&given);
     let mut gradients = vec![f32::NAN; parameters.len()];
     network.backward(&mut memory, &parameters, &mut gradients, Update::Overwrite, &STEP, &workers);
     for place in trained {
-        let name = format!("{name}.gradient_{place}");
-        assert_close(&gradients[ranges[place].clone()], &golden(&name), &name);
+        assert_close(&gradients[ranges[place].clone()], &format!("{name}.gradient_{place}"));
     }
 }
 
