@@ -97,7 +97,7 @@ impl Backbone {
         let start = Instant::now();
         self.network.forward(&mut self.memory, parameters, &STEP, workers);
         let middle = Instant::now();
-        self.network.output_and_gradient(&mut self.memory, 0).1.fill(1.0);
+        self.network.outputs_and_gradients(&mut self.memory, [0])[0].1.fill(1.0);
         let (memory, update) = (&mut self.memory, Update::Overwrite);
         self.network.backward(memory, parameters, gradients, update, &STEP, workers);
         let times = (middle - start, middle.elapsed());
@@ -242,7 +242,7 @@ fn time_shape(geometry: Geometry, side: usize, workers: &Workers) -> [f64; 3] {
             let start = Instant::now();
             network.forward(&mut memory, &parameters, &STEP, workers);
             fastest[0] = fastest[0].min(start.elapsed().as_secs_f64() * 1e3);
-            network.output_and_gradient(&mut memory, 0).1.fill(1.0);
+            network.outputs_and_gradients(&mut memory, [0])[0].1.fill(1.0);
             let start = Instant::now();
             let update = Update::Overwrite;
             network.backward(&mut memory, &parameters, &mut gradients, update, &STEP, workers);
