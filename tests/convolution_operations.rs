@@ -54,7 +54,7 @@ fn check(name: &str, operation: impl Operation<f32> + 'static, frozen: &[usize])
     network.forward(&mut memory, &parameters, &STEP, &workers);
     assert_close(network.output(&memory, 0), &format!("{name}.output"));
     let given = golden(&format!("{name}.output_gradient"));
-    network.output_and_gradient(&mut memory, 0).1.copy_from_slice(&given);
+    network.outputs_and_gradients(&mut memory, [0])[0].1.copy_from_slice(&given);
     let mut gradients = vec![f32::NAN; parameters.len()];
     network.backward(&mut memory, &parameters, &mut gradients, Update::Overwrite, &STEP, &workers);
     for place in trained {

@@ -132,8 +132,8 @@ impl<T: Real> Corners<T> {
         for sample in 0..SAMPLES {
             let mut inside = [T::ZERO; CORNERS];
             let mut sum = T::ZERO;
-            for corner in 0..CORNERS {
-                let product = products[corner][sample];
+            for (corner, product) in products.iter().enumerate() {
+                let product = product[sample];
                 inside[corner] = self.inside[corner][sample] * product;
                 sum += self.weights[corner][sample] * product;
             }

@@ -181,10 +181,12 @@ unsafe fn scatter_kernel<L: Lanes>(
             let place = corner * SAMPLES + sample;
             let (cell, share) = (samples.cells[place] as usize, samples.shares[place]);
             let mut sum = sum;
-            for channel in whole..channels {
-                sum +=
-                    gradient[channel] * cells.values[cells.start + cell * cells.stride + channel];
-                to.cells[cell * channels + channel] += share * gradient[channel];
+            let values = &cells.values[cells.start + cell * cells.stride..][whole..channels];
+            let targets = &mut to.cells[cell * channels..][whole..channels];
+            let rest = gradient[whole..channels].iter().zip(values).zip(targets);
+            for ((gradient, value), target) in rest {
+                sum += gradient * value;
+                *target += share * gradient;
             }
             to.products[place] = sum;
         }
