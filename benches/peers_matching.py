@@ -4,8 +4,8 @@
     python benches/peers_matching.py [--library target/release/libsimdetr.so] [--threads 2]
 
 Needs numpy and scipy; lapx and lapcpp are measured where they are installed (laprust is on no
-registry). Each of lapx's solvers that takes rectangles is tried, one problem at a time and as a
-batch on as many threads as ours, and so is each orientation. Rounds are interleaved; the times are
+registry). Each solver is tried one problem at a time and as a batch on as many threads as ours, and
+in each orientation. Rounds are interleaved; the times are
 the least of --rounds. `error` is the largest difference of a problem's total to scipy's.
 
 `uniform` costs are independent; `detr` costs are those of random boxes and class costs, whose rows
@@ -55,43 +55,25 @@ def pairs_of(rows, columns):
 def peers(threads):
     """Functions from a batch of costs to pairs of rows and columns, and the costs they want."""
     found = {"scipy": (np.float32, lambda batch: [linear_sum_assignment(costs) for costs in batch])}
+    extended = {"extend_cost": True, "return_cost": False}
     try:
         import lap
 
-        for name in ["lapjvx", "lapjvxa", "lapjvs", "lapjvsa", "lapjvr"]:
-            solver = getattr(lap, name)
-
-            def one(batch, solver=solver):
-                answers = [solver(costs, return_cost=False) for costs in batch]
-                return [answer if isinstance(answer, tuple) else answer.T for answer in answers]
-
-            found[f"lapx {name}"] = (np.float64, one)
-        for name in ["lapjvx_batch", "lapjvs_batch", "lapjvr_batch"]:
-            solver = getattr(lap, name)
-
-            def many(batch, solver=solver):
-                answers = solver(batch, return_cost=False, n_threads=threads)
-                return list(zip(*answers))
-
-            found[f"lapx {name}"] = (np.float64, many)
+        # lapjvx works in f64, the others in the type that they are given.
+        for name, kind in [("lapjvx", np.float64), ("lapjvr", np.float32), ("lapjvs", np.float32)]:
+            one, many = getattr(lap, name), getattr(lap, name + "_batch")
+            found[f"lapx {name}"] = (kind, lambda batch, one=one: [one(costs, **extended) for costs in batch])
+            found[f"lapx {name}_batch"] = (kind, lambda batch, many=many: list(zip(*many(batch, **extended, n_threads=threads))))
     except ImportError:
         print("lapx is not installed")
     try:
-        import lapcpp
+        from lapcpp import lapjv, lapjv_batch
 
-        found["lapcpp lapjv"] = (np.float64, lambda batch: [lapcpp.lapjv(costs) for costs in batch])
-        found["lapcpp lapjv_batch"] = (np.float64, lambda batch: lapcpp.lapjv_batch(batch))
+        found["lapcpp lapjv"] = (np.float32, lambda batch: [lapjv(costs, **extended) for costs in batch])
+        found["lapcpp lapjv_batch"] = (np.float32, lambda batch: list(zip(*lapjv_batch(batch, **extended, n_threads=threads))))
     except ImportError:
         print("lapcpp is not installed")
     return found
-
-
-def normal(answer):
-    """The pairs in one peer's answer, whatever its form."""
-    if isinstance(answer, dict):
-        answer = answer.values()
-    arrays = [np.asarray(part) for part in answer if np.ndim(part) == 1]
-    return pairs_of(arrays[0], arrays[1])
 
 
 def detr_costs(random, problems, queries, targets):
@@ -131,9 +113,9 @@ def main():
                         values = [c[p].astype(np.float64).sum() for c, p in zip(costs, pairs)]
                     else:
                         source = turned if name.endswith("turned") else costs
-                        values = [c[normal(a)].astype(np.float64).sum() for c, a in zip(source, answers)]
+                        values = [c[pairs_of(*a)].astype(np.float64).sum() for c, a in zip(source, answers)]
                     errors[name] = np.abs(np.array(values) - totals).max()
-                except Exception as failure:  # a peer that refuses this form is left out
+                except (ValueError, TypeError) as failure:  # a peer that refuses this form is left out
                     print(f"{name}: {type(failure).__name__}: {str(failure)[:80]}")
                     del runs[name]
             for _ in range(options.rounds):
