@@ -11,7 +11,9 @@
 //! optimal where columns are left over.
 
 use crate::nn::simd::Level;
-use crate::nn::simd::assignment::{CHUNK, Frontier, relax, two_smallest};
+use crate::nn::simd::assignment::{
+    CHUNK, Frontier, Owners, cheapest, nearest, relax, two_smallest,
+};
 use crate::{Error, Result};
 
 /// Stands for "no partner" where there are fewer columns than rows.
@@ -149,7 +151,8 @@ impl Assigner {
         while let Some(row) = self.free.pop() {
             let costs = &self.matrix[row as usize * stride..][..stride];
             let two = two_smallest(level, costs, &self.prices);
-            let column = cheapest(costs, &self.prices, two.first, &self.rows_of_columns);
+            let owners = Owners { rows: &self.rows_of_columns, none: UNASSIGNED };
+            let column = cheapest(level, costs, &self.prices, two.first, owners);
             let loser = self.rows_of_columns[column];
             // A tie with a column that is taken is for the search to decide.
             if budget == 0 || (loser != UNASSIGNED && two.first >= two.second) {
@@ -184,7 +187,8 @@ impl Assigner {
                 parents: &mut self.parents,
             };
             let length = relax(level, costs, u64::from(row), offset, &mut frontier);
-            let column = nearest(&self.distances, length, &self.rows_of_columns);
+            let owners = Owners { rows: &self.rows_of_columns, none: UNASSIGNED };
+            let column = nearest(level, &self.distances, length, owners);
             let owner = self.rows_of_columns[column];
             if owner == UNASSIGNED {
                 break (column, length);
@@ -240,44 +244,6 @@ pub(crate) fn first_non_finite(values: &[f32]) -> Option<usize> {
         return None;
     }
     values.iter().position(|value| !value.is_finite())
-}
-
-/// A column of the reduced cost `wanted`, which is the row's smallest: the first that is free,
-/// else the first.
-fn cheapest(costs: &[f32], prices: &[f64], wanted: f64, owners: &[u32]) -> usize {
-    let mut taken = None;
-    let chunks = costs.as_chunks::<CHUNK>().0.iter().zip(prices.as_chunks::<CHUNK>().0);
-    for (chunk, (costs, prices)) in chunks.enumerate() {
-        let equal = |lane: usize| f64::from(costs[lane]) - prices[lane] == wanted;
-        if (0..CHUNK).fold(false, |any, lane| any | equal(lane)) {
-            for lane in (0..CHUNK).filter(|&lane| equal(lane)) {
-                let column = chunk * CHUNK + lane;
-                if owners[column] == UNASSIGNED {
-                    return column;
-                }
-                taken.get_or_insert(column);
-            }
-        }
-    }
-    taken.unwrap_or(0)
-}
-
-/// A column at the distance `wanted`, which is the smallest: the first that is free, else the
-/// first.
-fn nearest(distances: &[f64], wanted: f64, owners: &[u32]) -> usize {
-    let mut taken = None;
-    for (chunk, distances) in distances.as_chunks::<CHUNK>().0.iter().enumerate() {
-        if distances.iter().fold(false, |any, distance| any | (*distance == wanted)) {
-            for (lane, _) in distances.iter().enumerate().filter(|(_, d)| **d == wanted) {
-                let column = chunk * CHUNK + lane;
-                if owners[column] == UNASSIGNED {
-                    return column;
-                }
-                taken.get_or_insert(column);
-            }
-        }
-    }
-    taken.unwrap_or(0)
 }
 
 #[cfg(test)]

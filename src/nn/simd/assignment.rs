@@ -8,6 +8,8 @@ use super::{Level, dispatch};
 
 /// Columns that are worked on together; every slice here is a multiple of it.
 pub const CHUNK: usize = 16;
+/// Lanes that are left at each step of a reduction.
+const HALVES: [usize; 4] = [8, 4, 2, 1];
 
 /// The two smallest reduced costs of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,12 +45,17 @@ unsafe fn two_smallest_kernel<L: Lanes>(costs: &[f32], prices: &[f64], answer: &
             firsts[lane] = if reduced < firsts[lane] { reduced } else { firsts[lane] };
         }
     }
-    for (first, second) in firsts.into_iter().zip(seconds) {
-        let larger = if first > answer.first { first } else { answer.first };
-        let smaller = if second < answer.second { second } else { answer.second };
-        answer.second = if larger < smaller { larger } else { smaller };
-        answer.first = if first < answer.first { first } else { answer.first };
+    for half in HALVES {
+        for lane in 0..half {
+            let (a, b) = (firsts[lane], firsts[lane + half]);
+            let (c, d) = (seconds[lane], seconds[lane + half]);
+            let larger = if a > b { a } else { b };
+            let smaller = if c < d { c } else { d };
+            firsts[lane] = if a < b { a } else { b };
+            seconds[lane] = if larger < smaller { larger } else { smaller };
+        }
     }
+    *answer = TwoSmallest { first: firsts[0], second: seconds[0] };
 }
 
 /// What the columns are known to be away from the free row that a search started from.
@@ -116,7 +123,132 @@ unsafe fn relax_kernel<L: Lanes>(
             smallest[lane] = if known < smallest[lane] { known } else { smallest[lane] };
         }
     }
-    *answer = smallest.into_iter().fold(f64::INFINITY, |a, b| if b < a { b } else { a });
+    for half in HALVES {
+        for lane in 0..half {
+            let (a, b) = (smallest[lane], smallest[lane + half]);
+            smallest[lane] = if b < a { b } else { a };
+        }
+    }
+    *answer = smallest[0];
+}
+
+/// Which row has each column, for choosing among equals.
+#[derive(Debug, Clone, Copy)]
+pub struct Owners<'a> {
+    /// `[columns]`; shorter than the padded rows.
+    pub rows: &'a [u32],
+    /// What a free column has instead of a row.
+    pub none: u32,
+}
+
+impl Owners<'_> {
+    /// Looks through the lanes of a chunk that are `equal`: answers the first free column, and
+    /// notes the first that is taken.
+    fn choose(
+        self,
+        chunk: usize,
+        equal: [bool; CHUNK],
+        taken: &mut Option<usize>,
+    ) -> Option<usize> {
+        for lane in (0..CHUNK).filter(|&lane| equal[lane]) {
+            let column = chunk * CHUNK + lane;
+            if self.rows[column] == self.none {
+                return Some(column);
+            }
+            taken.get_or_insert(column);
+        }
+        None
+    }
+}
+
+/// A column of the reduced cost `wanted`, which is the row's smallest: the first that is free,
+/// else the first.
+pub fn cheapest(
+    level: Level,
+    costs: &[f32],
+    prices: &[f64],
+    wanted: f64,
+    owners: Owners<'_>,
+) -> usize {
+    let mut found = 0;
+    let answer = &mut found;
+    dispatch!(
+        level,
+        cheapest_kernel(
+            costs: &[f32],
+            prices: &[f64],
+            wanted: f64,
+            owners: Owners<'_>,
+            answer: &mut usize,
+        )
+    );
+    found
+}
+
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn cheapest_kernel<L: Lanes>(
+    costs: &[f32],
+    prices: &[f64],
+    wanted: f64,
+    owners: Owners<'_>,
+    answer: &mut usize,
+) {
+    let mut taken = None;
+    let chunks = costs.as_chunks::<CHUNK>().0.iter().zip(prices.as_chunks::<CHUNK>().0);
+    for (chunk, (costs, prices)) in chunks.enumerate() {
+        let mut equal = [false; CHUNK];
+        for lane in 0..CHUNK {
+            equal[lane] = f64::from(costs[lane]) - prices[lane] == wanted;
+        }
+        if equal.iter().fold(false, |any, equal| any | equal) {
+            if let Some(free) = owners.choose(chunk, equal, &mut taken) {
+                *answer = free;
+                return;
+            }
+        }
+    }
+    *answer = taken.unwrap_or(0);
+}
+
+/// A column at the distance `wanted`, which is the smallest: the first that is free, else the
+/// first.
+pub fn nearest(level: Level, distances: &[f64], wanted: f64, owners: Owners<'_>) -> usize {
+    let mut found = 0;
+    let answer = &mut found;
+    dispatch!(
+        level,
+        nearest_kernel(
+            distances: &[f64],
+            wanted: f64,
+            owners: Owners<'_>,
+            answer: &mut usize,
+        )
+    );
+    found
+}
+
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn nearest_kernel<L: Lanes>(
+    distances: &[f64],
+    wanted: f64,
+    owners: Owners<'_>,
+    answer: &mut usize,
+) {
+    let mut taken = None;
+    for (chunk, distances) in distances.as_chunks::<CHUNK>().0.iter().enumerate() {
+        let equal = distances.map(|distance| distance == wanted);
+        if equal.iter().fold(false, |any, equal| any | equal) {
+            if let Some(free) = owners.choose(chunk, equal, &mut taken) {
+                *answer = free;
+                return;
+            }
+        }
+    }
+    *answer = taken.unwrap_or(0);
 }
 
 #[cfg(test)]
