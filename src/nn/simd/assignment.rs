@@ -202,11 +202,11 @@ unsafe fn cheapest_kernel<L: Lanes>(
         for lane in 0..CHUNK {
             equal[lane] = f64::from(costs[lane]) - prices[lane] == wanted;
         }
-        if equal.iter().fold(false, |any, equal| any | equal) {
-            if let Some(free) = owners.choose(chunk, equal, &mut taken) {
-                *answer = free;
-                return;
-            }
+        if equal.iter().fold(false, |any, equal| any | equal)
+            && let Some(free) = owners.choose(chunk, equal, &mut taken)
+        {
+            *answer = free;
+            return;
         }
     }
     *answer = taken.unwrap_or(0);
@@ -241,11 +241,11 @@ unsafe fn nearest_kernel<L: Lanes>(
     let mut taken = None;
     for (chunk, distances) in distances.as_chunks::<CHUNK>().0.iter().enumerate() {
         let equal = distances.map(|distance| distance == wanted);
-        if equal.iter().fold(false, |any, equal| any | equal) {
-            if let Some(free) = owners.choose(chunk, equal, &mut taken) {
-                *answer = free;
-                return;
-            }
+        if equal.iter().fold(false, |any, equal| any | equal)
+            && let Some(free) = owners.choose(chunk, equal, &mut taken)
+        {
+            *answer = free;
+            return;
         }
     }
     *answer = taken.unwrap_or(0);
