@@ -1,7 +1,9 @@
 """Every comparison with a peer, one after the other: builds what is measured, then runs each script.
 
     python benches/peers.py [resnet] [spectral] [kmeans] [evaluation] [matching] [criterion]
-                            [transformer_operations]
+                            [transformer_operations] [operations]
+
+The loader's script wants a folder of images and is run by itself: see peers_loader.py.
 
 Each script interleaves ours with its peers in rounds and prints ratios with an accuracy beside
 them. Needs numpy, scipy, scikit-learn, torch, torchvision, transformers, faiss-cpu, superkmeans,
@@ -23,6 +25,7 @@ BENCHES = {
     "matching": None,
     "criterion": None,
     "transformer_operations": "transformer_operations",
+    "operations": "operations",
 }
 
 

@@ -39,6 +39,7 @@ const SOURCES: &[&str] = &[
     "targets",
     "matcher",
     "criterion",
+    "criterion_answers",
 ];
 
 fn root() -> PathBuf {

@@ -8,7 +8,7 @@ use super::pointers::{output, slice_mut};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
-    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, counts_of, partners,
+    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, counts_of,
     simdetr_targets_t,
 };
 use super::tensor::{DLTensor, Tensor};
@@ -48,7 +48,7 @@ pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
 /// Matching, losses and gradients. Evaluating needs exclusion; everything that takes the criterion
 /// `const` may run at the same time.
 pub struct simdetr_criterion_t {
-    criterion: Criterion,
+    pub(super) criterion: Criterion,
     classes: Vec<u32>,
     workers: Workers,
     poison: Poison,
@@ -427,82 +427,5 @@ fn losses_of(found: &Losses) -> simdetr_losses_t {
         accuracy: last.accuracy,
         pairs_count: found.pairs_count as u64,
         unmatched_count: found.unmatched_count as u64,
-    }
-}
-
-/// Gives the losses of each layer of the last evaluation, not weighted.
-///
-/// @param[in] criterion The criterion.
-/// @param[out] losses `[layers, SIMDETR_LAYER_LOSSES_COUNT]`: class, L1 and GIoU loss, and the share
-/// of matched queries whose best class is their target's; may be NULL where `capacity` is 0.
-/// @param[in] capacity Layers that `losses` has room for; 0 asks for the count.
-/// @param[out] layers_count Layers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the criterion `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_criterion_layer_losses(
-    criterion: *const simdetr_criterion_t,
-    losses: *mut f64,
-    capacity: usize,
-    layers_count: *mut usize,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let layers = &criterion.criterion.losses().layers;
-            let needed = layers.len();
-            output(layers_count, "layers_count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            let places =
-                slice_mut::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>(losses.cast(), room, "losses")?;
-            for (place, layer) in places.iter_mut().zip(layers) {
-                *place = [layer.class, layer.l1, layer.giou, layer.accuracy];
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Gives the pairs that the last evaluation was based on.
-///
-/// @param[in] criterion The criterion.
-/// @param[out] queries `[layers, targets_count]`: the query of each target, or -1; may be NULL where
-/// `capacity` is 0.
-/// @param[in] capacity Numbers that `queries` has room for; 0 asks for the count.
-/// @param[out] count Numbers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the criterion `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_criterion_matches(
-    criterion: *const simdetr_criterion_t,
-    queries: *mut i32,
-    capacity: usize,
-    count: *mut usize,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let matches = criterion.criterion.matches();
-            let needed = partners(matches).count();
-            output(count, "count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            let places = slice_mut(queries, room, "queries")?;
-            places.iter_mut().zip(partners(matches)).for_each(|(place, query)| *place = query);
-            Ok(())
-        })
     }
 }

@@ -16,6 +16,7 @@ pub mod clusterer;
 pub mod clusterer_answers;
 pub mod clusterer_steps;
 pub mod criterion;
+pub mod criterion_answers;
 pub mod encoder;
 pub mod encoder_callback;
 pub mod encoder_open;

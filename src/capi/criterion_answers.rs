@@ -1,0 +1,86 @@
+//! What a criterion answers about its last evaluation: losses of each layer, and the pairs.
+
+use super::criterion::{SIMDETR_LAYER_LOSSES_COUNT, simdetr_criterion_t};
+use super::error::simdetr_error_t;
+use super::guard::guard_handle;
+use super::pointers::{output, slice_mut};
+use super::status::simdetr_status_t;
+use super::targets::partners;
+use crate::Error;
+
+/// Gives the losses of each layer of the last evaluation, not weighted.
+///
+/// @param[in] criterion The criterion.
+/// @param[out] losses `[layers, SIMDETR_LAYER_LOSSES_COUNT]`: class, L1 and GIoU loss, and the share
+/// of matched queries whose best class is their target's; may be NULL where `capacity` is 0.
+/// @param[in] capacity Layers that `losses` has room for; 0 asks for the count.
+/// @param[out] layers_count Layers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the criterion `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_layer_losses(
+    criterion: *const simdetr_criterion_t,
+    losses: *mut f64,
+    capacity: usize,
+    layers_count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(criterion, error, |criterion| {
+            let layers = &criterion.criterion.losses().layers;
+            let needed = layers.len();
+            output(layers_count, "layers_count")?.set(needed);
+            if capacity > 0 && capacity < needed {
+                return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
+            }
+            let room = if capacity == 0 { 0 } else { needed };
+            let places =
+                slice_mut::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>(losses.cast(), room, "losses")?;
+            for (place, layer) in places.iter_mut().zip(layers) {
+                *place = [layer.class, layer.l1, layer.giou, layer.accuracy];
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Gives the pairs that the last evaluation was based on.
+///
+/// @param[in] criterion The criterion.
+/// @param[out] queries `[layers, targets_count]`: the query of each target, or -1; may be NULL where
+/// `capacity` is 0.
+/// @param[in] capacity Numbers that `queries` has room for; 0 asks for the count.
+/// @param[out] count Numbers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions that take the criterion `const`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_criterion_matches(
+    criterion: *const simdetr_criterion_t,
+    queries: *mut i32,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(criterion, error, |criterion| {
+            let matches = criterion.criterion.matches();
+            let needed = partners(matches).count();
+            output(count, "count")?.set(needed);
+            if capacity > 0 && capacity < needed {
+                return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
+            }
+            let room = if capacity == 0 { 0 } else { needed };
+            let places = slice_mut(queries, room, "queries")?;
+            places.iter_mut().zip(partners(matches)).for_each(|(place, query)| *place = query);
+            Ok(())
+        })
+    }
+}
