@@ -1,4 +1,4 @@
-//! Borrows several ranges of one array at once, each to read or to write, without unsafe code.
+//! Borrows several ranges of one array at once, each to read or to write, by splitting it.
 
 use std::ops::Range;
 
