@@ -1,14 +1,17 @@
 //! Deformable DETR against Hugging Face's: outputs of every decoder layer with padding in the batch,
-//! and the gradient of every parameter, on networks whose weights come from a formula.
+//! matches, the whole loss and its gradient for every parameter, on networks whose weights come from
+//! a formula.
 
 #[path = "support/formula.rs"]
 mod formula;
 
 use formula::uniform;
 use serde_json::Value;
+use simdetr::criterion::{Criterion, CriterionConfig, Gradients};
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
+use simdetr::matching::{Predictions, Targets};
 use simdetr::nn::matrix_product::Update;
 use simdetr::nn::network::{Memory, Purpose};
 use simdetr::nn::operation::StepKey;
@@ -148,18 +151,46 @@ fn outputs_of_every_layer_agree_with_the_peer() {
     }
 }
 
-/// Gradients of the outputs' weighted sum, as `make.py` takes them.
-fn gradients(case: &Value, workers: &Workers) -> (ParameterTable, Vec<f32>) {
+/// Boxes of the two images of `make.py`.
+const TARGETS: [u32; 2] = [6, 3];
+
+/// The targets of `make.py`.
+fn targets(case: &Value) -> (Vec<u32>, Vec<[f32; 4]>) {
+    let classes = number(&case["classes"]) as f64;
+    let count = TARGETS.iter().sum::<u32>() as usize;
+    let name = format!("targets {}", case["name"].as_str().unwrap());
+    let drawn: Vec<f64> = uniform(&name, 5 * count).collect();
+    let (rows, _) = drawn.as_chunks::<5>();
+    let side = |u: f64| (0.1 + 0.4 * u) as f32;
+    let centre = |u: f64| (0.3 + 0.4 * u) as f32;
+    let boxes = rows.iter().map(|u| [centre(u[1]), centre(u[2]), side(u[3]), side(u[4])]).collect();
+    (rows.iter().map(|u| (u[0] * classes) as u32).collect(), boxes)
+}
+
+/// What `make.py` asks its peer for: the whole loss and its gradient.
+struct Learned {
+    table: ParameterTable,
+    gradients: Vec<f32>,
+    loss: f64,
+    /// The query of each target, layer by layer.
+    matches: Vec<Vec<u32>>,
+}
+
+fn learn(case: &Value, workers: &Workers) -> Learned {
     let mut run = forward(case, Purpose::Training, workers);
+    let shape = run.network.predictions();
     let outputs = run.network.outputs(&mut run.memory);
-    for (kind, gradient) in [("logits", outputs.logits_gradient), ("boxes", outputs.boxes_gradient)]
-    {
-        let length = gradient.len() / run.layers;
-        for (layer, gradient) in gradient.chunks_exact_mut(length).enumerate() {
-            let weights = uniform(&format!("{kind} {layer}"), length);
-            gradient.iter_mut().zip(weights).for_each(|(target, u)| *target = (u - 0.5) as f32);
-        }
-    }
+    let predictions = Predictions::new(outputs.logits, outputs.boxes, shape).unwrap();
+    let (classes, boxes) = targets(case);
+    let targets = Targets::new(&TARGETS, &classes, &boxes, shape.classes).unwrap();
+    let mut criterion = Criterion::new(CriterionConfig::default()).unwrap();
+    let (logits, boxes) = (outputs.logits_gradient, outputs.boxes_gradient);
+    let mut gradients = Gradients { logits, boxes };
+    let loss =
+        criterion.evaluate(&predictions, &targets, None, &mut gradients, workers).unwrap().total;
+    let units = criterion.matches().units().chunks_exact(TARGETS.len());
+    let matches = units.map(|images| images.iter().flat_map(|unit| unit.queries.clone()).collect());
+    let matches = matches.collect();
     let mut gradients = vec![f32::NAN; run.table.trained_length()];
     run.network.network().backward(
         &mut run.memory,
@@ -169,7 +200,21 @@ fn gradients(case: &Value, workers: &Workers) -> (ParameterTable, Vec<f32>) {
         &STEP,
         workers,
     );
-    (run.table, gradients)
+    Learned { table: run.table, gradients, loss, matches }
+}
+
+#[test]
+fn matches_and_the_whole_loss_agree_with_the_peer() {
+    let workers = Workers::with_threads(2).unwrap();
+    for name in ["small", "refining"] {
+        let case = case(name);
+        let learned = learn(&case, &workers);
+        assert_eq!(serde_json::to_value(&learned.matches).unwrap(), case["matches"], "{name}");
+        let wanted = case["loss"].as_f64().unwrap();
+        let relative = (learned.loss - wanted).abs() / wanted;
+        println!("{name}: loss {}, relative difference {relative:.1e}", learned.loss);
+        assert!(relative < 1e-5, "{name}: {} instead of {wanted}", learned.loss);
+    }
 }
 
 /// Norms under this are rounding: a group norm of one channel a group has no gradient.
@@ -180,7 +225,7 @@ fn gradients_of_every_parameter_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
     for name in ["small", "refining"] {
         let case = case(name);
-        let (table, gradients) = gradients(&case, &workers);
+        let Learned { table, gradients, .. } = learn(&case, &workers);
         let (mut compared, mut worst) = (0, 0.0f64);
         for (parameter, golden) in case["gradients"].as_object().unwrap() {
             let Some(entry) = table.get(parameter).filter(|entry| entry.trained) else { continue };
@@ -221,7 +266,7 @@ fn gradients_of_every_parameter_agree_with_the_peer() {
 #[test]
 fn bits_do_not_depend_on_the_number_of_threads() {
     let case = case("small");
-    let run = |threads: usize| gradients(&case, &Workers::with_threads(threads).unwrap()).1;
+    let run = |threads: usize| learn(&case, &Workers::with_threads(threads).unwrap()).gradients;
     let alone = run(1);
     assert!(alone.iter().all(|value| value.is_finite()));
     for threads in [2, 3, 7] {

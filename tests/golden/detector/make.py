@@ -2,9 +2,10 @@
 
 Weights, images and the weights of the summed outputs are not stored: a formula gives them from
 (name, element), as in ../resnet, and `tests/detector.rs` has the same formula. Stored are, for every
-decoder layer, slices of logits and boxes, and for every parameter the norm of its gradient and its
-products with PROJECTIONS vectors of signs: the mean square of the products' differences is, in the
-mean, the squared norm of the gradients' difference.
+decoder layer, slices of logits and boxes, the matches and the whole loss (matching, class, L1 and GIoU of all layers, with the
+official weights), and for every parameter the norm of the loss's gradient and its products with
+PROJECTIONS vectors of signs: the mean square of the products' differences is, in the mean, the
+squared norm of the gradients' difference.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy
 import torch
 import transformers
 from transformers import DeformableDetrConfig, DeformableDetrForObjectDetection, ResNetConfig
+from transformers.loss.loss_deformable_detr import DeformableDetrHungarianMatcher, DeformableDetrImageLoss
 
 sys.path.insert(0, "../resnet")
 from make_golden import hash32, uniform  # noqa: E402
@@ -30,6 +32,9 @@ CASES = {
     "full": dict(depth=50, width=64, hidden=256, layers=(6, 6), feedforward=1024, queries=300, classes=91,
                  levels=4, points=4, refine=False, padded=(128, 160), sizes=[(128, 160), (100, 120)]),
 }
+# Boxes of the two images.
+TARGETS = (6, 3)
+LOSS_WEIGHTS = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
 NORMS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -144,6 +149,30 @@ def describe(tensor):
     return {"largest": flat.abs().max().item(), "values": [round(flat[i].item(), 7) for i in at]}
 
 
+def targets_of(name, classes):
+    """Classes and cxcywh boxes of each image."""
+    count = sum(TARGETS)
+    u = torch.from_numpy(uniform(f"targets {name}", 5 * count).reshape(count, 5))
+    boxes = torch.cat([0.3 + 0.4 * u[:, 1:3], 0.1 + 0.4 * u[:, 3:]], 1).float()
+    labels = (u[:, 0] * classes).floor().long()
+    return [{"class_labels": c, "boxes": b} for c, b in zip(labels.split(TARGETS), boxes.split(TARGETS))]
+
+
+def loss_of(name, case, logits, boxes):
+    """The loss, and for every layer the query of each target."""
+    targets = targets_of(name, case["classes"])
+    matcher = DeformableDetrHungarianMatcher(class_cost=2.0, bbox_cost=5.0, giou_cost=2.0)
+    criterion = DeformableDetrImageLoss(matcher, case["classes"], 0.25, ["labels", "boxes"])
+    layers = [{"logits": a, "pred_boxes": b} for a, b in zip(logits, boxes)]
+    losses = criterion({**layers[-1], "auxiliary_outputs": layers[:-1]}, targets)
+    kind = lambda key: key.rsplit("_", 1)[0] if key[-1].isdigit() else key
+    matches = []
+    for layer in layers:
+        pairs = [sorted(zip(targets.tolist(), queries.tolist())) for queries, targets in matcher(layer, targets)]
+        matches.append([query for image in pairs for _, query in image])
+    return sum(LOSS_WEIGHTS[kind(key)] * loss for key, loss in losses.items()), matches
+
+
 def main():
     torch.manual_seed(0)
     answer = {"versions": {"torch": torch.__version__, "transformers": transformers.__version__,
@@ -163,11 +192,8 @@ def main():
         answer["cases"].append(result)
         if name == "full":
             continue
-        total = 0.0
-        for kind, tensors in (("logits", logits), ("boxes", boxes)):
-            for layer, tensor in enumerate(tensors):
-                weights = uniform(f"{kind} {layer}", tensor.numel()) - 0.5
-                total = total + (tensor.double() * torch.from_numpy(weights).reshape(tensor.shape)).sum()
+        total, result["matches"] = loss_of(name, case, logits, boxes)
+        result["loss"] = total.item()
         total.backward()
         for plain, parts in sorted(parameters.items()):
             parts = [parts[index] for index in sorted(parts)]
