@@ -4,30 +4,32 @@
 //!
 //! ```text
 //! proposals/ clusters.safetensors T0.json     stage 0
-//! checkpoints/stage1-*.safetensors T1.json    stage 1 trains on T0 and writes T1
-//! checkpoints/stage2-*.safetensors T2.json    stage 2 trains on T1 and writes T2
-//! metrics.jsonl detector.safetensors
+//! checkpoints/stage1-*.safetensors            stage 1 trains on T0
+//! detector-stage1.safetensors T1.json         its detector and the labels that it gives
+//! checkpoints/stage2-*.safetensors ...        stage 2 trains on T1
+//! metrics.jsonl detector.safetensors          the last stage's detector
 //! ```
+
+mod initial_weights;
 
 use super::cluster::cluster;
 use super::config::RunConfig;
 use super::export::export;
 use super::extract::{ExtractRequest, extract};
 use super::workspace::Workspace;
-use crate::backbone::resnet_weights::ResNetWeights;
 use crate::control::Control;
-use crate::data::image::ResizeRule;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::detector::deformable_detr::model::Predictor;
-use crate::detector::deformable_detr::weights::{Naming, set_backbone, write};
-use crate::encoder::source;
+use crate::detector::deformable_detr::description::DetectorDescription;
+use crate::detector::deformable_detr::detector::Detector;
+use crate::detector::deformable_detr::weights::Naming;
 use crate::evaluation::{self, EvaluationInput, EvaluationOptions};
 use crate::training::relabel::relabel;
 use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
 use crate::{Error, Result};
+use initial_weights::start_backbone;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,8 +115,7 @@ pub fn pretrain(
         reports.push(run.describe(stage, &path, &set, workers, control)?);
     }
     let detector = workspace.root().join("detector.safetensors");
-    let trainer = &run.trainer;
-    write(&detector, &run.detector, trainer.table(), trainer.parameters(), Naming::Official)?;
+    run.detector(&set)?.save(&detector, Naming::Official)?;
     Ok(PretrainReport { labels: reports, detector })
 }
 
@@ -133,6 +134,7 @@ struct Run<'a> {
     request: PretrainRequest<'a>,
     detector: DetectorConfig,
     trainer: Trainer,
+    root: PathBuf,
     paths: StagePaths,
     settings: String,
 }
@@ -159,7 +161,8 @@ impl<'a> Run<'a> {
             config.seed,
             workers.clone(),
         )?;
-        let mut run = Run { request: *request, detector, trainer, paths, settings };
+        let root = workspace.root().to_path_buf();
+        let mut run = Run { request: *request, detector, trainer, root, paths, settings };
         run.start_backbone()?;
         Ok(run)
     }
@@ -167,26 +170,19 @@ impl<'a> Run<'a> {
     /// The weights that the first stage starts with.
     fn start_backbone(&mut self) -> Result<()> {
         let config = self.request.config;
-        let init = config.pretrain.backbone_init.as_str();
-        let bytes = match init {
-            "random" => return Ok(()),
-            "encoder" => source::weights(&config.encoder)?,
-            path => std::fs::read(path).map_err(|error| Error::io(path, error))?,
-        };
-        let weights = ResNetWeights::from_safetensors(&bytes, init)?;
-        let found = weights.architecture();
-        if *found != self.detector.architecture()? {
-            let reason = format!(
-                "is a ResNet-{} with {} channels in its stem; the detector's has depth {} and {}",
-                found.depth(),
-                found.width,
-                self.detector.backbone_depth,
-                self.detector.backbone_width
-            );
-            return Err(Error::invalid(format!("backbone_init `{init}`"), reason));
-        }
         let (table, parameters, _) = self.trainer.state_mut();
-        set_backbone(&weights, table, parameters)
+        start_backbone(&config.pretrain.backbone_init, config, &self.detector, table, parameters)
+    }
+
+    /// The detector as it is now, with the classes of `set`.
+    fn detector(&self, set: &TrainingSet) -> Result<Detector> {
+        let description = DetectorDescription {
+            config: self.detector.clone(),
+            normalisation: self.request.config.encoder.normalisation(),
+            resize: self.request.config.augmentation.seen_size(),
+            categories: set.categories().to_vec(),
+        };
+        Detector::new(description, self.trainer.parameters().to_vec())
     }
 
     /// Trains on `set` and writes the detector's own labels to `labels`, unless both are done.
@@ -218,28 +214,11 @@ impl<'a> Run<'a> {
         if labels.exists() {
             return Ok(());
         }
-        let resize = self.seen_size();
-        let normalisation = config.encoder.normalisation();
-        let predictor = Predictor {
-            config: &self.detector,
-            table: self.trainer.table(),
-            parameters: self.trainer.parameters(),
-            resize: &resize,
-            normalisation: &normalisation,
-        };
+        let detector = self.detector(set)?;
+        let path = self.root.join(format!("detector-stage{stage}.safetensors"));
+        detector.save(&path, Naming::Official)?;
+        let predictor = detector.predictor();
         relabel(set, &predictor, &config.relabel, labels, workers, control).map(drop)
-    }
-
-    /// Images are labelled at the largest size that the detector was trained on.
-    fn seen_size(&self) -> ResizeRule {
-        let augmentation = &self.request.config.augmentation;
-        let side_multiple = 32;
-        let long = augmentation.image_long_side_max.next_multiple_of(side_multiple);
-        ResizeRule {
-            image_short_side: augmentation.image_short_side_max(),
-            image_long_side_max: long,
-            side_multiple,
-        }
     }
 
     fn describe(

@@ -6,7 +6,7 @@
 
 use super::adamw::AdamW;
 use crate::backbone::checkpoint::Checkpoint as TensorFile;
-use crate::detector::deformable_detr::weights::{NamedTensor, little_endian, write_tensors};
+use crate::detector::deformable_detr::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result};
 use safetensors::SafeTensors;

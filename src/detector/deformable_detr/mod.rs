@@ -5,8 +5,11 @@
 
 pub mod batch_geometry;
 pub mod config;
+pub mod description;
+pub mod detector;
 pub mod initialise;
 pub mod model;
 pub mod names;
 pub mod network;
+pub mod tensor_file;
 pub mod weights;

@@ -6,14 +6,12 @@
 
 use super::config::DetectorConfig;
 use super::names::{BACKBONE_PREFIX, hugging_face, repeated};
+use super::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::resnet_weights::ResNetWeights;
-use crate::data::atomic_file;
 use crate::nn::parameters::{Parameter, ParameterTable};
 use crate::{Error, Result};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Who names the parameters of a file.
@@ -120,7 +118,8 @@ pub fn set_backbone(
     Ok(())
 }
 
-/// Writes every parameter under `naming`; what lay there stays whole until the new file is.
+/// Writes every parameter under `naming`, and beside them one entry of text, key and value; what lay
+/// there stays whole until the new file is.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -130,6 +129,7 @@ pub fn write(
     table: &ParameterTable,
     parameters: &[f32],
     naming: Naming,
+    text: Option<(&str, String)>,
 ) -> Result<()> {
     let mut tensors = Vec::new();
     for parameter in table.iter() {
@@ -142,7 +142,7 @@ pub fn write(
             push(&mut tensors, parameter, &parameters[parameter.range.clone()], names);
         }
     }
-    write_tensors(path, &tensors, None)
+    write_tensors(path, &tensors, text)
 }
 
 /// Writes the backbone alone under torchvision's names.
@@ -160,9 +160,6 @@ pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -
     write_tensors(path, &tensors, None)
 }
 
-/// A tensor to write: name, shape and values.
-pub type NamedTensor = (String, Vec<usize>, Vec<u8>);
-
 fn push(tensors: &mut Vec<NamedTensor>, parameter: &Parameter, values: &[f32], names: Vec<String>) {
     let mut shape = parameter.shape.clone();
     if let Some(rows) = shape.first_mut() {
@@ -172,34 +169,6 @@ fn push(tensors: &mut Vec<NamedTensor>, parameter: &Parameter, values: &[f32], n
     for (name, part) in names.into_iter().zip(values.chunks_exact(length)) {
         tensors.push((name, shape.clone(), little_endian(part)));
     }
-}
-
-/// The bytes of `values` as safetensors holds them.
-pub fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Writes f32 tensors as one safetensors file, and beside them one entry of text, key and value:
-/// several would come in an order that differs from run to run.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write_tensors(
-    path: &Path,
-    tensors: &[NamedTensor],
-    metadata: Option<(&str, String)>,
-) -> Result<()> {
-    let internal = |error: safetensors::SafeTensorError| Error::Internal {
-        reason: format!("safetensors: {error}"),
-    };
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, shape, bytes) in tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(internal)?;
-        views.push((name.as_str(), view));
-    }
-    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_string(), text)]));
-    let bytes = safetensors::serialize(views, metadata).map_err(internal)?;
-    atomic_file::write(path, &bytes)
 }
 
 #[cfg(test)]
@@ -232,7 +201,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             for naming in [Naming::Official, Naming::HuggingFace] {
                 let path = folder.path().join("weights.safetensors");
-                write(&path, &config, &table, &values, naming).unwrap();
+                write(&path, &config, &table, &values, naming, None).unwrap();
                 let mut found = vec![0.0; values.len()];
                 let bytes = std::fs::read(&path).unwrap();
                 read(&bytes, "weights", &config, &table, &mut found).unwrap();
@@ -248,7 +217,7 @@ mod tests {
         let values = initialise(&config, &table, 1);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
-        write(&path, &config, &table, &values, Naming::Official).unwrap();
+        write(&path, &config, &table, &values, Naming::Official, None).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let attempt = |config: &DetectorConfig| {
             let table = parameter_table(config).unwrap();

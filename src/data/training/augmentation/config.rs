@@ -4,6 +4,7 @@
 //! those of DETReg, whose training of Deformable DETR it follows; colours are those of DETReg's
 //! and UP-DETR's augmented crops; the rest is said where it stands.
 
+use crate::data::image::ResizeRule;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -209,6 +210,16 @@ impl AugmentationConfig {
     /// The largest of `image_short_sides`; no shorter side of any sample is above it.
     pub fn image_short_side_max(&self) -> u32 {
         self.image_short_sides.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The largest size that a detector is trained on, at which it then sees images.
+    pub fn seen_size(&self) -> ResizeRule {
+        let side_multiple = ResizeRule::default().side_multiple;
+        ResizeRule {
+            image_short_side: self.image_short_side_max(),
+            image_long_side_max: self.image_long_side_max.next_multiple_of(side_multiple),
+            side_multiple,
+        }
     }
 
     /// The smallest of `image_short_sides`.

@@ -1,0 +1,178 @@
+//! What a detector is beside its parameters: sizes, the images it sees, the names of its classes.
+//!
+//! A file of ours carries it as one text entry, a TOML document, which other readers pass over.
+
+use super::config::DetectorConfig;
+use crate::data::coco::CocoCategory;
+use crate::data::image::{Normalisation, ResizeRule};
+use crate::{Error, Result};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+/// Key of the text entry.
+pub const KEY: &str = "simdetr_detector";
+/// Version of the document's layout.
+const VERSION: u32 = 1;
+
+/// Everything about a detector but its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectorDescription {
+    pub config: DetectorConfig,
+    /// That of the backbone.
+    pub normalisation: Normalisation,
+    /// The size that the detector sees.
+    pub resize: ResizeRule,
+    /// Class index to category, `config.classes_count` of them, ids ascending.
+    pub categories: Vec<CocoCategory>,
+}
+
+/// The document.
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    detector: DetectorConfig,
+    normalisation: Normalisation,
+    resize: ResizeRule,
+    categories: Categories,
+}
+
+/// Two lists of the same length, by class index.
+#[derive(Debug, Serialize, Deserialize)]
+struct Categories {
+    ids: Vec<i64>,
+    names: Vec<String>,
+}
+
+impl DetectorDescription {
+    /// A detector whose `config.classes_count` classes have their indices for ids and no names.
+    pub fn unnamed(
+        config: DetectorConfig,
+        normalisation: Normalisation,
+        resize: ResizeRule,
+    ) -> DetectorDescription {
+        let category = |id| CocoCategory { id, name: String::new() };
+        let categories = (0..config.classes_count as i64).map(category).collect();
+        DetectorDescription { config, normalisation, resize, categories }
+    }
+
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the first key out of range; [`Error::Shape`] for another
+    /// number of categories than classes.
+    pub fn validate(&self) -> Result<()> {
+        self.config.validate()?;
+        self.normalisation.validate()?;
+        self.resize.validate()?;
+        let (classes, categories) = (self.config.classes_count, self.categories.len());
+        if classes != categories {
+            let expected = format!("{classes}, one for each class");
+            return Err(Error::shape("categories", expected, categories));
+        }
+        match self.categories.windows(2).find(|pair| pair[0].id >= pair[1].id) {
+            Some(pair) => {
+                let reason = format!("id {} comes before {}", pair[0].id, pair[1].id);
+                Err(Error::invalid("categories", reason))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The description as a TOML document.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it cannot be written as TOML.
+    pub fn to_text(&self) -> Result<String> {
+        let categories = Categories {
+            ids: self.categories.iter().map(|category| category.id).collect(),
+            names: self.categories.iter().map(|category| category.name.clone()).collect(),
+        };
+        let document = Document {
+            version: VERSION,
+            detector: self.config.clone(),
+            normalisation: self.normalisation.clone(),
+            resize: self.resize.clone(),
+            categories,
+        };
+        toml::to_string(&document)
+            .map_err(|error| Error::Internal { reason: format!("detector: {error}") })
+    }
+
+    /// Reads the document of the file `source`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a document that is damaged or of another version; those of
+    /// [`DetectorDescription::validate`].
+    pub fn from_text(text: &str, source: &str) -> Result<DetectorDescription> {
+        let document: Document =
+            toml::from_str(text).map_err(|error| Error::format(source, error.message()))?;
+        if document.version != VERSION {
+            let version = document.version;
+            let reason = format!("detector of version {version}; this library reads {VERSION}");
+            return Err(Error::format(source, reason));
+        }
+        let Categories { ids, names } = document.categories;
+        if ids.len() != names.len() {
+            let reason = format!("{} category ids and {} names", ids.len(), names.len());
+            return Err(Error::format(source, reason));
+        }
+        let category = |(id, name)| CocoCategory { id, name };
+        let description = DetectorDescription {
+            config: document.detector,
+            normalisation: document.normalisation,
+            resize: document.resize,
+            categories: ids.into_iter().zip(names).map(category).collect(),
+        };
+        description.validate()?;
+        Ok(description)
+    }
+
+    /// The description that a safetensors file carries, if it carries one.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when `bytes` are no whole safetensors file; those of
+    /// [`DetectorDescription::from_text`].
+    pub fn of_file(bytes: &[u8], source: &str) -> Result<Option<DetectorDescription>> {
+        let (_, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|error| Error::format(source, format!("not a safetensors file: {error}")))?;
+        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
+        text.map(|text| DetectorDescription::from_text(text, source)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> DetectorDescription {
+        let config = DetectorConfig { classes_count: 2, ..DetectorConfig::default() };
+        let (normalisation, resize) = (Normalisation::default(), ResizeRule::default());
+        let mut description = DetectorDescription::unnamed(config, normalisation, resize);
+        description.categories = [(-4, "red \"cell\""), (90, "")]
+            .map(|(id, name)| CocoCategory { id, name: name.into() })
+            .into();
+        description
+    }
+
+    #[test]
+    fn the_document_reads_back() {
+        let written = description().to_text().unwrap();
+        assert_eq!(DetectorDescription::from_text(&written, "file").unwrap(), description());
+    }
+
+    #[test]
+    fn documents_that_do_not_fit_are_named_errors() {
+        let written = description().to_text().unwrap();
+        let refused = |from: &str, to: &str| {
+            let changed = written.replace(from, to);
+            assert_ne!(changed, written);
+            DetectorDescription::from_text(&changed, "file").unwrap_err().to_string()
+        };
+        assert!(refused("version = 1", "version = 2").contains("version 2"));
+        assert!(refused("version = 1", "version = ").contains("file"));
+        assert!(refused("[-4, 90]", "[90, -4]").contains("90 comes before -4"));
+        assert!(refused("[-4, 90]", "[90]").contains("1 category ids and 2 names"));
+        assert!(
+            refused("classes_count = 2", "classes_count = 3").contains("3, one for each class")
+        );
+        assert!(refused("levels_count = 4", "levels_count = 9").contains("levels_count"));
+    }
+}
