@@ -21,6 +21,8 @@ pub mod folder_extraction;
 pub mod image_extractor;
 pub mod preset;
 pub mod pretrain;
+pub mod recall;
 pub mod report;
 pub mod report_run;
+pub mod report_training;
 pub mod workspace;

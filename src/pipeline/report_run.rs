@@ -14,6 +14,7 @@ use crate::pipeline::export::{export_store, labelled_boxes};
 use crate::pipeline::report::{
     self, Histogram, ReportClass, ReportImage, ReportInput, ReportTable,
 };
+use crate::pipeline::report_training;
 use crate::pipeline::workspace::{RunRecord, Step, Workspace};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -36,7 +37,7 @@ struct Gathered {
 }
 
 /// Writes `report.html` into the run and answers its path. With `ground_truth`, a COCO file, the
-/// report has the class-agnostic figures of T_0.
+/// report has class-agnostic figures. A run that was trained shows its stages too.
 ///
 /// # Errors
 /// [`Error::RunStep`] before `cluster`; [`Error::Io`], [`Error::ImageDecode`] when the images of
@@ -53,13 +54,21 @@ pub fn report(
     let memory_bytes_max = record.config.cluster.memory_bytes_max;
     let resources = Resources { workers, control: *control, memory_bytes_max };
     let gathered = gather(&record, &store, &centroids, &resources)?;
-    let tables = match ground_truth {
-        None => Vec::new(),
-        Some(truth) => vec![evaluate(workspace, truth, &store, &centroids, &resources)?],
+    let training = report_training::gather(workspace, &record, ground_truth, workers, control)?;
+    let mut tables = training.tables;
+    if let Some(truth) = ground_truth {
+        tables.push(evaluate(workspace, truth, &store, &centroids, &resources)?);
+    }
+    let title = match training.stages_count {
+        0 => "Stage 0: proposals and pseudo-classes".into(),
+        1 => "A detector pretrained in one stage".into(),
+        stages => format!("A detector pretrained in {stages} stages"),
     };
     let input = ReportInput {
-        title: "Stage 0: proposals and pseudo-classes".into(),
+        title,
         subtitle: format!("T_0 of the images in {}", record.images),
+        curves: training.curves,
+        comparisons: training.comparisons,
         counts: counts(&record, &store, &gathered),
         tables,
         classes: frequent_classes(&gathered),
@@ -231,7 +240,7 @@ fn evaluate(
     let options = EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
     let found = evaluation::evaluate(&input?, &options, resources.workers, &resources.control)?;
     Ok(ReportTable {
-        title: "Class-agnostic, against the given boxes".into(),
+        title: "T_0 class-agnostic, against the given boxes".into(),
         columns: vec!["figure".into(), "value".into()],
         rows: found
             .figures()

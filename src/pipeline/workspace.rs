@@ -90,6 +90,16 @@ impl Workspace {
         self.root.join("clusters.safetensors")
     }
 
+    /// T_j as COCO: 0 for the clusters' labels, then those of the detector of each stage.
+    pub fn labels(&self, stage: u16) -> PathBuf {
+        self.root.join(format!("T{stage}.json"))
+    }
+
+    /// One line for each reported step of training.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
+    }
+
     /// The report.
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")

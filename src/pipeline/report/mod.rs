@@ -5,10 +5,12 @@
 //! [`ReportInput`], which the pipeline fills.
 
 mod charts;
+mod curves;
 mod markup;
 mod pictures;
 
 pub use charts::Histogram;
+pub use curves::{Curves, Line};
 
 use crate::data::atomic_file;
 use crate::data::image::Image;
@@ -27,6 +29,10 @@ pub struct ReportInput {
     pub counts: Vec<(String, String)>,
     /// Figures of an evaluation, for example.
     pub tables: Vec<ReportTable>,
+    /// Progress of training.
+    pub curves: Vec<Curves>,
+    /// The same image with the labels of each stage, a row for each image.
+    pub comparisons: Vec<Vec<ReportImage>>,
     /// Images with their boxes.
     pub images: Vec<ReportImage>,
     /// Frequent pseudo-classes, most frequent first.
@@ -80,7 +86,7 @@ pub fn write(path: &Path, input: &ReportInput) -> Result<()> {
 /// # Errors
 /// As [`write`], without [`Error::Io`].
 pub fn html(input: &ReportInput) -> Result<String> {
-    for image in &input.images {
+    for image in input.images.iter().chain(input.comparisons.iter().flatten()) {
         if image.boxes.len() != image.classes.len() {
             let got = format!("{} classes", image.classes.len());
             let expected = format!("{} classes, one for each box", image.boxes.len());
@@ -93,6 +99,18 @@ pub fn html(input: &ReportInput) -> Result<String> {
     }
     if !input.tables.is_empty() {
         page.section("Evaluation", |page| page.tables(&input.tables));
+    }
+    if !input.curves.is_empty() {
+        let charts: String = input.curves.iter().map(curves::figure).collect();
+        page.section("Training", |page| {
+            page.raw(&format!("<div class=\"charts\">{charts}</div>"));
+        });
+    }
+    if !input.comparisons.is_empty() {
+        let note = "The same images with the labels of each stage, best boxes first.";
+        let rows = input.comparisons.iter().map(|row| pictures::image_sheet(row));
+        let sheets = rows.collect::<Result<String>>()?;
+        page.section("Stages", |page| page.noted(note, &sheets));
     }
     if !input.images.is_empty() {
         let note = "Boxes are coloured by pseudo-class; point at one to see its number.";

@@ -1,0 +1,202 @@
+//! What a report shows of training: curves, a table of stages, and the same images with the boxes of
+//! T_0, T_1, T_2 side by side (patent tables 4, 9 and 10).
+
+use super::recall;
+use super::report::{Curves, Line, ReportImage, ReportTable};
+use super::workspace::{RunRecord, Workspace};
+use crate::Result;
+use crate::control::Control;
+use crate::data::coco::CocoFile;
+use crate::data::coco::read::read_dataset;
+use crate::data::image::decode;
+use crate::training::metrics::{self, MetricsLine};
+use crate::workers::Workers;
+use std::path::Path;
+
+/// Images that are shown with the labels of every stage.
+const IMAGES_SHOWN: usize = 8;
+/// Boxes of an image: those of T_0 are at most as many by default, so that sheets compare.
+const BOXES_SHOWN: usize = 25;
+/// Steps whose mean is a stage's last loss and accuracy: a single batch says little.
+const LAST_SHARE: usize = 5;
+
+/// What [`gather`] found.
+#[derive(Debug, Default)]
+pub struct TrainingSections {
+    /// Stages of training that wrote their labels.
+    pub stages_count: usize,
+    pub curves: Vec<Curves>,
+    pub tables: Vec<ReportTable>,
+    /// One row an image, with one picture for each T_j.
+    pub comparisons: Vec<Vec<ReportImage>>,
+}
+
+/// Reads what training left in a run folder; of a run that was not trained, nothing.
+///
+/// # Errors
+/// Those of reading the labels, the metrics and the images that are shown, and of the evaluation.
+pub fn gather(
+    workspace: &Workspace,
+    record: &RunRecord,
+    ground_truth: Option<&Path>,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<TrainingSections> {
+    let labels: Vec<_> =
+        (0..).map(|stage| workspace.labels(stage)).take_while(|p| p.exists()).collect();
+    if labels.len() < 2 {
+        return Ok(TrainingSections::default());
+    }
+    let lines = metrics::read(&workspace.metrics())?;
+    let files = labels.iter().map(|path| read_dataset(path)).collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for (stage, (path, file)) in labels.iter().zip(&files).enumerate() {
+        let recalls = match ground_truth {
+            None => None,
+            Some(truth) => Some(recall::class_agnostic(truth, path, workers, control)?),
+        };
+        rows.push(row(stage, file, &lines, recalls));
+    }
+    let columns = [
+        "labels",
+        "boxes an image",
+        "targets a training image",
+        "loss at the end",
+        "matched class accuracy",
+        "AR@10",
+        "AR@25",
+        "AR@100",
+    ];
+    let table = ReportTable {
+        title: "Stages; recall is class-agnostic, against the given boxes".into(),
+        columns: columns.map(String::from).into(),
+        rows,
+    };
+    Ok(TrainingSections {
+        stages_count: labels.len() - 1,
+        curves: curves(&lines),
+        tables: vec![table],
+        comparisons: comparisons(record, &files)?,
+    })
+}
+
+fn row(
+    stage: usize,
+    file: &CocoFile,
+    lines: &[MetricsLine],
+    recalls: Option<[f64; 3]>,
+) -> Vec<String> {
+    let own: Vec<&MetricsLine> = lines.iter().filter(|line| line.stage as usize == stage).collect();
+    let last = &own[own.len() - own.len().div_ceil(LAST_SHARE)..];
+    let mean = |lines: &[&MetricsLine], of: fn(&MetricsLine) -> f64, digits: usize| {
+        if lines.is_empty() {
+            return "–".to_string();
+        }
+        let sum: f64 = lines.iter().map(|line| of(line)).sum();
+        format!("{:.digits$}", sum / lines.len() as f64)
+    };
+    let per_image = file.annotations.len() as f64 / file.images.len().max(1) as f64;
+    let mut row = vec![
+        format!("T_{stage}"),
+        format!("{per_image:.1}"),
+        mean(&own, |line| line.boxes_per_image, 1),
+        mean(last, |line| line.loss, 3),
+        mean(last, |line| line.matched_class_accuracy, 3),
+    ];
+    row.extend((0..3).map(|place| {
+        recalls.map_or_else(|| "–".to_string(), |recalls| format!("{:.4}", recalls[place]))
+    }));
+    row
+}
+
+fn curves(lines: &[MetricsLine]) -> Vec<Curves> {
+    let mut marks = Vec::new();
+    let mut places = Vec::with_capacity(lines.len());
+    let (mut before, mut last) = (0, None);
+    for line in lines {
+        if last.is_some_and(|(stage, _)| stage != line.stage) {
+            before += last.map_or(0, |(_, step)| step);
+            marks.push(before as f64);
+        }
+        last = Some((line.stage, line.step));
+        places.push((before + line.step) as f64);
+    }
+    let line_of = |name: &str, of: fn(&MetricsLine) -> f64| Line {
+        name: name.into(),
+        points: places.iter().copied().zip(lines.iter().map(of)).collect(),
+    };
+    let chart = |title: &str, lines: Vec<Line>| Curves {
+        title: title.into(),
+        axis: "optimiser steps of all stages".into(),
+        lines,
+        marks: marks.clone(),
+    };
+    vec![
+        chart("Loss of all layers", vec![line_of("weighted sum", |line| line.loss)]),
+        chart(
+            "Losses of the last layer",
+            vec![
+                line_of("class", |line| line.loss_class),
+                line_of("L1", |line| line.loss_l1),
+                line_of("GIoU", |line| line.loss_giou),
+            ],
+        ),
+        chart("Learning rate", vec![line_of("outside the backbone", |line| line.learning_rate)]),
+        chart(
+            "Matched queries whose class is right",
+            vec![line_of("share", |line| line.matched_class_accuracy)],
+        ),
+    ]
+}
+
+fn comparisons(record: &RunRecord, files: &[CocoFile]) -> Result<Vec<Vec<ReportImage>>> {
+    let images = &files[0].images;
+    let every = images.len().div_ceil(IMAGES_SHOWN).max(1);
+    let mut rows = Vec::new();
+    for image in images.iter().step_by(every) {
+        let path = Path::new(&record.images).join(&image.file_name);
+        let pixels = decode::read(&path, &record.config.limits)?;
+        let panels = files.iter().enumerate().map(|(stage, file)| {
+            let own = file.annotations.iter().filter(|annotation| annotation.image_id == image.id);
+            // Labels are written best first.
+            let shown: Vec<_> = own.clone().take(BOXES_SHOWN).collect();
+            let all = own.count();
+            let best = match all > shown.len() {
+                true => format!(", the best {} of {all}", shown.len()),
+                false => String::new(),
+            };
+            ReportImage {
+                name: format!("T_{stage}{best}, {}", image.file_name),
+                image: pixels.clone(),
+                boxes: shown
+                    .iter()
+                    .map(|found| {
+                        let [x, y, width, height] = found.bounds;
+                        [x, y, x + width, y + height].map(|value| value as f32)
+                    })
+                    .collect(),
+                classes: shown.iter().map(|found| found.category_id as u32).collect(),
+            }
+        });
+        rows.push(panels.collect());
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::trainer::StepReport;
+
+    #[test]
+    fn stages_follow_one_another_on_one_axis() {
+        let line = |stage, step| MetricsLine::new(stage, step, &StepReport::default(), 1e-3, 2);
+        let curves = curves(&[line(1, 10), line(1, 20), line(2, 10)]);
+        let places: Vec<f64> = curves[0].lines[0].points.iter().map(|point| point.0).collect();
+        assert_eq!(places, [10.0, 20.0, 30.0]);
+        assert_eq!(curves[0].marks, [20.0]);
+        let row = row(2, &CocoFile::default(), &[line(1, 10)], Some([0.5; 3]));
+        assert_eq!(row[0], "T_2");
+        assert_eq!(row[2..], ["–", "–", "–", "0.5000", "0.5000", "0.5000"]);
+    }
+}
