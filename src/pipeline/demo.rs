@@ -1,39 +1,33 @@
-//! `simdetr demo`: the whole of stage 0 on rendered scenes whose boxes are known.
+//! `simdetr demo`: Algorithm 1 on rendered scenes whose boxes are known.
 //!
-//! Nothing is needed but the library: the scenes are drawn, everything runs on them with the
-//! embedded defaults, and the result is scored against the boxes that were drawn.
+//! Nothing is needed but the library: the scenes are drawn, proposals are found and clustered, a
+//! small detector is trained on them and on its own labels, and the labels of every stage are scored
+//! against the boxes that were drawn, which training never sees.
 
 use crate::Result;
 use crate::control::Control;
-use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
-use crate::pipeline::cluster::cluster;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::demo_scenes;
-use crate::pipeline::export::{ExportReport, export};
-use crate::pipeline::extract::{ExtractRequest, extract};
-use crate::pipeline::folder_extraction::FolderReport;
+use crate::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
 use crate::pipeline::report_run::report;
 use crate::pipeline::workspace::Workspace;
 use crate::workers::Workers;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Pseudo-classes of the demo: a few for each kind of object and ground that is drawn. The
-/// default of 2,048 is meant for millions of proposals.
-const DEMO_CLASSES: u32 = 16;
+/// The preset that the demo's configuration starts from.
+pub const PRESET: &str = "tiny";
 
 /// What the demo did and where it is.
+#[derive(Debug, Clone, PartialEq)]
 pub struct DemoReport {
-    pub extraction: FolderReport,
-    pub export: ExportReport,
-    /// Class-agnostic, against the boxes that were drawn.
-    pub evaluation: Evaluation,
-    pub data_set: PathBuf,
+    /// Labels of every stage, with their recall of the boxes that were drawn.
+    pub pretraining: PretrainReport,
     pub report: PathBuf,
 }
 
 /// Renders `scenes_count` scenes into `out` (a new folder under the system's temporary one by
-/// default) and runs every step on them.
+/// default) and runs Algorithm 1 on them.
 ///
 /// # Errors
 /// [`crate::Error::RunMismatch`] when `out` holds another run; those of every step.
@@ -49,18 +43,11 @@ pub fn demo(
     let truth = folder.join("ground_truth.json");
     demo_scenes::write(config.seed, scenes_count, &images, &truth, workers, control)?;
     let workspace = Workspace::new(folder.join("run"));
-    let mut config = config.clone();
-    config.cluster.classes = DEMO_CLASSES;
-    let request = ExtractRequest { images: &images, config: &config, strict: true };
-    let extraction = extract(&request, &workspace, workers, control)?;
-    cluster(&workspace, &config, workers, control)?;
-    let data_set = folder.join("T0.json");
-    let export = export(&workspace, &data_set, workers, control)?;
-    let input = EvaluationInput::from_files(&truth, &data_set)?;
-    let options = EvaluationOptions { class_agnostic: true, ..EvaluationOptions::default() };
-    let evaluation = evaluation::evaluate(&input, &options, workers, control)?;
-    let report = report(&workspace, Some(&truth), workers, control)?;
-    Ok(DemoReport { extraction, export, evaluation, data_set, report })
+    let ground_truth = Some(truth.as_path());
+    let request = PretrainRequest { images: &images, config, strict: true, ground_truth };
+    let pretraining = pretrain(&request, &workspace, workers, control)?;
+    let report = report(&workspace, ground_truth, workers, control)?;
+    Ok(DemoReport { pretraining, report })
 }
 
 /// A name that no earlier demo had.

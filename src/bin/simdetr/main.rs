@@ -58,6 +58,7 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     let workers = Workers::with_threads(arguments.common.threads)?;
     let preset = match &arguments.command {
         Command::Pretrain { preset, .. } => preset.as_deref(),
+        Command::Demo { .. } => Some(demo::PRESET),
         _ => None,
     };
     let mut config = document(&arguments.common, preset)?;

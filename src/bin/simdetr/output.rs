@@ -152,23 +152,10 @@ pub fn reported(path: &Path) -> Answer {
 
 /// The answer of `demo`.
 pub fn demonstrated(report: &DemoReport) -> Answer {
-    let mut text = format!(
-        "{} scenes, {} proposals, {} pseudo-classes\n",
-        report.extraction.images_count,
-        report.extraction.proposals_count,
-        report.export.classes_count
-    );
-    text += &figures_table(&report.evaluation);
-    line(&mut text, format_args!("data set: {}", report.data_set.display()));
-    line(&mut text, format_args!("report:   {}", report.report.display()));
-    let value = json!({
-        "scenes_count": report.extraction.images_count,
-        "proposals_count": report.extraction.proposals_count,
-        "evaluation": report.evaluation,
-        "data_set": report.data_set,
-        "report": report.report,
-    });
-    Answer { text, value }
+    let mut answer = pretrained(&report.pretraining);
+    line(&mut answer.text, format_args!("report:   {}", report.report.display()));
+    answer.value["report"] = json!(report.report);
+    answer
 }
 
 /// The answer of `config`: the document with every default.

@@ -70,12 +70,14 @@ pub(super) fn figure(curves: &Curves) -> String {
             svg,
             "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.0}</text>",
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{}\">{:.0}</text>",
             LEFT - 6.0,
             y + 4.0,
             share * top,
             x_of(share * right),
             base + 14.0,
+            // The last number would be cut off at the edge.
+            if share < 1.0 { "middle" } else { "end" },
             share * right
         );
     }
