@@ -1,80 +1,28 @@
 //! Algorithm 1 on a few drawn scenes: labels of every stage, the same bytes at any number of threads
 //! and after being stopped, divergence and other runs' checkpoints as named errors.
 
+#[path = "support/tiny_run.rs"]
+mod support;
+
 use simdetr::control::{Control, Progress};
 use simdetr::pipeline::config::RunConfig;
-use simdetr::pipeline::demo_scenes;
-use simdetr::pipeline::preset;
-use simdetr::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
+use simdetr::pipeline::pretrain::{PretrainReport, pretrain};
 use simdetr::pipeline::workspace::Workspace;
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use support::{Scenes, bytes, config};
 
-const STEPS: usize = 4;
-
-fn config() -> RunConfig {
-    let mut config = preset::by_name("tiny").unwrap();
-    config.cluster.classes = 4;
-    config.proposals.proposals_max = 8;
-    config.resize.image_short_side = 96;
-    config.resize.image_long_side_max = 160;
-    config.detector.hidden_size = 32;
-    config.detector.queries_count = 12;
-    config.augmentation.image_short_sides = vec![64];
-    config.augmentation.image_long_side_max = 96;
-    config.augmentation.crop_short_sides = vec![72];
-    (config.augmentation.crop_side_min, config.augmentation.crop_side_max) = (64, 72);
-    let training = &mut config.training;
-    (training.batch_size, training.part_size, training.steps) = (4, 2, STEPS);
-    (training.checkpoint_steps, training.metrics_steps) = (2, 1);
-    config
-}
-
-struct Scenes {
-    folder: tempfile::TempDir,
-}
-
-impl Scenes {
-    fn new() -> Scenes {
-        let folder = tempfile::tempdir().unwrap();
-        let (images, truth) = (folder.path().join("images"), folder.path().join("truth.json"));
-        let (workers, control) = (Workers::caller(), Control::default());
-        demo_scenes::write(1, 4, &images, &truth, &workers, &control).unwrap();
-        Scenes { folder }
-    }
-
-    fn run(
-        &self,
-        out: &Path,
-        config: &RunConfig,
-        threads: usize,
-        control: &Control<'_>,
-    ) -> Result<PretrainReport> {
-        let (images, truth) =
-            (self.folder.path().join("images"), self.folder.path().join("truth.json"));
-        let request =
-            PretrainRequest { images: &images, config, strict: true, ground_truth: Some(&truth) };
-        let workers = Workers::with_threads(threads).unwrap();
-        pretrain(&request, &Workspace::new(out), &workers, control)
-    }
-}
-
-/// Every file of a run that must have the same bytes.
-fn bytes(run: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for folder in [run.to_path_buf(), run.join("checkpoints")] {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let name = path.file_name().unwrap().to_str().unwrap().to_string();
-                files.insert(name, std::fs::read(path).unwrap());
-            }
-        }
-    }
-    files
+fn run(
+    scenes: &Scenes,
+    out: &Path,
+    config: &RunConfig,
+    threads: usize,
+    control: &Control<'_>,
+) -> Result<PretrainReport> {
+    let workers = Workers::with_threads(threads).unwrap();
+    pretrain(&scenes.request(config), &Workspace::new(out), &workers, control)
 }
 
 #[test]
@@ -83,7 +31,7 @@ fn two_stages_have_the_same_bytes_at_any_threads_and_after_every_stop() {
     let runs = tempfile::tempdir().unwrap();
     let (config, control) = (config(), Control::default());
     let whole = runs.path().join("whole");
-    let report = scenes.run(&whole, &config, 2, &control).unwrap();
+    let report = run(&scenes, &whole, &config, 2, &control).unwrap();
     assert_eq!(report.labels.len(), 3);
     for labels in &report.labels {
         assert!(labels.boxes_count > 0 && labels.images_count == 4, "{labels:?}");
@@ -95,7 +43,7 @@ fn two_stages_have_the_same_bytes_at_any_threads_and_after_every_stop() {
     }
     assert_eq!(expected.keys().filter(|name| name.starts_with("stage")).count(), 4);
     let alone = runs.path().join("alone");
-    scenes.run(&alone, &config, 1, &control).unwrap();
+    run(&scenes, &alone, &config, 1, &control).unwrap();
     assert!(bytes(&alone) == expected, "one thread gives other bytes than two");
 
     // Stopped again and again, after one training step more each time.
@@ -108,7 +56,7 @@ fn two_stages_have_the_same_bytes_at_any_threads_and_after_every_stop() {
             if over { -9 } else { 0 }
         };
         let control = Control { cancel: None, progress: Some(&stop) };
-        match scenes.run(&stopped, &config, 3, &control) {
+        match run(&scenes, &stopped, &config, 3, &control) {
             Err(Error::HostCallback { status: -9, .. }) => attempts += 1,
             outcome => break outcome,
         }
@@ -132,7 +80,7 @@ fn divergence_is_named_and_leaves_the_last_checkpoint() {
     config.training.warmup_steps = 0;
     config.training.learning_rate = 1e30;
     let out = runs.path().join("run");
-    let error = scenes.run(&out, &config, 1, &Control::default()).unwrap_err();
+    let error = run(&scenes, &out, &config, 1, &Control::default()).unwrap_err();
     assert!(matches!(error, Error::Diverged { stage: 1, .. }), "{error}");
     assert!(!out.join("T1.json").exists());
 }
@@ -144,8 +92,8 @@ fn another_configuration_does_not_go_on_with_a_run() {
     let mut config = config();
     config.pretrain.stages_count = 1;
     let out = runs.path().join("run");
-    scenes.run(&out, &config, 1, &Control::default()).unwrap();
+    run(&scenes, &out, &config, 1, &Control::default()).unwrap();
     config.training.learning_rate *= 2.0;
-    let error = scenes.run(&out, &config, 1, &Control::default()).unwrap_err();
+    let error = run(&scenes, &out, &config, 1, &Control::default()).unwrap_err();
     assert!(matches!(error, Error::RunMismatch { .. }), "{error}");
 }

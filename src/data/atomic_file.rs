@@ -16,20 +16,35 @@ pub fn write_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<()> {
+    write_by(path, |partial| {
+        let attempt = || -> std::io::Result<()> {
+            let mut writer = BufWriter::new(File::create(partial)?);
+            write(&mut writer)?;
+            writer.into_inner().map_err(std::io::IntoInnerError::into_error).map(drop)
+        };
+        attempt().map_err(|source| Error::io(path, source))
+    })
+}
+
+/// [`write_with`] for someone who writes a file by its name: `write` gets another name and puts a
+/// whole file there.
+///
+/// # Errors
+/// Those of `write`; [`Error::Io`] with the path, also when there is no file afterwards. As in
+/// [`write_with`], what lay at `path` is then untouched.
+pub fn write_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut partial = path.as_os_str().to_os_string();
     partial.push(".partial");
     let partial = Path::new(&partial);
-    let attempt = || -> std::io::Result<()> {
-        let mut writer = BufWriter::new(File::create(partial)?);
-        write(&mut writer)?;
-        writer.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    let commit = || -> std::io::Result<()> {
+        File::options().write(true).open(partial)?.sync_all()?;
         std::fs::rename(partial, path)
     };
-    attempt().map_err(|source| {
+    let attempt = write(partial).and_then(|()| commit().map_err(|error| Error::io(path, error)));
+    attempt.inspect_err(|_| {
         // The failure to report is the write's; a partial file that cannot be removed either is
         // overwritten by the next attempt.
         let _ = std::fs::remove_file(partial);
-        Error::io(path, source)
     })
 }
 

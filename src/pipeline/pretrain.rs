@@ -9,8 +9,10 @@
 //! checkpoints/stage2-*.safetensors ...        stage 2 trains on T1
 //! metrics.jsonl detector.safetensors          the last stage's detector
 //! ```
+//!
+//! With a detector of the host its files end with `.host` and `.toml` instead of `.safetensors`.
 
-mod initial_weights;
+pub(crate) mod initial_weights;
 
 use super::cluster::cluster;
 use super::config::RunConfig;
@@ -20,12 +22,10 @@ use super::workspace::Workspace;
 use crate::control::Control;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::detector::deformable_detr::description::DetectorDescription;
-use crate::detector::deformable_detr::detector::Detector;
-use crate::detector::deformable_detr::weights::Naming;
 use crate::evaluation::{self, EvaluationInput, EvaluationOptions};
-use crate::training::relabel::relabel;
+use crate::training::relabel::{RelabelRequest, relabel};
 use crate::training::stage::{StageConfig, StagePaths, train};
+use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -85,7 +85,7 @@ pub struct PretrainRequest<'a> {
     pub ground_truth: Option<&'a Path>,
 }
 
-/// Runs Algorithm 1, or goes on with it.
+/// Runs Algorithm 1 with the built-in detector, or goes on with it.
 ///
 /// # Errors
 /// Those of every step; [`Error::InvalidArgument`] where the encoder has no weights for the
@@ -96,27 +96,169 @@ pub fn pretrain(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PretrainReport> {
-    let config = request.config;
-    config.validate()?;
-    let extraction = ExtractRequest { images: request.images, config, strict: request.strict };
-    extract(&extraction, workspace, workers, control)?;
-    let labels = |stage: u16| workspace.root().join(format!("T{stage}.json"));
-    if !labels(0).exists() {
-        cluster(workspace, config, workers, control)?;
-        export(workspace, &labels(0), workers, control)?;
+    let run = Run::new(request, workspace, workers, control)?;
+    let set = run.first_labels()?;
+    let mut trainer = built_in(request.config, set.classes_count(), workers)?;
+    run.stages(&mut trainer, set)
+}
+
+/// [`pretrain`] with another detector than the built-in one.
+///
+/// # Errors
+/// Those of every step and of the detector; the run goes on where it stopped.
+pub fn pretrain_with(
+    detector: &mut dyn TrainableDetector,
+    request: &PretrainRequest<'_>,
+    workspace: &Workspace,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<PretrainReport> {
+    let run = Run::new(request, workspace, workers, control)?;
+    run.stages(detector, run.first_labels()?)
+}
+
+/// The built-in detector at the start of a run of `config`, for labels of `classes_count` classes.
+///
+/// # Errors
+/// As [`start_backbone`] and [`Trainer::new`].
+pub fn built_in(config: &RunConfig, classes_count: usize, workers: &Workers) -> Result<Trainer> {
+    let detector = DetectorConfig { classes_count, ..config.detector.clone() };
+    let (training, criterion) = (&config.training, &config.criterion);
+    let mut trainer = Trainer::new(&detector, training, criterion, config.seed, workers.clone())?;
+    let config = config.clone();
+    trainer.start_with(Box::new(move |table, parameters| {
+        start_backbone(&config.pretrain.backbone_init, &config, &detector, table, parameters)
+    }))?;
+    Ok(trainer)
+}
+
+/// What the steps of a run share.
+struct Run<'a> {
+    request: &'a PretrainRequest<'a>,
+    workspace: &'a Workspace,
+    workers: &'a Workers,
+    control: &'a Control<'a>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        request: &'a PretrainRequest<'a>,
+        workspace: &'a Workspace,
+        workers: &'a Workers,
+        control: &'a Control<'a>,
+    ) -> Result<Run<'a>> {
+        request.config.validate()?;
+        Ok(Run { request, workspace, workers, control })
     }
-    let mut set = Arc::new(TrainingSet::read(&labels(0), request.images)?);
-    let mut run = Run::new(request, workspace, &set, workers)?;
-    let mut reports = vec![run.describe(0, &labels(0), &set, workers, control)?];
-    for stage in 1..=config.pretrain.stages_count {
-        let path = labels(stage);
-        run.stage(stage, &set, &path, workers, control)?;
-        set = Arc::new(TrainingSet::read(&path, request.images)?);
-        reports.push(run.describe(stage, &path, &set, workers, control)?);
+
+    /// The file of T_stage.
+    fn labels(&self, stage: u16) -> PathBuf {
+        self.workspace.root().join(format!("T{stage}.json"))
     }
-    let detector = workspace.root().join("detector.safetensors");
-    run.detector(&set)?.save(&detector, Naming::Official)?;
-    Ok(PretrainReport { labels: reports, detector })
+
+    /// T_0: proposals of every image, clustered.
+    fn first_labels(&self) -> Result<Arc<TrainingSet>> {
+        let Run { request, workspace, workers, control } = *self;
+        let PretrainRequest { images, config, strict, .. } = *request;
+        extract(&ExtractRequest { images, config, strict }, workspace, workers, control)?;
+        let path = self.labels(0);
+        if !path.exists() {
+            cluster(workspace, config, workers, control)?;
+            export(workspace, &path, workers, control)?;
+        }
+        Ok(Arc::new(TrainingSet::read(&path, images)?))
+    }
+
+    /// Trains and relabels, stage after stage.
+    fn stages(
+        &self,
+        detector: &mut dyn TrainableDetector,
+        mut set: Arc<TrainingSet>,
+    ) -> Result<PretrainReport> {
+        let mut labels = vec![self.describe(0, &set)?];
+        for stage in 1..=self.request.config.pretrain.stages_count {
+            self.stage(detector, stage, &set)?;
+            set = Arc::new(TrainingSet::read(&self.labels(stage), self.request.images)?);
+            labels.push(self.describe(stage, &set)?);
+        }
+        let detector = self.write_detector(detector, "detector", &set)?;
+        Ok(PretrainReport { labels, detector })
+    }
+
+    /// Trains on `set` and writes the detector's own labels, unless both are done.
+    fn stage(
+        &self,
+        detector: &mut dyn TrainableDetector,
+        stage: u16,
+        set: &Arc<TrainingSet>,
+    ) -> Result<()> {
+        let config = self.request.config;
+        let paths = StagePaths::in_run(self.workspace.root());
+        train(detector, set, &stage_config(config, stage)?, &paths, self.control)?;
+        let out = self.labels(stage);
+        if out.exists() {
+            return Ok(());
+        }
+        self.write_detector(detector, &format!("detector-stage{stage}"), set)?;
+        let request = RelabelRequest {
+            set,
+            view: &view(config),
+            limits: &config.limits,
+            config: &config.relabel,
+            out: &out,
+        };
+        relabel(detector, &request, self.control).map(drop)
+    }
+
+    fn write_detector(
+        &self,
+        detector: &mut dyn TrainableDetector,
+        stem: &str,
+        set: &TrainingSet,
+    ) -> Result<PathBuf> {
+        let stem = self.workspace.root().join(stem);
+        detector.write_detector(&stem, &view(self.request.config), set.categories())
+    }
+
+    fn describe(&self, stage: u16, set: &TrainingSet) -> Result<LabelsReport> {
+        let path = self.labels(stage);
+        let recalls = match self.request.ground_truth {
+            None => None,
+            Some(truth) => {
+                let input = EvaluationInput::from_files(truth, &path)?;
+                let options =
+                    EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
+                let found = evaluation::evaluate(&input, &options, self.workers, self.control)?;
+                Some([0, 1, 2].map(|place| found.average_recall[place]))
+            }
+        };
+        let (images_count, boxes_count) = (set.images_count(), set.targets_count());
+        Ok(LabelsReport { stage, path, images_count, boxes_count, recalls })
+    }
+}
+
+/// What stage `stage` of a run of `config` reads.
+///
+/// # Errors
+/// [`Error::Internal`] when the configuration cannot be written as text.
+pub fn stage_config(config: &RunConfig, stage: u16) -> Result<StageConfig> {
+    Ok(StageConfig {
+        training: config.training.clone(),
+        augmentation: config.augmentation.clone(),
+        loader: config.loader.clone(),
+        normalisation: config.encoder.normalisation(),
+        limits: config.limits.clone(),
+        seed: config.seed,
+        stage,
+        fresh: stage == 1 || config.pretrain.cold,
+        settings: settings(config)?,
+    })
+}
+
+/// Images are labelled at the largest size that the detector was trained on.
+pub fn view(config: &RunConfig) -> View {
+    let resize = config.augmentation.seen_size();
+    View { resize, normalisation: config.encoder.normalisation() }
 }
 
 /// The keys that a stage's bytes depend on, as text.
@@ -127,124 +269,4 @@ fn settings(config: &RunConfig) -> Result<String> {
     config.loader.loader_threads = 0;
     toml::to_string(&config)
         .map_err(|error| Error::Internal { reason: format!("settings: {error}") })
-}
-
-/// A run's detector and what surrounds it.
-struct Run<'a> {
-    request: PretrainRequest<'a>,
-    detector: DetectorConfig,
-    trainer: Trainer,
-    root: PathBuf,
-    paths: StagePaths,
-    settings: String,
-}
-
-impl<'a> Run<'a> {
-    fn new(
-        request: &PretrainRequest<'a>,
-        workspace: &Workspace,
-        set: &TrainingSet,
-        workers: &Workers,
-    ) -> Result<Run<'a>> {
-        let config = request.config;
-        let detector =
-            DetectorConfig { classes_count: set.classes_count(), ..config.detector.clone() };
-        let settings = settings(config)?;
-        let paths = StagePaths {
-            checkpoints: workspace.root().join("checkpoints"),
-            metrics: workspace.root().join("metrics.jsonl"),
-        };
-        let trainer = Trainer::new(
-            &detector,
-            &config.training,
-            &config.criterion,
-            config.seed,
-            workers.clone(),
-        )?;
-        let root = workspace.root().to_path_buf();
-        let mut run = Run { request: *request, detector, trainer, root, paths, settings };
-        run.start_backbone()?;
-        Ok(run)
-    }
-
-    /// The weights that the first stage starts with.
-    fn start_backbone(&mut self) -> Result<()> {
-        let config = self.request.config;
-        let (table, parameters, _) = self.trainer.state_mut();
-        start_backbone(&config.pretrain.backbone_init, config, &self.detector, table, parameters)
-    }
-
-    /// The detector as it is now, with the classes of `set`.
-    fn detector(&self, set: &TrainingSet) -> Result<Detector> {
-        let description = DetectorDescription {
-            config: self.detector.clone(),
-            normalisation: self.request.config.encoder.normalisation(),
-            resize: self.request.config.augmentation.seen_size(),
-            categories: set.categories().to_vec(),
-        };
-        Detector::new(description, self.trainer.parameters().to_vec())
-    }
-
-    /// Trains on `set` and writes the detector's own labels to `labels`, unless both are done.
-    fn stage(
-        &mut self,
-        stage: u16,
-        set: &Arc<TrainingSet>,
-        labels: &Path,
-        workers: &Workers,
-        control: &Control<'_>,
-    ) -> Result<()> {
-        let config = self.request.config;
-        if stage > 1 && config.pretrain.cold {
-            self.trainer.draw(config.seed);
-            self.start_backbone()?;
-        }
-        self.trainer.reset_optimiser();
-        let stage_config = StageConfig {
-            training: config.training.clone(),
-            augmentation: config.augmentation.clone(),
-            loader: config.loader.clone(),
-            normalisation: config.encoder.normalisation(),
-            limits: config.limits.clone(),
-            seed: config.seed,
-            stage,
-            settings: self.settings.clone(),
-        };
-        train(&mut self.trainer, set, &stage_config, &self.paths, control)?;
-        if labels.exists() {
-            return Ok(());
-        }
-        let detector = self.detector(set)?;
-        let path = self.root.join(format!("detector-stage{stage}.safetensors"));
-        detector.save(&path, Naming::Official)?;
-        let predictor = detector.predictor();
-        relabel(set, &predictor, &config.relabel, labels, workers, control).map(drop)
-    }
-
-    fn describe(
-        &self,
-        stage: u16,
-        path: &Path,
-        set: &TrainingSet,
-        workers: &Workers,
-        control: &Control<'_>,
-    ) -> Result<LabelsReport> {
-        let recalls = match self.request.ground_truth {
-            None => None,
-            Some(truth) => {
-                let input = EvaluationInput::from_files(truth, path)?;
-                let options =
-                    EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
-                let found = evaluation::evaluate(&input, &options, workers, control)?;
-                Some([0, 1, 2].map(|place| found.average_recall[place]))
-            }
-        };
-        Ok(LabelsReport {
-            stage,
-            path: path.into(),
-            images_count: set.images_count(),
-            boxes_count: set.targets_count(),
-            recalls,
-        })
-    }
 }

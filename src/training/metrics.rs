@@ -3,7 +3,7 @@
 //! Times are not in it, because they would differ; a resumed run cuts the lines after its
 //! checkpoint and writes them again.
 
-use super::trainer::StepReport;
+use super::step::StepReport;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};

@@ -4,14 +4,12 @@
 //! scores, then class-agnostic suppression.
 
 use super::suppression::suppress;
+use super::trainable::{TrainableDetector, View};
 use crate::control::Control;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoImage, LabelledBox};
 use crate::data::image::ImageLimits;
 use crate::data::training::set::TrainingSet;
-use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
-use crate::detector::prediction::Reading;
-use crate::workers::Workers;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -47,6 +45,17 @@ impl RelabelConfig {
     }
 }
 
+/// What is labelled, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct RelabelRequest<'a> {
+    pub set: &'a TrainingSet,
+    pub view: &'a View,
+    pub limits: &'a ImageLimits,
+    pub config: &'a RelabelConfig,
+    /// The COCO file to write.
+    pub out: &'a Path,
+}
+
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelabelReport {
@@ -56,25 +65,21 @@ pub struct RelabelReport {
     pub broken_count: usize,
 }
 
-/// Writes the detector's labels of every image of `set` to `out`, best box first in each image.
+/// Writes the detector's labels of every image, best box first in each.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; those of prediction; [`Error::Io`]. `out` is then as it was.
+/// [`Error::Cancelled`]; those of prediction; [`Error::Io`]. The file is then as it was.
 pub fn relabel(
-    set: &TrainingSet,
-    predictor: &Predictor<'_>,
-    config: &RelabelConfig,
-    out: &Path,
-    workers: &Workers,
+    detector: &mut dyn TrainableDetector,
+    request: &RelabelRequest<'_>,
     control: &Control<'_>,
 ) -> Result<RelabelReport> {
-    let mut memory = PredictorMemory::default();
-    let limits = ImageLimits::default();
+    let RelabelRequest { set, view, limits, config, out } = *request;
     let (mut images, mut boxes) = (Vec::new(), Vec::new());
     let mut broken_count = 0;
     for (index, entry) in set.images().iter().enumerate() {
-        control.check()?;
-        let image = match set.load(index, &limits) {
+        control.report("relabel", index as u64, set.images_count() as u64)?;
+        let image = match set.load(index, limits) {
             Ok(sample) => sample.image,
             Err(Error::ImageDecode { .. } | Error::ImageTooLarge { .. } | Error::Io { .. }) => {
                 broken_count += 1;
@@ -82,8 +87,7 @@ pub fn relabel(
             }
             Err(error) => return Err(error),
         };
-        let count = config.predictions_per_image;
-        let mut found = predictor.predict(&image, count, Reading::Queries, &mut memory, workers)?;
+        let mut found = detector.detect(&image, view, config.predictions_per_image)?;
         suppress(&mut found, config.suppression_iou);
         images.push(CocoImage {
             id: entry.image_id.into(),
@@ -98,6 +102,7 @@ pub fn relabel(
             score: Some(detection.score),
         }));
     }
+    control.report("relabel", set.images_count() as u64, set.images_count() as u64)?;
     let report =
         RelabelReport { images_count: images.len(), boxes_count: boxes.len(), broken_count };
     let (images, boxes) = (images.into_iter().map(Ok), boxes.into_iter().map(Ok));

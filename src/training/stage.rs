@@ -3,10 +3,11 @@
 //! Batch i depends on the run's seed, the stage and i alone (see [`crate::data::training`]), and a
 //! checkpoint holds everything else, so that a killed stage ends with the bytes of one that was not.
 
-use super::checkpoint::{self, Position};
+use super::checkpoint::Position;
 use super::config::TrainingConfig;
 use super::metrics::{Metrics, MetricsLine};
-use super::trainer::{StepPlace, Trainer};
+use super::step::StepPlace;
+use super::trainable::{StageStart, TrainableDetector};
 use crate::control::Control;
 use crate::data::image::{ImageLimits, Normalisation};
 use crate::data::training::augmentation::AugmentationConfig;
@@ -27,6 +28,8 @@ pub struct StageConfig {
     pub seed: u64,
     /// 1 for the first stage after clustering.
     pub stage: u16,
+    /// The stage starts from the weights that a run starts with.
+    pub fresh: bool,
     /// What the run's results depend on, as text.
     pub settings: String,
 }
@@ -41,20 +44,26 @@ pub struct StagePaths {
 }
 
 impl StagePaths {
-    /// The checkpoint after `step` steps of `stage`.
-    pub fn checkpoint(&self, stage: u16, step: usize) -> PathBuf {
-        self.checkpoints.join(format!("stage{stage}-{step:06}.safetensors"))
+    /// Those of a run that lives in `folder`.
+    pub fn in_run(folder: &Path) -> StagePaths {
+        let (checkpoints, metrics) = (folder.join("checkpoints"), folder.join("metrics.jsonl"));
+        StagePaths { checkpoints, metrics }
+    }
+
+    /// The checkpoint after `step` steps of `stage`, of a detector whose files end like this.
+    pub fn checkpoint(&self, stage: u16, step: usize, extension: &str) -> PathBuf {
+        self.checkpoints.join(format!("stage{stage}-{step:06}.{extension}"))
     }
 }
 
-/// Trains `trainer` on `set`, from its last checkpoint where there is one, to the end of the stage.
+/// Trains `detector` on `set`, from its last checkpoint where there is one, to the end of the stage.
 /// Answers the number of steps.
 ///
 /// # Errors
 /// [`Error::Diverged`] (the last checkpoint is then whole), [`Error::Cancelled`],
 /// [`Error::RunMismatch`] for checkpoints of another run, those of the loader, [`Error::Io`].
 pub fn train(
-    trainer: &mut Trainer,
+    detector: &mut dyn TrainableDetector,
     set: &Arc<TrainingSet>,
     config: &StageConfig,
     paths: &StagePaths,
@@ -64,7 +73,14 @@ pub fn train(
     let steps_count = training.steps_count(set.images_count());
     std::fs::create_dir_all(&paths.checkpoints)
         .map_err(|error| Error::io(&paths.checkpoints, error))?;
-    let begun = resume(trainer, config, paths, steps_count)?;
+    let start = StageStart {
+        stage: config.stage,
+        fresh: config.fresh,
+        classes_count: set.classes_count(),
+        steps_count,
+    };
+    detector.start_stage(&start)?;
+    let begun = resume(detector, config, paths, steps_count)?;
     if begun == steps_count {
         // Lines of later stages may follow: a stage that is done leaves the metrics alone.
         return Ok(steps_count);
@@ -91,7 +107,7 @@ pub fn train(
             batches.push(loader.next(control)?.ok_or_else(ended)?);
         }
         let place = StepPlace { seed: config.seed, stage: config.stage, step, steps_count };
-        let report = trainer.step(&batches, &place)?;
+        let report = detector.step(&batches, &place)?;
         batches.drain(..).for_each(|batch| loader.recycle(batch));
         let done = step + 1;
         if done.is_multiple_of(training.metrics_steps) || done == steps_count {
@@ -101,48 +117,56 @@ pub fn train(
         }
         let due = training.checkpoint_steps != 0 && done.is_multiple_of(training.checkpoint_steps);
         if due || done == steps_count {
-            save(trainer, config, &paths.checkpoint(config.stage, done), done)?;
+            let position =
+                Position { stage: config.stage, step: done, settings: config.settings.clone() };
+            let extension = detector.checkpoint_extensions()[0];
+            detector.save(&paths.checkpoint(config.stage, done, extension), &position)?;
         }
         control.report("train", done as u64, steps_count as u64)?;
     }
     Ok(steps_count)
 }
 
-fn save(trainer: &mut Trainer, config: &StageConfig, path: &Path, step: usize) -> Result<()> {
-    let position = Position { stage: config.stage, step, settings: config.settings.clone() };
-    let (table, parameters, optimiser) = trainer.state_mut();
-    checkpoint::save(path, &position, table, parameters, optimiser)
-}
-
 /// Loads the stage's last checkpoint; answers its step, 0 where there is none.
 fn resume(
-    trainer: &mut Trainer,
+    detector: &mut dyn TrainableDetector,
     config: &StageConfig,
     paths: &StagePaths,
     steps_count: usize,
 ) -> Result<usize> {
-    let Some((step, path)) = last_checkpoint(&paths.checkpoints, config.stage)? else {
+    let extensions = detector.checkpoint_extensions();
+    let Some((step, path)) = last_checkpoint(&paths.checkpoints, config.stage, extensions)? else {
         return Ok(0);
     };
-    let (table, parameters, optimiser) = trainer.state_mut();
-    checkpoint::load(&path, &config.settings, table, parameters, optimiser)?;
+    detector.load(&path, &config.settings)?;
     Ok(step.min(steps_count))
 }
 
-/// Step and path of a stage's last checkpoint in `folder`.
+/// Step and path of a stage's last checkpoint in `folder`, of a detector whose checkpoints have
+/// these `extensions` ([`TrainableDetector::checkpoint_extensions`]).
 ///
 /// # Errors
-/// [`Error::Io`].
-pub fn last_checkpoint(folder: &Path, stage: u16) -> Result<Option<(usize, PathBuf)>> {
+/// [`Error::Io`]; [`Error::RunMismatch`] for a checkpoint of another kind of detector.
+pub fn last_checkpoint(
+    folder: &Path,
+    stage: u16,
+    extensions: &[&str],
+) -> Result<Option<(usize, PathBuf)>> {
     let io = |error| Error::io(folder, error);
     let prefix = format!("stage{stage}-");
     let mut last = None;
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-        let digits = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".safetensors"));
-        if let Some(step) = digits.and_then(|digits| digits.parse::<usize>().ok()) {
+        let parts = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('.'));
+        let Some((digits, extension)) = parts else { continue };
+        let Ok(step) = digits.parse::<usize>() else { continue };
+        if extension == extensions[0] {
             last = last.max(Some((step, path)));
+        } else if !extension.ends_with("partial") && !extensions.contains(&extension) {
+            let (key, found) = ("checkpoint".into(), format!("*.{extension}"));
+            let wanted = format!("*.{}", extensions[0]);
+            return Err(Error::RunMismatch { path: folder.into(), key, found, wanted });
         }
     }
     Ok(last)

@@ -1,30 +1,41 @@
-//! One optimiser step: forward, loss and backward of each part, then AdamW.
+//! The built-in detector in training: forward, loss and backward of each part of a step, then AdamW.
 //!
-//! A step's images come in one or more parts that are in memory one after another; their gradients
-//! add up, divided by the number of boxes of the whole step, so that parts change memory and not
-//! the result's meaning. Networks are laid out once for each batch shape and share one arena.
+//! Networks are laid out once for each batch shape and share one arena.
 
 use super::adamw::{AdamW, StepSettings};
+use super::checkpoint::{self, Position};
 use super::config::TrainingConfig;
 use super::groups::{Group, groups};
 use super::schedule;
-use crate::criterion::{Criterion, CriterionConfig, Gradients, LayerLosses, Losses};
+use super::step::{Judge, StepPlace, StepReport};
+use super::trainable::{StageStart, TrainableDetector, View};
+use crate::Result;
+use crate::criterion::{CriterionConfig, Gradients};
+use crate::data::coco::CocoCategory;
+use crate::data::image::Image;
 use crate::data::training::batch::Batch;
 use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::deformable_detr::description::DetectorDescription;
+use crate::detector::deformable_detr::detector::Detector;
 use crate::detector::deformable_detr::initialise::initialise;
+use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
-use crate::matching::{Predictions, Targets};
+use crate::detector::deformable_detr::weights::Naming;
+use crate::detector::prediction::{Detection, Reading};
+use crate::matching::Predictions;
 use crate::nn::matrix_product::Update;
 use crate::nn::network::{Memory, Purpose};
 use crate::nn::operation::StepKey;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
-use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Changes drawn parameters into those that a run starts with.
+pub type Start = Box<dyn Fn(&ParameterTable, &mut [f32]) -> Result<()> + Send>;
 
 /// A detector that is being trained.
-#[derive(Debug)]
 pub struct Trainer {
     detector: DetectorConfig,
     training: TrainingConfig,
@@ -33,60 +44,22 @@ pub struct Trainer {
     gradients: Vec<f32>,
     optimiser: AdamW,
     groups: Vec<Group>,
-    criterion: Criterion,
+    judge: Judge,
     networks: BTreeMap<BatchShape, DetectorNetwork>,
     memory: Memory<f32>,
-    /// Targets of each image of a part.
-    counts: Vec<u32>,
+    prediction: PredictorMemory,
+    /// What a fresh start draws from.
+    seed: u64,
+    /// What a fresh start does after drawing.
+    start: Option<Start>,
     workers: Workers,
-}
-
-/// What one step did.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StepReport {
-    /// Weighted sum of all losses of all layers.
-    pub loss: f64,
-    /// Of the last layer, before their weights; `accuracy` is the mean over the matched queries.
-    pub last_layer: LayerLosses,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// The schedule's factor on every learning rate.
-    pub rate_factor: f64,
-    /// Targets of the step's images.
-    pub boxes_count: usize,
-    /// Those that found a query.
-    pub pairs_count: usize,
-}
-
-impl StepReport {
-    /// Adds a part, whose losses are divided by the boxes of the whole step.
-    fn add(&mut self, losses: &Losses) {
-        self.loss += losses.total;
-        let last = losses.layers.last().copied().unwrap_or_default();
-        let sum = &mut self.last_layer;
-        sum.class += last.class;
-        sum.l1 += last.l1;
-        sum.giou += last.giou;
-        let pairs = (self.pairs_count + losses.pairs_count).max(1) as f64;
-        sum.accuracy += (last.accuracy - sum.accuracy) * losses.pairs_count as f64 / pairs;
-        self.pairs_count += losses.pairs_count;
-    }
-}
-
-/// Where in a run a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepPlace {
-    pub seed: u64,
-    pub stage: u16,
-    pub step: usize,
-    pub steps_count: usize,
 }
 
 impl Trainer {
     /// A detector with drawn weights. `criterion` says how it is judged.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] with the first key out of range.
+    /// [`crate::Error::InvalidArgument`] with the first key out of range.
     pub fn new(
         detector: &DetectorConfig,
         training: &TrainingConfig,
@@ -102,10 +75,12 @@ impl Trainer {
             gradients: vec![0.0; table.trained_length()],
             optimiser: AdamW::new(table.trained_length()),
             groups: groups(&table, training),
-            criterion: Criterion::new(criterion.clone())?,
+            judge: Judge::new(criterion)?,
             networks: BTreeMap::new(),
             memory: Memory::default(),
-            counts: Vec::new(),
+            prediction: PredictorMemory::default(),
+            seed,
+            start: None,
             detector: detector.clone(),
             training: training.clone(),
             table,
@@ -138,59 +113,14 @@ impl Trainer {
         (&self.table, &mut self.parameters, &mut self.optimiser)
     }
 
-    /// Draws every parameter anew.
-    pub fn draw(&mut self, seed: u64) {
-        self.parameters = initialise(&self.detector, &self.table, seed);
-    }
-
-    /// Forgets the optimiser's moments: each stage starts with none.
-    pub fn reset_optimiser(&mut self) {
-        self.optimiser = AdamW::new(self.table.trained_length());
-    }
-
-    /// Bytes of parameters, gradients, moments and the arena.
-    pub fn memory_bytes(&self) -> usize {
-        let numbers =
-            self.parameters.len() + self.gradients.len() + 2 * self.table.trained_length();
-        numbers * size_of::<f32>() + self.memory.memory_bytes()
-    }
-
-    /// Changes the parameters against the loss of `parts`, the images of one step.
+    /// Applies `start` to the parameters, now and at every later fresh start.
     ///
     /// # Errors
-    /// [`Error::Diverged`] when a loss or the gradients' norm is not finite; parameters and moments
-    /// are then those of before. Those of the criterion for targets it refuses.
-    pub fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport> {
-        let boxes_count = parts.iter().map(|part| part.boxes.len()).sum();
-        let mut report = StepReport { boxes_count, ..StepReport::default() };
-        for (index, part) in parts.iter().enumerate() {
-            let key = StepKey {
-                seed: place.seed,
-                stage: place.stage,
-                step: place.step as u32,
-                part: index as u16,
-                training: true,
-            };
-            let update = if index == 0 { Update::Overwrite } else { Update::Add };
-            self.accumulate(part, &mut report, update, &key)?;
-        }
-        report.rate_factor = schedule::factor(&self.training, place.step, place.steps_count);
-        let settings = StepSettings {
-            rate_factor: report.rate_factor,
-            weight_decay: self.training.weight_decay,
-            gradient_norm_max: self.training.gradient_norm_max,
-        };
-        report.gradient_norm = self.optimiser.step(
-            &mut self.parameters,
-            &self.gradients,
-            &self.groups,
-            &settings,
-            &self.workers,
-        );
-        if !report.gradient_norm.is_finite() {
-            return Err(diverged(&report, place.stage, place.step));
-        }
-        Ok(report)
+    /// Those of `start`.
+    pub fn start_with(&mut self, start: Start) -> Result<()> {
+        start(&self.table, &mut self.parameters)?;
+        self.start = Some(start);
+        Ok(())
     }
 
     fn lay_out(&mut self, shape: BatchShape) -> Result<()> {
@@ -205,38 +135,23 @@ impl Trainer {
 
     fn accumulate(
         &mut self,
-        batch: &Batch,
-        report: &mut StepReport,
-        update: Update,
-        key: &StepKey,
+        part: &Batch,
+        (report, place): (&mut StepReport, &StepPlace),
+        (update, key): (Update, &StepKey),
     ) -> Result<()> {
-        let (images, height, width) = (batch.images_count(), batch.height, batch.width);
+        let (images, height, width) = (part.images_count(), part.height, part.width);
         let shape = BatchShape { images, height, width };
         self.lay_out(shape)?;
         let network = &self.networks[&shape];
         let memory = &mut self.memory;
-        network.images_mut(memory).copy_from_slice(&batch.maps);
-        network.set_sizes(memory, &batch.sizes);
+        network.images_mut(memory).copy_from_slice(&part.maps);
+        network.set_sizes(memory, &part.sizes);
         network.network().forward(memory, &self.parameters, key, &self.workers);
         let outputs = network.outputs(memory);
-        let sizes = network.predictions();
-        let predictions = Predictions::new(outputs.logits, outputs.boxes, sizes)?;
-        self.counts.clear();
-        self.counts.extend(batch.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as u32));
-        let (classes, boxes) = (&batch.classes, &batch.boxes);
-        let targets = Targets::new(&self.counts, classes, boxes, sizes.classes)?;
+        let predictions = Predictions::new(outputs.logits, outputs.boxes, network.predictions())?;
         let (logits, boxes) = (outputs.logits_gradient, outputs.boxes_gradient);
         let mut gradients = Gradients { logits, boxes };
-        let boxes_count = Some(report.boxes_count as f32);
-        let losses = self
-            .criterion
-            .evaluate(&predictions, &targets, boxes_count, &mut gradients, &self.workers)
-            .map_err(|error| match error {
-                // What a network of finite weights says is finite, unless it has diverged.
-                Error::NonFinite { .. } => diverged(report, key.stage, key.step as usize),
-                error => error,
-            })?;
-        report.add(losses);
+        self.judge.evaluate(&predictions, part, &mut gradients, (report, place), &self.workers)?;
         network.network().backward(
             memory,
             &self.parameters,
@@ -249,6 +164,95 @@ impl Trainer {
     }
 }
 
-fn diverged(report: &StepReport, stage: u16, step: usize) -> Error {
-    Error::Diverged { stage, step, loss: report.loss, norm: report.gradient_norm }
+impl TrainableDetector for Trainer {
+    fn checkpoint_extensions(&self) -> &'static [&'static str] {
+        &["safetensors"]
+    }
+
+    fn start_stage(&mut self, start: &StageStart) -> Result<()> {
+        if start.fresh {
+            self.parameters = initialise(&self.detector, &self.table, self.seed);
+            if let Some(start) = &self.start {
+                start(&self.table, &mut self.parameters)?;
+            }
+        }
+        self.optimiser = AdamW::new(self.table.trained_length());
+        self.prediction = PredictorMemory::default();
+        Ok(())
+    }
+
+    fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport> {
+        let mut report = StepReport::of(parts);
+        for (index, part) in parts.iter().enumerate() {
+            let key = StepKey {
+                seed: place.seed,
+                stage: place.stage,
+                step: place.step as u32,
+                part: index as u16,
+                training: true,
+            };
+            let update = if index == 0 { Update::Overwrite } else { Update::Add };
+            self.accumulate(part, (&mut report, place), (update, &key))?;
+        }
+        report.rate_factor = schedule::factor(&self.training, place.step, place.steps_count);
+        let settings = StepSettings {
+            rate_factor: report.rate_factor,
+            weight_decay: self.training.weight_decay,
+            gradient_norm_max: self.training.gradient_norm_max,
+        };
+        report.gradient_norm = self.optimiser.step(
+            &mut self.parameters,
+            &self.gradients,
+            &self.groups,
+            &settings,
+            &self.workers,
+        );
+        match report.gradient_norm.is_finite() {
+            true => Ok(report),
+            false => Err(report.diverged(place)),
+        }
+    }
+
+    fn detect(&mut self, image: &Image, view: &View, count: usize) -> Result<Vec<Detection>> {
+        let predictor = Predictor {
+            config: &self.detector,
+            table: &self.table,
+            parameters: &self.parameters,
+            resize: &view.resize,
+            normalisation: &view.normalisation,
+        };
+        predictor.predict(image, count, Reading::Queries, &mut self.prediction, &self.workers)
+    }
+
+    fn save(&mut self, path: &Path, position: &Position) -> Result<()> {
+        checkpoint::save(path, position, &self.table, &self.parameters, &self.optimiser)
+    }
+
+    fn load(&mut self, path: &Path, settings: &str) -> Result<Position> {
+        let (table, parameters) = (&self.table, &mut self.parameters);
+        checkpoint::load(path, settings, table, parameters, &mut self.optimiser)
+    }
+
+    fn write_detector(
+        &mut self,
+        stem: &Path,
+        view: &View,
+        categories: &[CocoCategory],
+    ) -> Result<PathBuf> {
+        let description = DetectorDescription {
+            config: self.detector.clone(),
+            normalisation: view.normalisation.clone(),
+            resize: view.resize.clone(),
+            categories: categories.to_vec(),
+        };
+        let path = stem.with_extension("safetensors");
+        Detector::new(description, self.parameters.clone())?.save(&path, Naming::Official)?;
+        Ok(path)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let numbers =
+            self.parameters.len() + self.gradients.len() + 2 * self.table.trained_length();
+        numbers * size_of::<f32>() + self.memory.memory_bytes() + self.judge.memory_bytes()
+    }
 }
