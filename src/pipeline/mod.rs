@@ -9,6 +9,8 @@
 //! export   both ▶ T0.json                    (Algorithm 1: T_0)
 //! report   all of it ▶ report.html
 //! pretrain all of that, then: train on T_j ▶ checkpoints, relabel ▶ T_j+1, again
+//! finetune detector ▶ new class head, true labels ▶ detector, AP
+//! predict  detector, images ▶ COCO file
 //! ```
 
 pub mod cluster;
@@ -17,8 +19,10 @@ pub mod demo;
 pub mod demo_scenes;
 pub mod export;
 pub mod extract;
+pub mod finetune;
 pub mod folder_extraction;
 pub mod image_extractor;
+pub mod predict;
 pub mod preset;
 pub mod pretrain;
 pub mod recall;

@@ -26,6 +26,21 @@ pub fn by_name(name: &str) -> Result<RunConfig> {
     Ok(config)
 }
 
+/// [`by_name`] for true labels: one image at a time in its own colours, as the official code
+/// fine-tunes. Mosaic and colour changes are for pseudo-labels (patent ¶65-68).
+///
+/// # Errors
+/// As [`by_name`].
+pub fn for_finetuning(name: &str) -> Result<RunConfig> {
+    let mut config = by_name(name)?;
+    let augmentation = &mut config.augmentation;
+    augmentation.mosaic_probability = 0.0;
+    augmentation.colour_probability = 0.0;
+    augmentation.grey_probability = 0.0;
+    augmentation.blur_probability = 0.0;
+    Ok(config)
+}
+
 /// Hours on a processor of a few cores: the default encoder's backbone, three layers each way.
 fn small(config: &mut RunConfig) {
     config.cluster.classes = 256;
@@ -73,6 +88,7 @@ mod tests {
     fn every_preset_is_valid_and_others_are_refused() {
         for name in NAMES {
             by_name(name).unwrap().validate().unwrap();
+            for_finetuning(name).unwrap().validate().unwrap();
         }
         assert!(by_name("huge").unwrap_err().to_string().contains("tiny"));
     }

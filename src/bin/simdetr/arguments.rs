@@ -1,7 +1,7 @@
 //! What the command line understands. Options that name a key of the configuration document win
 //! over the document.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Teaches an object detector from images that nobody labelled.
@@ -34,6 +34,17 @@ pub struct Common {
     pub json: bool,
 }
 
+/// How a detector is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// safetensors under the names of the official Deformable DETR.
+    Official,
+    /// safetensors under the names of DeformableDetrForObjectDetection.
+    HuggingFace,
+    /// safetensors of the backbone alone under torchvision's names.
+    Backbone,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find proposals in every image of a folder; goes on where a killed run stopped.
@@ -59,11 +70,18 @@ pub enum Command {
         #[arg(long, value_name = "K")]
         classes: Option<u32>,
     },
-    /// Write the data set T_0 as a COCO file.
+    /// Write what other programs read: the data set T_0 of a run, or a detector.
     Export {
-        #[arg(long, value_name = "RUN")]
-        run: PathBuf,
-        #[arg(long, value_name = "FILE.json")]
+        /// Run folder, of which T_0 is written as a COCO file.
+        #[arg(long, value_name = "RUN", required_unless_present = "detector")]
+        run: Option<PathBuf>,
+        /// Detector (.safetensors), which is written in another format.
+        #[arg(long, value_name = "FILE", conflicts_with = "run", requires = "format")]
+        detector: Option<PathBuf>,
+        /// Of a detector.
+        #[arg(long, value_enum, conflicts_with = "run")]
+        format: Option<Format>,
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Teach a detector: propose, cluster, train, relabel with it and train again.
@@ -83,6 +101,54 @@ pub enum Command {
         /// COCO file with the true boxes, for measuring only.
         #[arg(long, value_name = "GT.json")]
         ground_truth: Option<PathBuf>,
+    },
+    /// Train a detector on true labels, with a class head of its own for them.
+    Finetune {
+        /// COCO file with the true boxes.
+        #[arg(long, value_name = "COCO.json")]
+        annotations: PathBuf,
+        /// Folder of its images.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// What to start from: a detector or a ResNet (.safetensors), `encoder` for the encoder's
+        /// weights in the backbone, or `random`.
+        #[arg(long, value_name = "random|encoder|FILE")]
+        init: String,
+        /// Run folder; made if it is missing. A killed run goes on where it stopped.
+        #[arg(long, value_name = "RUN")]
+        out: PathBuf,
+        /// Share of the images to train on, above 0 and up to 1.
+        #[arg(long, default_value_t = 1.0)]
+        fraction: f64,
+        /// Which images they are; another seed takes others.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        split_seed: u64,
+        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny`.
+        #[arg(long)]
+        preset: Option<String>,
+        /// COCO file with true boxes to measure on; without it nothing is measured.
+        #[arg(long, value_name = "COCO.json")]
+        test_annotations: Option<PathBuf>,
+        /// Folder of the images to measure on [default: that of --images].
+        #[arg(long, value_name = "DIR", requires = "test_annotations")]
+        test_images: Option<PathBuf>,
+    },
+    /// Write a detector's boxes on every image of a folder as a COCO file with scores.
+    Predict {
+        /// Detector (.safetensors); one that does not say its sizes has those of the document.
+        #[arg(long, value_name = "FILE")]
+        detector: PathBuf,
+        /// Folder of images, searched recursively.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        #[arg(long, value_name = "FILE.json")]
+        out: PathBuf,
+        /// Best boxes of each image.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        detections_max: usize,
+        /// Boxes with a lower score are left out.
+        #[arg(long, value_name = "SCORE", default_value_t = 0.0)]
+        score_min: f32,
     },
     /// COCO average precision and recall of a detections file.
     Evaluate {

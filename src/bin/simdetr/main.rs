@@ -6,17 +6,23 @@ mod arguments;
 mod output;
 mod progress;
 
-use arguments::{Arguments, Command, Common};
+use arguments::{Arguments, Command, Common, Format};
 use clap::Parser;
 use output::Answer;
 use progress::Bars;
 use simdetr::control::{Control, Progress};
+use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use simdetr::detector::deformable_detr::weights::Naming;
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
+use simdetr::pipeline::finetune::{FinetuneRequest, TestSet, plain_description};
+use simdetr::pipeline::predict::PredictRequest;
 use simdetr::pipeline::pretrain::PretrainRequest;
 use simdetr::pipeline::workspace::Workspace;
-use simdetr::pipeline::{cluster, demo, export, extract, preset, pretrain, report_run};
+use simdetr::pipeline::{
+    cluster, demo, export, extract, finetune, predict, preset, pretrain, report_run,
+};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
 use std::io::IsTerminal;
@@ -56,12 +62,7 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     let show = |progress: Progress<'_>| bars.show(progress);
     let control = Control { cancel: None, progress: Some(&show) };
     let workers = Workers::with_threads(arguments.common.threads)?;
-    let preset = match &arguments.command {
-        Command::Pretrain { preset, .. } => preset.as_deref(),
-        Command::Demo { .. } => Some(demo::PRESET),
-        _ => None,
-    };
-    let mut config = document(&arguments.common, preset)?;
+    let mut config = document(arguments)?;
     match &arguments.command {
         Command::Extract { images, out, encoder, method } => {
             override_extraction(&mut config, encoder.as_deref(), method.as_deref())?;
@@ -78,10 +79,14 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let fit = cluster::cluster(&workspace, &config, &workers, &control)?;
             Ok(output::clustered(&fit, &workspace.clusters()))
         }
-        Command::Export { run, out } => {
+        Command::Export { run: Some(run), out, .. } => {
             let report = export::export(&Workspace::new(run), out, &workers, &control)?;
             Ok(output::exported(&report, out))
         }
+        Command::Export { detector: Some(detector), format: Some(format), out, .. } => {
+            convert(&open(detector, &config)?, *format, out)
+        }
+        Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
         Command::Pretrain { images, out, stages, ground_truth, .. } => {
             config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
             let request = PretrainRequest {
@@ -92,6 +97,21 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             };
             let report = pretrain::pretrain(&request, &Workspace::new(out), &workers, &control)?;
             Ok(output::pretrained(&report))
+        }
+        Command::Finetune { .. } => fine_tuning(&arguments.command, &config, &workers, &control),
+        Command::Predict { detector, images, out, detections_max, score_min } => {
+            let (detections_max, score_min) = (*detections_max, *score_min);
+            let options =
+                PredictionOptions { detections_max, score_min, ..PredictionOptions::default() };
+            let request = PredictRequest {
+                detector: &open(detector, &config)?,
+                images,
+                options: &options,
+                limits: &config.limits,
+                strict: arguments.common.strict,
+            };
+            let report = predict::predict(&request, out, &workers, &control)?;
+            Ok(output::predicted(&report, out))
         }
         Command::Evaluate { ground_truth, detections, class_agnostic, detections_max } => {
             let mut options =
@@ -114,6 +134,35 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     }
 }
 
+fn fine_tuning(
+    command: &Command,
+    config: &RunConfig,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<Answer> {
+    let Command::Finetune {
+        annotations,
+        images,
+        init,
+        out,
+        fraction,
+        split_seed,
+        test_annotations,
+        test_images,
+        ..
+    } = command
+    else {
+        return Err(Error::Internal { reason: format!("{command:?} is not finetune") });
+    };
+    let test = test_annotations.as_deref().map(|annotations| TestSet {
+        annotations,
+        images: test_images.as_deref().unwrap_or(images),
+    });
+    let (fraction, split_seed) = (*fraction, *split_seed);
+    let request = FinetuneRequest { annotations, images, init, fraction, split_seed, config, test };
+    Ok(output::finetuned(&finetune::finetune(&request, out, workers, control)?))
+}
+
 fn evaluate(
     ground_truth: &Path,
     detections: &Path,
@@ -125,17 +174,37 @@ fn evaluate(
     Ok(output::evaluated(&evaluation::evaluate(&input, options, workers, control)?))
 }
 
-/// The configuration document with the options of every command over it.
-fn document(common: &Common, preset: Option<&str>) -> Result<RunConfig> {
-    let mut config = preset.map_or_else(|| Ok(RunConfig::default()), preset::by_name)?;
-    if let Some(path) = &common.config {
+/// The configuration document over the command's preset.
+fn document(arguments: &Arguments) -> Result<RunConfig> {
+    let Common { config: document, seed, .. } = &arguments.common;
+    let mut config = match &arguments.command {
+        Command::Pretrain { preset: Some(name), .. } => preset::by_name(name)?,
+        Command::Demo { .. } => preset::by_name(demo::PRESET)?,
+        Command::Finetune { preset, .. } => {
+            preset::for_finetuning(preset.as_deref().unwrap_or(preset::NAMES[0]))?
+        }
+        _ => RunConfig::default(),
+    };
+    if let Some(path) = document {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
         config = simdetr::config::parse_over(&config, &text, &path.display().to_string())?;
     }
-    if let Some(seed) = common.seed {
-        config.seed = seed;
-    }
+    config.seed = seed.unwrap_or(config.seed);
     Ok(config)
+}
+
+/// The detector of a file; the document says what a file that does not describe itself holds.
+fn open(path: &Path, config: &RunConfig) -> Result<Detector> {
+    Detector::open(path, Some(&plain_description(config)))
+}
+
+fn convert(detector: &Detector, format: Format, out: &Path) -> Result<Answer> {
+    match format {
+        Format::Official => detector.save(out, Naming::Official)?,
+        Format::HuggingFace => detector.save(out, Naming::HuggingFace)?,
+        Format::Backbone => detector.save_backbone(out)?,
+    }
+    Ok(output::converted(detector, out))
 }
 
 fn override_extraction(

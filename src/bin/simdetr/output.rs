@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 use simdetr::clustering::Fit;
+use simdetr::detector::deformable_detr::detector::Detector;
 use simdetr::evaluation::Evaluation;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
-use simdetr::pipeline::folder_extraction::FolderReport;
+use simdetr::pipeline::finetune::FinetuneReport;
+use simdetr::pipeline::folder_extraction::{BrokenImage, FolderReport};
+use simdetr::pipeline::predict::PredictReport;
 use simdetr::pipeline::pretrain::PretrainReport;
 use simdetr::{Error, Result};
 use std::fmt::Write;
@@ -51,16 +54,11 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         let skipped = report.counts.clusterings_skipped;
         line(&mut text, format_args!("  {skipped} clusterings had too few cells for their K"));
     }
-    let broken: Vec<Value> = report
-        .broken
-        .iter()
-        .map(|broken| json!({ "path": broken.path, "reason": broken.reason }))
-        .collect();
     let value = json!({
         "run": out,
         "images_count": report.images_count,
         "images_resumed": report.images_resumed,
-        "broken": broken,
+        "broken": broken_images(&report.broken),
         "proposals_count": report.proposals_count,
         "clusterings_skipped": report.counts.clusterings_skipped,
     });
@@ -119,6 +117,59 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
         })
         .collect();
     Answer { text, value: json!({ "labels": labels, "detector": report.detector }) }
+}
+
+/// The answer of `finetune`: the figures beside what was done.
+pub fn finetuned(report: &FinetuneReport) -> Answer {
+    let mut text = format!(
+        "{} steps on {} images with {} boxes of {} classes\n",
+        report.steps_count, report.images_count, report.boxes_count, report.classes_count
+    );
+    let mut value = json!({
+        "detector": report.detector,
+        "images_count": report.images_count,
+        "boxes_count": report.boxes_count,
+        "classes_count": report.classes_count,
+        "steps_count": report.steps_count,
+    });
+    if let Some(evaluation) = &report.evaluation {
+        text += &figures_table(evaluation);
+        for (name, figure) in evaluation.figures() {
+            value[name] = json!(figure);
+        }
+        value["evaluation"] = json!(evaluation);
+    }
+    line(&mut text, format_args!("detector: {}", report.detector.display()));
+    Answer { text, value }
+}
+
+/// The answer of `predict`.
+pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
+    let PredictReport { images_count, boxes_count, broken } = report;
+    let mut text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
+    for broken in broken {
+        line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
+    }
+    let value = json!({
+        "file": out,
+        "images_count": images_count,
+        "boxes_count": boxes_count,
+        "broken": broken_images(broken),
+    });
+    Answer { text, value }
+}
+
+/// The answer of `export` for a detector.
+pub fn converted(detector: &Detector, out: &Path) -> Answer {
+    let (classes, parameters) = (detector.config().classes_count, detector.parameters().len());
+    let text =
+        format!("detector of {classes} classes, {parameters} parameters, in {}", out.display());
+    let value = json!({ "file": out, "classes_count": classes, "parameters_count": parameters });
+    Answer { text, value }
+}
+
+fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
+    broken.iter().map(|one| json!({ "path": one.path, "reason": one.reason })).collect()
 }
 
 /// The answer of `evaluate`.

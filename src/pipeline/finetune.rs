@@ -1,0 +1,215 @@
+//! After pretraining: the detector with a new class head, trained on true labels.
+//!
+//! The patent judges pretraining by this (¶105-116): every arm of a comparison starts from other
+//! weights and is trained in the same way. Everything but the class head comes from the start; a
+//! run folder holds what a killed run needs to go on:
+//!
+//! ```text
+//! finetune.toml metrics.jsonl checkpoints/stage1-*.safetensors detector.safetensors
+//! predictions.json                            where test annotations are given
+//! ```
+
+use super::config::RunConfig;
+use super::predict::{PredictRequest, predict_images};
+use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
+use super::pretrain::{PretrainConfig, stage_config, view};
+use crate::backbone::checkpoint::read_file;
+use crate::control::Control;
+use crate::data::atomic_file;
+use crate::data::folder::FolderImage;
+use crate::data::training::set::{TrainingImage, TrainingSet};
+use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::deformable_detr::description::DetectorDescription;
+use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
+use crate::training::stage::{StageConfig, StagePaths, train};
+use crate::training::trainable::{TrainableDetector, View};
+use crate::training::trainer::Trainer;
+use crate::workers::Workers;
+use crate::{Error, Result};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The only stage of a run.
+const STAGE: u16 = 1;
+
+/// True labels for measuring.
+#[derive(Debug, Clone, Copy)]
+pub struct TestSet<'a> {
+    /// COCO file.
+    pub annotations: &'a Path,
+    /// Folder of its images.
+    pub images: &'a Path,
+}
+
+/// What to train on, and from what.
+#[derive(Debug, Clone, Copy)]
+pub struct FinetuneRequest<'a> {
+    /// COCO file with true labels.
+    pub annotations: &'a Path,
+    /// Folder of its images.
+    pub images: &'a Path,
+    /// `random`, `encoder` (its weights in the backbone), or a safetensors file: of a detector, of
+    /// which everything but the class head is taken and which then gives the sizes, `frozen` and
+    /// `dropout` aside; or of a ResNet, for the backbone.
+    pub init: &'a str,
+    /// Share of the images in (0, 1]; see [`TrainingSet::subset`].
+    pub fraction: f64,
+    /// Which images they are.
+    pub split_seed: u64,
+    pub config: &'a RunConfig,
+    /// Where to measure the result.
+    pub test: Option<TestSet<'a>>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct FinetuneReport {
+    pub detector: PathBuf,
+    /// Images of the fraction.
+    pub images_count: usize,
+    pub boxes_count: usize,
+    pub classes_count: usize,
+    pub steps_count: usize,
+    pub evaluation: Option<Evaluation>,
+}
+
+/// Trains, or goes on with it, and measures.
+///
+/// # Errors
+/// [`Error::MissingImages`], [`Error::InvalidArgument`] for a fraction that leaves no image, those
+/// of opening what it starts from, of training and of evaluation.
+pub fn finetune(
+    request: &FinetuneRequest<'_>,
+    out: &Path,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<FinetuneReport> {
+    let config = request.config;
+    config.validate()?;
+    let set = TrainingSet::read(request.annotations, request.images)?;
+    let set = Arc::new(set.subset(request.fraction, request.split_seed)?);
+    let mut trainer = start(request, &set, workers)?;
+    std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
+    let settings = settings(request, &set)?;
+    atomic_file::write(&out.join("finetune.toml"), settings.as_bytes())?;
+    // The weights are in place, so that the stage does not begin with others.
+    let stage = StageConfig { settings, fresh: false, ..stage_config(config, STAGE)? };
+    let steps_count = train(&mut trainer, &set, &stage, &StagePaths::in_run(out), control)?;
+    let path = trainer.write_detector(&out.join("detector"), &view(config), set.categories())?;
+    drop(trainer);
+    let detector = Detector::open(&path, None)?;
+    let measured = |test| measure(&detector, test, config, out, workers, control);
+    Ok(FinetuneReport {
+        detector: path,
+        images_count: set.images_count(),
+        boxes_count: set.targets_count(),
+        classes_count: set.classes_count(),
+        steps_count,
+        evaluation: request.test.map(measured).transpose()?,
+    })
+}
+
+/// The detector before its first step.
+fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) -> Result<Trainer> {
+    let config = request.config;
+    let sizes = |of: &DetectorConfig| DetectorConfig {
+        classes_count: set.classes_count(),
+        dropout: config.detector.dropout,
+        frozen: config.detector.frozen,
+        ..of.clone()
+    };
+    let trainer = |sizes: &DetectorConfig| {
+        let RunConfig { training, criterion, seed, .. } = config;
+        Trainer::new(sizes, training, criterion, *seed, workers.clone())
+    };
+    if ![RANDOM, ENCODER].contains(&request.init) {
+        let bytes = read_file(Path::new(request.init))?;
+        if Detector::is_in(&bytes) {
+            let plain = plain_description(config);
+            let from = Detector::from_bytes(&bytes, request.init, Some(&plain))?;
+            let mut trainer = trainer(&sizes(from.config()))?;
+            take_over(&from, &mut trainer);
+            return Ok(trainer);
+        }
+    }
+    let sizes = sizes(&config.detector);
+    let mut trainer = trainer(&sizes)?;
+    let (table, parameters, _) = trainer.state_mut();
+    start_backbone(request.init, config, &sizes, table, parameters)?;
+    Ok(trainer)
+}
+
+/// What a file that does not describe itself is taken for: the document's detector.
+pub fn plain_description(config: &RunConfig) -> DetectorDescription {
+    let View { normalisation, resize } = view(config);
+    DetectorDescription::unnamed(config.detector.clone(), normalisation, resize)
+}
+
+/// Everything but the class heads, which stay as they were drawn.
+fn take_over(from: &Detector, trainer: &mut Trainer) {
+    let (table, parameters, _) = trainer.state_mut();
+    for parameter in table.iter().filter(|one| !one.name.starts_with("class_embed.")) {
+        // The tables differ in their order alone, which `frozen` decides.
+        if let Some(source) = from.table().get(&parameter.name) {
+            let values = &from.parameters()[source.range.clone()];
+            parameters[parameter.range.clone()].copy_from_slice(values);
+        }
+    }
+}
+
+/// What the result depends on.
+#[derive(Serialize)]
+struct Settings<'a> {
+    annotations: String,
+    init: &'a str,
+    fraction: f64,
+    split_seed: u64,
+    images_count: usize,
+    classes_count: usize,
+    config: RunConfig,
+}
+
+fn settings(request: &FinetuneRequest<'_>, set: &TrainingSet) -> Result<String> {
+    let mut config = request.config.clone();
+    // What other steps read, and loaders make the same batches on any threads.
+    config.pretrain = PretrainConfig::default();
+    config.loader.loader_threads = 0;
+    let settings = Settings {
+        annotations: request.annotations.display().to_string(),
+        init: request.init,
+        fraction: request.fraction,
+        split_seed: request.split_seed,
+        images_count: set.images_count(),
+        classes_count: set.classes_count(),
+        config,
+    };
+    toml::to_string(&settings)
+        .map_err(|error| Error::Internal { reason: format!("settings: {error}") })
+}
+
+/// Class-aware figures on the images that the test annotations list.
+fn measure(
+    detector: &Detector,
+    test: TestSet<'_>,
+    config: &RunConfig,
+    out: &Path,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<Evaluation> {
+    let set = TrainingSet::read(test.annotations, test.images)?;
+    let image = |image: &TrainingImage| FolderImage {
+        image_id: image.image_id,
+        relative_path: image.relative_path.clone(),
+    };
+    let images: Vec<FolderImage> = set.images().iter().map(image).collect();
+    let predictions = out.join("predictions.json");
+    let options = PredictionOptions::default();
+    let (images_folder, limits) = (test.images, &config.limits);
+    let request =
+        PredictRequest { detector, images: images_folder, options: &options, limits, strict: true };
+    predict_images(&request, &images, &predictions, workers, control)?;
+    let input = EvaluationInput::from_files(test.annotations, &predictions)?;
+    evaluation::evaluate(&input, &EvaluationOptions::default(), workers, control)
+}

@@ -1,0 +1,112 @@
+//! The steps `predict` and the measuring of `finetune`: a detector's boxes on images of a folder, as
+//! a COCO file.
+
+use crate::control::Control;
+use crate::data::coco::write::write_dataset;
+use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
+use crate::data::folder::{self, FolderImage};
+use crate::data::image::{ImageLimits, decode};
+use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use crate::detector::deformable_detr::model::PredictorMemory;
+use crate::pipeline::folder_extraction::BrokenImage;
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::path::Path;
+
+/// What to predict, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct PredictRequest<'a> {
+    pub detector: &'a Detector,
+    /// Folder of images.
+    pub images: &'a Path,
+    pub options: &'a PredictionOptions,
+    pub limits: &'a ImageLimits,
+    /// A broken image is an error.
+    pub strict: bool,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PredictReport {
+    pub images_count: usize,
+    pub boxes_count: usize,
+    /// Images that could not be read; they are left out.
+    pub broken: Vec<BrokenImage>,
+}
+
+/// Writes the detector's boxes on every image of the folder to `out`: images, categories and
+/// annotations with scores, best first in each image.
+///
+/// # Errors
+/// Those of [`folder::list`] and of prediction; [`Error::NoReadableImage`]; [`Error::Cancelled`];
+/// [`Error::Io`]. `out` is then as it was.
+pub fn predict(
+    request: &PredictRequest<'_>,
+    out: &Path,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<PredictReport> {
+    predict_images(request, &folder::list(request.images)?, out, workers, control)
+}
+
+/// [`predict`] for some images of the folder.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_images(
+    request: &PredictRequest<'_>,
+    images: &[FolderImage],
+    out: &Path,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<PredictReport> {
+    let categories = request.detector.categories();
+    let category_ids = category_ids(categories)?;
+    let mut memory = PredictorMemory::default();
+    let mut report = PredictReport::default();
+    let (mut entries, mut boxes) = (Vec::new(), Vec::new());
+    for (index, entry) in images.iter().enumerate() {
+        let image = match decode::read(&entry.path(request.images), request.limits) {
+            Ok(image) => image,
+            Err(error) if request.strict => return Err(error),
+            Err(error) => {
+                let (path, reason) = (entry.relative_path.clone(), error.to_string());
+                report.broken.push(BrokenImage { path, reason });
+                continue;
+            }
+        };
+        let (width, height) = (image.width, image.height);
+        let found = request.detector.predict(&[image], request.options, &mut memory, workers)?;
+        let (id, file_name) = (entry.image_id.into(), entry.relative_path.clone());
+        entries.push(CocoImage { id, file_name, width, height });
+        boxes.extend(found.into_iter().flatten().map(|detection| LabelledBox {
+            image_id: entry.image_id,
+            category_id: category_ids[detection.class as usize],
+            bounds: detection.bounds,
+            score: Some(detection.score),
+        }));
+        control.report("predict", index as u64 + 1, images.len() as u64)?;
+    }
+    if let (true, Some(first)) = (entries.is_empty(), report.broken.first()) {
+        return Err(Error::NoReadableImage {
+            path: request.images.into(),
+            files: images.len(),
+            first: first.reason.clone(),
+        });
+    }
+    (report.images_count, report.boxes_count) = (entries.len(), boxes.len());
+    let (entries, boxes) = (entries.into_iter().map(Ok), boxes.into_iter().map(Ok));
+    write_dataset(out, "predictions of a detector", entries, categories, boxes)?;
+    Ok(report)
+}
+
+/// The ids as COCO files of ours hold them.
+fn category_ids(categories: &[CocoCategory]) -> Result<Vec<u32>> {
+    let id = |category: &CocoCategory| {
+        u32::try_from(category.id).map_err(|_| {
+            let reason = format!("id {} is outside 0 to {}", category.id, u32::MAX);
+            Error::invalid("categories", reason)
+        })
+    };
+    categories.iter().map(id).collect()
+}
