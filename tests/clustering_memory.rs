@@ -3,35 +3,16 @@
 //! The vectors are computed when they are read, so the test needs no disk. This is a test binary
 //! of its own because it counts for the whole process.
 
+#[path = "support/counting_allocator.rs"]
+mod counting_allocator;
+
+use counting_allocator::{LIVE, PEAK};
 use simdetr::Result;
 use simdetr::clustering::{ClusterConfig, fit};
 use simdetr::control::Control;
 use simdetr::data::vectors::VectorSource;
 use simdetr::workers::Workers;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use std::sync::atomic::Ordering;
 
 const DIMENSIONS: usize = 256;
 const ROWS: u64 = 1 << 20;

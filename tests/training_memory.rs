@@ -1,0 +1,63 @@
+//! A training step that is repeated allocates nothing, by counting every allocation: forward,
+//! matching, losses, backward and AdamW work in memory that the first step made.
+
+#[path = "support/counting_allocator.rs"]
+mod counting_allocator;
+
+use counting_allocator::COUNT;
+use simdetr::criterion::CriterionConfig;
+use simdetr::data::training::batch::Batch;
+use simdetr::detector::deformable_detr::config::DetectorConfig;
+use simdetr::training::config::TrainingConfig;
+use simdetr::training::trainer::{StepPlace, Trainer};
+use simdetr::workers::Workers;
+use std::sync::atomic::Ordering;
+
+const STEPS: usize = 5;
+
+fn batch(height: usize, width: usize) -> Batch {
+    let boxes = vec![[0.5, 0.5, 0.25, 0.5], [0.25, 0.75, 0.25, 0.25], [0.5, 0.25, 0.5, 0.25]];
+    let maps = (0..2 * height * width * 3).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();
+    Batch {
+        height,
+        width,
+        maps,
+        sizes: vec![[height as u32, width as u32], [height as u32 - 8, width as u32]],
+        boxes,
+        classes: vec![0, 4, 2],
+        offsets: vec![0, 1, 3],
+        ..Batch::default()
+    }
+}
+
+#[test]
+fn repeated_steps_allocate_nothing() {
+    let detector = DetectorConfig {
+        backbone_depth: 18,
+        backbone_width: 8,
+        hidden_size: 32,
+        encoder_layers_count: 1,
+        decoder_layers_count: 2,
+        feedforward_size: 16,
+        queries_count: 5,
+        classes_count: 7,
+        ..DetectorConfig::default()
+    };
+    let training = TrainingConfig { batch_size: 4, part_size: 2, ..TrainingConfig::default() };
+    let workers = Workers::with_threads(2).unwrap();
+    let criterion = CriterionConfig::default();
+    let mut trainer = Trainer::new(&detector, &training, &criterion, 1, workers).unwrap();
+    // Two sizes of batch, so that networks share one arena.
+    let parts = [batch(64, 96), batch(96, 64)];
+    let mut step = |step: usize| {
+        let place = StepPlace { seed: 1, stage: 1, step, steps_count: 2 * STEPS };
+        trainer.step(&parts, &place).unwrap().loss
+    };
+    let first = step(0);
+    step(1);
+    let before = COUNT.load(Ordering::Relaxed);
+    let losses: [f64; STEPS] = std::array::from_fn(|index| step(2 + index));
+    let allocations = COUNT.load(Ordering::Relaxed) - before;
+    assert!(losses[STEPS - 1] < first, "{first} {losses:?}");
+    assert_eq!(allocations, 0, "allocations in {STEPS} steps");
+}
