@@ -6,7 +6,7 @@ use crate::nn::activation::{Activation, Layout};
 use crate::nn::batch_norm::BatchNorm;
 use crate::nn::convolution::Convolution;
 use crate::nn::max_pool::MaxPool;
-use crate::nn::plan::{BufferId, Plan, PlanBuilder};
+use crate::nn::plan::{BufferId, Plan, PlanBuilder, PlanMemory};
 use crate::nn::simd::Level;
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -103,6 +103,19 @@ impl ResNet {
         width: usize,
         stages: &[usize],
     ) -> Result<ResNetPlan> {
+        self.plan_in(PlanMemory::default(), [images, height, width], stages)
+    }
+
+    /// The same in the memory of a plan that runs no more; what that one held is lost.
+    ///
+    /// # Errors
+    /// As [`ResNet::plan`].
+    pub fn plan_in(
+        &self,
+        memory: PlanMemory,
+        [images, height, width]: [usize; 3],
+        stages: &[usize],
+    ) -> Result<ResNetPlan> {
         if images == 0 || height == 0 || width == 0 {
             let sizes = format!("{images} images of {height}x{width}: none may be 0");
             return Err(Error::invalid("images", sizes));
@@ -126,7 +139,7 @@ impl ResNet {
             maps.push(map);
         }
         let outputs: Vec<BufferId> = stages.iter().map(|&stage| maps[stage]).collect();
-        Ok(ResNetPlan { plan: builder.finish(&outputs) })
+        Ok(ResNetPlan { plan: builder.finish(&outputs, memory) })
     }
 
     /// The border of maps between blocks: basic blocks read them with a 3x3 convolution.
@@ -167,6 +180,11 @@ impl ResNetPlan {
     pub fn input_size(&self) -> (usize, usize, usize) {
         let layout = self.plan.input_layout();
         (layout.images, layout.height, layout.width)
+    }
+
+    /// Gives the memory to another plan.
+    pub fn into_memory(self) -> PlanMemory {
+        self.plan.into_memory()
     }
 
     /// Fills the input: `write(image, y, row)` writes row `y`, `width * 3` floats, RGB. A run uses

@@ -24,7 +24,7 @@ pub struct ResNetEncoder {
     /// Stage of each map, 0 to 3.
     stages: Vec<usize>,
     fingerprint: String,
-    /// Plans that no run holds, the last used at the end.
+    /// Plans that no run holds.
     plans: Mutex<Vec<ResNetPlan>>,
 }
 
@@ -85,37 +85,32 @@ impl ResNetEncoder {
             FeatureMap { values, height, width, channels }
         };
         let maps = (0..self.stages.len()).map(map).collect();
-        self.keep_plan(plan, workers.count());
+        self.plans().push(plan);
         Ok(maps)
     }
 
-    /// A plan of an earlier run on images of this size, or a new one.
+    /// A free plan for images of this size, or one whose memory now serves it, or a new one. There
+    /// are never more plans than runs at once, so a folder of images of many sizes takes as much
+    /// memory as the largest of them on every thread.
     fn take_plan(&self, height: usize, width: usize) -> Result<ResNetPlan> {
-        let mut plans = self.plans();
-        if let Some(index) = plans.iter().position(|plan| plan.input_size() == (1, height, width)) {
-            return Ok(plans.remove(index));
+        let free = {
+            let mut plans = self.plans();
+            let fits = plans.iter().position(|plan| plan.input_size() == (1, height, width));
+            fits.map(|index| plans.remove(index)).or_else(|| plans.pop())
+        };
+        match free {
+            Some(plan) if plan.input_size() == (1, height, width) => Ok(plan),
+            other => {
+                let memory = other.map(ResNetPlan::into_memory).unwrap_or_default();
+                self.network.plan_in(memory, [1, height, width], &self.stages)
+            }
         }
-        drop(plans);
-        self.network.plan(1, height, width, &self.stages)
-    }
-
-    /// Keeps a plan for the next image of its size, at the cost of the one that was used least
-    /// recently.
-    fn keep_plan(&self, plan: ResNetPlan, workers_count: usize) {
-        let mut plans = self.plans();
-        if plans.len() >= PLANS_KEPT.max(workers_count) {
-            plans.remove(0);
-        }
-        plans.push(plan);
     }
 
     fn plans(&self) -> MutexGuard<'_, Vec<ResNetPlan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Plans that are kept for later images at least; one more for each further worker.
-const PLANS_KEPT: usize = 2;
 
 /// The maps that `layers` name, deepest first, and their stages.
 fn choose_maps(
@@ -232,5 +227,21 @@ mod tests {
             assert_eq!(encoder.encode(&images[..1], &workers).unwrap()[0], alone[0]);
         }
         assert!(encoder.memory_bytes() > encoder.network().memory_bytes());
+    }
+
+    #[test]
+    fn sizes_in_turns_take_the_memory_of_the_largest() {
+        let encoder = ResNetEncoder::from_bytes(CHECKPOINT, &EncoderOptions::default()).unwrap();
+        let encode = |width, height, seed| {
+            encoder.encode(&[image(width, height, seed)], &Workers::caller()).unwrap()
+        };
+        let first = encode(96, 128, 5);
+        let largest = encoder.memory_bytes();
+        for size in [64, 32, 96] {
+            encode(size, size, size);
+        }
+        // What other sizes left in the memory does not show.
+        assert_eq!(encode(96, 128, 5), first);
+        assert_eq!(encoder.memory_bytes(), largest);
     }
 }

@@ -1,14 +1,17 @@
 //! Memory for numbers that starts on a cache line, for arenas and packed weights.
 
 use super::matrix_product::Scalar;
+use super::pages::Pages;
 
 /// Floats in a cache line.
 pub const LINE: usize = 16;
+/// Bytes from which on a block gets pages of its own: few such blocks exist, and they live long.
+const PAGES_BYTES_MIN: usize = 1 << 20;
 
 /// Zeroed numbers whose first element starts a cache line of 64 bytes.
 #[derive(Debug)]
 pub struct Aligned<T> {
-    memory: Vec<T>,
+    memory: Memory<T>,
     start: usize,
     length: usize,
 }
@@ -16,26 +19,65 @@ pub struct Aligned<T> {
 /// Aligned `f32`.
 pub type AlignedFloats = Aligned<f32>;
 
+#[derive(Debug)]
+enum Memory<T> {
+    Heap(Vec<T>),
+    Pages(Pages<T>),
+}
+
+impl<T: Scalar> Memory<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Memory::Heap(memory) => memory,
+            Memory::Pages(pages) => pages.as_slice(),
+        }
+    }
+}
+
 impl<T: Scalar> Aligned<T> {
     /// `length` zeros.
     pub fn zeros(length: usize) -> Aligned<T> {
-        let memory = vec![T::ZERO; length + LINE];
+        let large = length >= PAGES_BYTES_MIN / size_of::<T>();
+        let pages = if large { Pages::zeros(length) } else { None };
+        let memory = match pages {
+            Some(pages) => Memory::Pages(pages),
+            None => Memory::Heap(vec![T::ZERO; length + LINE]),
+        };
         // An address that cannot be aligned (only under an interpreter) costs speed alone.
-        let start = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        let start = memory.as_slice().as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
         Aligned { memory, start, length }
     }
 
+    /// Makes it at least `length` numbers long, whatever they then are; the old block is given
+    /// back before a larger one is taken.
+    pub fn grow(&mut self, length: usize) {
+        if self.start + length <= self.memory.as_slice().len() {
+            self.length = self.length.max(length);
+        } else {
+            *self = Aligned::zeros(0);
+            *self = Aligned::zeros(length);
+        }
+    }
+
     pub fn as_slice(&self) -> &[T] {
-        &self.memory[self.start..self.start + self.length]
+        &self.memory.as_slice()[self.start..self.start + self.length]
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.memory[self.start..self.start + self.length]
+        let range = self.start..self.start + self.length;
+        match &mut self.memory {
+            Memory::Heap(memory) => &mut memory[range],
+            Memory::Pages(pages) => &mut pages.as_mut_slice()[range],
+        }
     }
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.capacity() * size_of::<T>()
+        let numbers = match &self.memory {
+            Memory::Heap(memory) => memory.capacity(),
+            Memory::Pages(pages) => pages.as_slice().len(),
+        };
+        numbers * size_of::<T>()
     }
 }
 
@@ -45,11 +87,23 @@ mod tests {
 
     #[test]
     fn the_first_element_starts_a_line_and_all_are_zero() {
-        for length in [0, 1, 63, 1000] {
+        for length in [0, 1, 63, 1000, 300_000] {
             let mut floats = AlignedFloats::zeros(length);
             assert_eq!(floats.as_mut_slice().len(), length);
             assert!(floats.as_slice().iter().all(|value| *value == 0.0));
             assert_eq!(floats.as_slice().as_ptr() as usize % 64, 0);
+        }
+    }
+
+    #[test]
+    fn memory_that_is_long_enough_serves_again() {
+        for length in [100, 300_000] {
+            let mut floats = AlignedFloats::zeros(length);
+            let place = floats.as_slice().as_ptr();
+            floats.grow(length / 2);
+            assert_eq!((floats.as_slice().len(), floats.as_slice().as_ptr()), (length, place));
+            floats.grow(2 * length);
+            assert_eq!(floats.as_slice(), vec![0.0; 2 * length]);
         }
     }
 }

@@ -15,6 +15,8 @@ pub mod max_pool;
 pub mod network;
 pub mod operation;
 pub mod ops;
+#[allow(unsafe_code)]
+mod pages;
 pub mod parameters;
 pub mod placement;
 pub mod plan;

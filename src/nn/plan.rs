@@ -36,6 +36,20 @@ struct Step {
     output: BufferId,
 }
 
+/// The memory of a plan that runs no more: the next one grows it to its own size or uses it as it
+/// is, so that inputs of many sizes cost what the largest one does.
+#[derive(Debug)]
+pub struct PlanMemory {
+    arena: AlignedFloats,
+    scratch: Scratch,
+}
+
+impl Default for PlanMemory {
+    fn default() -> PlanMemory {
+        PlanMemory { arena: AlignedFloats::zeros(0), scratch: Scratch::new(0, 0) }
+    }
+}
+
 /// Collects the steps of a network.
 #[derive(Debug)]
 pub struct PlanBuilder<'a> {
@@ -86,8 +100,8 @@ impl<'a> PlanBuilder<'a> {
         output
     }
 
-    /// Places the buffers. `outputs` keep their values after a run, in this order.
-    pub fn finish(self, outputs: &[BufferId]) -> Plan {
+    /// Places the buffers in `memory`. `outputs` keep their values after a run, in this order.
+    pub fn finish(self, outputs: &[BufferId], memory: PlanMemory) -> Plan {
         let lives = self.lives(outputs);
         let lengths: Vec<usize> = self.layouts.iter().map(Layout::length).collect();
         let places = place(&lengths, &lives);
@@ -98,10 +112,12 @@ impl<'a> PlanBuilder<'a> {
             }
             Operation::MaxPool(_) => 0,
         });
+        let PlanMemory { mut arena, scratch } = memory;
+        arena.grow(length);
         Plan {
             scratch_length: scratch_length.max().unwrap_or(0),
-            arena: AlignedFloats::zeros(length),
-            scratch: Scratch::new(0, 0),
+            arena,
+            scratch,
             layouts: self.layouts,
             places,
             steps: self.steps,
@@ -160,6 +176,11 @@ impl Plan {
     /// Bytes of the arena and of scratch memory.
     pub fn memory_bytes(&self) -> usize {
         self.arena.memory_bytes() + self.scratch.memory_bytes()
+    }
+
+    /// Gives the memory to another plan.
+    pub fn into_memory(self) -> PlanMemory {
+        PlanMemory { arena: self.arena, scratch: self.scratch }
     }
 
     /// Runs every step. `layers` are the convolutions that the plan was built with. The input is

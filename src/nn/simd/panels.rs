@@ -55,13 +55,9 @@ impl Panels {
     pub fn repack(&mut self, inner: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) {
         let padded = columns.next_multiple_of(self.level.width());
         (self.inner, self.columns) = (inner, columns);
-        if self.bias.as_slice().len() < padded {
-            self.bias = AlignedFloats::zeros(padded);
-        }
+        self.bias.grow(padded);
         self.bias.as_mut_slice().fill(0.0);
-        if self.values.as_slice().len() < padded * inner {
-            self.values = AlignedFloats::zeros(padded * inner);
-        }
+        self.values.grow(padded * inner);
         let mut start = 0;
         for first in (0..columns).step_by(panel_width(self.level)) {
             let width = panel_width(self.level).min(padded - first);
