@@ -7,34 +7,47 @@
 
 use super::config::{Affinity, ProposalConfig};
 use super::features::Features;
-use super::numeric::{bytes_of, dot, exponential, sized, sum};
-use super::row_product::{RowProduct, RowView};
+use super::inner_products::{InnerProducts, computed_columns, mirror};
+use super::numeric::{bytes_of, dot, sized, sum};
+use super::pointwise::Pointwise;
+use super::row_product::RowView;
+use crate::nn::aligned::AlignedFloats;
 use crate::workers::Workers;
 use crate::{Error, Result};
 
 /// Rows of the affinity in one task.
 const ROWS_BLOCK: usize = 64;
-/// Columns of the affinity that are computed together; only blocks on and below the diagonal are.
-const AFFINITY_BLOCK: usize = 192;
-/// What `binary` gives to pairs under `tau`, so that the graph stays connected (TokenCut).
-const BINARY_LOW: f32 = 1e-5;
 
 /// Memory of [`Graph::build`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GraphScratch {
-    affinity: Vec<f32>,
+    affinity: AlignedFloats,
     scale: Vec<f32>,
     column_sums: Vec<f32>,
-    product: RowProduct,
+    squares: Vec<f32>,
+    products: InnerProducts,
+}
+
+impl Default for GraphScratch {
+    fn default() -> GraphScratch {
+        GraphScratch {
+            affinity: AlignedFloats::zeros(0),
+            scale: Vec::new(),
+            column_sums: Vec::new(),
+            squares: Vec::new(),
+            products: InnerProducts::default(),
+        }
+    }
 }
 
 impl GraphScratch {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        bytes_of(&self.affinity)
+        self.affinity.memory_bytes()
             + bytes_of(&self.scale)
             + bytes_of(&self.column_sums)
-            + self.product.memory_bytes()
+            + bytes_of(&self.squares)
+            + self.products.memory_bytes()
     }
 }
 
@@ -80,8 +93,10 @@ impl Graph<'_> {
                 if shifted { Weights::LowRankShifted(features) } else { Weights::LowRank(features) }
             }
             _ => {
-                let affinity = sized(&mut scratch.affinity, cells * cells);
-                fill_dense(&features, config, affinity, &mut scratch.product, workers);
+                scratch.affinity.grow(cells * cells);
+                let affinity = &mut scratch.affinity.as_mut_slice()[..cells * cells];
+                let GraphScratch { products, squares, .. } = scratch;
+                fill_dense(&features, config, affinity, products, squares, workers);
                 workers.for_each_piece(scale, ROWS_BLOCK, |block, part| {
                     for (offset, degree) in part.iter_mut().enumerate() {
                         let from = (block * ROWS_BLOCK + offset) * cells;
@@ -137,98 +152,67 @@ fn low_rank_degrees(
     });
 }
 
-/// All affinities: inner products of the blocks on and below the diagonal, the element-wise
-/// function there, and the mirror image above.
+/// All affinities: inner products on and below the diagonal, the element-wise function there, and
+/// the mirror image above.
 fn fill_dense(
     features: &Features<'_>,
     config: &ProposalConfig,
     affinity: &mut [f32],
-    product: &mut RowProduct,
+    products: &mut InnerProducts,
+    squares: &mut Vec<f32>,
     workers: &Workers,
 ) {
-    let (cells, columns) = (features.cells, features.columns);
-    for from in (0..cells).step_by(AFFINITY_BLOCK) {
-        let width = AFFINITY_BLOCK.min(cells - from);
-        product
-            .load(columns, width, |channel, cell| features.rows[(from + cell) * columns + channel]);
-        let rows = RowView::dense(&features.rows[from * columns..], cells - from, columns);
-        product.multiply(rows, &mut affinity[from * cells + from..], cells, workers);
-    }
-    let computed = |row: usize| cells.min((row / AFFINITY_BLOCK + 1) * AFFINITY_BLOCK);
-    let (low, high) = match config.affinity {
-        Affinity::CosineMinmax => extremes(affinity, cells, &computed),
-        _ => (0.0, 0.0),
-    };
-    let squared_lengths = |cell: usize| dot(features.row(cell), features.row(cell));
-    workers.for_each_piece(affinity, ROWS_BLOCK * cells, |block, part| {
-        for (offset, row) in part.chunks_exact_mut(cells).enumerate() {
-            let cell = block * ROWS_BLOCK + offset;
-            let row = &mut row[..computed(cell)];
-            match config.affinity {
-                Affinity::CosineExp => {
-                    let sharpness = 1.0 / config.temperature;
-                    row.iter_mut().for_each(|x| *x = exponential((*x - 1.0).min(0.0) * sharpness));
-                }
-                Affinity::CosineMinmax if high > low => {
-                    row.iter_mut().for_each(|x| *x = (*x - low) / (high - low));
-                }
-                Affinity::CosineMinmax => row.fill(1.0),
-                Affinity::Binary => {
-                    row.iter_mut().for_each(|x| *x = if *x > config.tau { 1.0 } else { BINARY_LOW })
-                }
-                Affinity::Rbf => gaussian(row, cell, features, config.sigma, &squared_lengths),
-                // Clamped; the low-rank forms never come here.
-                _ => row.iter_mut().for_each(|x| *x = x.max(0.0)),
-            }
+    let cells = features.cells;
+    let rows = RowView::dense(features.rows, cells, features.columns);
+    let apply = |function: Pointwise<'_>, first: usize, band: &mut [f32]| {
+        for (offset, row) in band.chunks_exact_mut(cells).enumerate() {
+            let computed = computed_columns(cells, first + offset);
+            function.apply(first + offset, &mut row[..computed]);
         }
-    });
-    mirror(affinity, cells);
+    };
+    let function = match config.affinity {
+        Affinity::CosineExp => Pointwise::Exponential { sharpness: 1.0 / config.temperature },
+        Affinity::Binary => Pointwise::Binary { tau: config.tau },
+        Affinity::Rbf => {
+            let squares = sized(squares, cells);
+            for (cell, square) in squares.iter_mut().enumerate() {
+                *square = dot(features.row(cell), features.row(cell));
+            }
+            Pointwise::Gaussian { sharpness: gaussian_sharpness(features, config), squares }
+        }
+        // Clamped, and what has to see all products first; the low-rank forms never come here.
+        _ => Pointwise::Clamped,
+    };
+    if config.affinity == Affinity::CosineMinmax {
+        products.lower(rows, affinity, workers, |_, _| ());
+        let (low, high) = extremes(affinity, cells);
+        let function = Pointwise::Stretched { low, range: high - low };
+        workers.for_each_piece(affinity, ROWS_BLOCK * cells, |block, band| {
+            apply(function, block * ROWS_BLOCK, band);
+        });
+    } else {
+        products.lower(rows, affinity, workers, |first, band| apply(function, first, band));
+    }
+    mirror(affinity, cells, workers);
 }
 
 /// Smallest and largest inner product among those computed.
-fn extremes(affinity: &[f32], cells: usize, computed: &impl Fn(usize) -> usize) -> (f32, f32) {
+fn extremes(affinity: &[f32], cells: usize) -> (f32, f32) {
     affinity.chunks_exact(cells).enumerate().fold(
         (f32::INFINITY, f32::NEG_INFINITY),
         |range, (cell, row)| {
-            row[..computed(cell)]
+            row[..computed_columns(cells, cell)]
                 .iter()
                 .fold(range, |(low, high), value| (low.min(*value), high.max(*value)))
         },
     )
 }
 
-/// exp(-d² / (2 sigma² m)) where d is the distance of two cells and m the mean of d² over all
-/// pairs, which is twice their mean square once centred.
-fn gaussian(
-    row: &mut [f32],
-    cell: usize,
-    features: &Features<'_>,
-    sigma: f32,
-    squared_length: &impl Fn(usize) -> f32,
-) {
-    if features.square == 0.0 {
-        row.fill(1.0);
-        return;
-    }
-    let sharpness = (1.0 / (4.0 * f64::from(sigma).powi(2) * features.square)) as f32;
-    let mine = squared_length(cell);
-    for (other, value) in row.iter_mut().enumerate() {
-        let distance = (mine + squared_length(other) - 2.0 * *value).max(0.0);
-        *value = exponential(-distance * sharpness);
-    }
-}
-
-/// Copies what lies below the diagonal blocks to above them, in squares that fit the cache.
-fn mirror(matrix: &mut [f32], size: usize) {
-    const SQUARE: usize = 32;
-    for row_block in (0..size).step_by(SQUARE) {
-        let computed_to = row_block / AFFINITY_BLOCK * AFFINITY_BLOCK;
-        for column_block in (0..computed_to).step_by(SQUARE) {
-            for row in row_block..size.min(row_block + SQUARE) {
-                for column in column_block..column_block + SQUARE {
-                    matrix[column * size + row] = matrix[row * size + column];
-                }
-            }
-        }
+/// 1 / (2 sigma² m), where m is the mean squared distance over all pairs, which is twice the mean
+/// square of the centred rows; 0, so that all are alike, where all rows are the same.
+fn gaussian_sharpness(features: &Features<'_>, config: &ProposalConfig) -> f32 {
+    match features.square > 0.0 {
+        true => (1.0 / (4.0 * f64::from(config.sigma).powi(2) * features.square)) as f32,
+        false => 0.0,
     }
 }

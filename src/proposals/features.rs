@@ -141,19 +141,16 @@ impl Features<'_> {
         let (cells, channels) = (map.cells(), map.channels);
         // One column more than channels, used only if a cell turns out to have no direction.
         let rows = sized(&mut scratch.rows, cells * (channels + 1));
-        workers.for_each_piece(
-            &mut rows[..cells * channels],
-            ROWS_BLOCK * channels,
-            |block, part| {
-                for (offset, target) in part.chunks_exact_mut(channels).enumerate() {
-                    standardisation.apply(map.cell(block * ROWS_BLOCK + offset), target);
-                }
-            },
-        );
         let lengths = sized(&mut scratch.lengths, cells);
-        for (length, row) in lengths.iter_mut().zip(rows.chunks_exact(channels)) {
-            *length = dot(row, row).sqrt();
-        }
+        let pieces =
+            [(&mut rows[..cells * channels], ROWS_BLOCK * channels), (&mut *lengths, ROWS_BLOCK)];
+        workers.for_each_pieces(pieces, |block, [rows, lengths]| {
+            let targets = rows.chunks_exact_mut(channels).zip(lengths);
+            for (offset, (target, length)) in targets.enumerate() {
+                standardisation.apply(map.cell(block * ROWS_BLOCK + offset), target);
+                *length = dot(target, target).sqrt();
+            }
+        });
         check_finite(map, level, lengths)?;
         let square = lengths.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cells as f64;
         if config.affinity == Affinity::Rbf {
@@ -162,9 +159,14 @@ impl Features<'_> {
         let longest = lengths.iter().fold(0.0f32, |most, length| most.max(*length));
         let shortest = ZERO_SHARE as f32 * longest;
         let marked = lengths.iter().any(|length| *length <= shortest);
-        for (row, length) in rows.chunks_exact_mut(channels).zip(&*lengths) {
-            scale(row, if *length <= shortest { 0.0 } else { 1.0 / length });
-        }
+        let lengths = &*lengths;
+        let piece = ROWS_BLOCK * channels;
+        workers.for_each_piece(&mut rows[..cells * channels], piece, |block, part| {
+            let lengths = &lengths[block * ROWS_BLOCK..];
+            for (row, length) in part.chunks_exact_mut(channels).zip(lengths) {
+                scale(row, if *length <= shortest { 0.0 } else { 1.0 / length });
+            }
+        });
         let columns = channels + usize::from(marked);
         if marked {
             for cell in (0..cells).rev() {

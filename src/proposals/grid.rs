@@ -46,7 +46,7 @@ impl Grid {
 }
 
 /// The image that maps belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImageGeometry {
     /// Pixels of the upright original image.
     pub original_width: usize,

@@ -5,7 +5,8 @@
 //! distances wins. A cluster that empties keeps its centre; where fewer distinct points than
 //! clusters exist, fewer clusters come out.
 
-use super::numeric::{bytes_of, dot, sized, sum};
+use super::kmeans_distances::{add_squares, compare, distances_with};
+use super::numeric::{bytes_of, dot, sized};
 use super::row_product::{RowProduct, RowView};
 use crate::random::{Random, StreamKey};
 use crate::workers::Workers;
@@ -14,8 +15,6 @@ use crate::workers::Workers;
 const ROUNDS_MAX: usize = 100;
 /// Rounds end when the centres move by less than this share of the points' variance.
 const MOVEMENT_SHARE: f64 = 1e-4;
-/// Squared distances under this share of the squared lengths are rounding.
-const DISTANCE_NOISE: f32 = 1e-6;
 /// Most starts: each has its own place in the random key.
 pub const STARTS_MAX: usize = 64;
 
@@ -25,6 +24,15 @@ pub struct Points<'a> {
     pub values: &'a [f32],
     pub count: usize,
     pub dimensions: usize,
+}
+
+/// What all starts share.
+struct Shared<'a> {
+    points: &'a Points<'a>,
+    /// Squared length of each point.
+    squares: &'a [f32],
+    /// The points as right operand.
+    product: &'a RowProduct,
 }
 
 impl<'a> Points<'a> {
@@ -37,6 +45,7 @@ impl<'a> Points<'a> {
 #[derive(Debug, Default)]
 pub struct KMeans {
     squares: Vec<f32>,
+    product: RowProduct,
     starts: Vec<Start>,
 }
 
@@ -55,14 +64,13 @@ struct Start {
     nearest: Vec<u32>,
     candidates: Vec<f32>,
     cumulative: Vec<f64>,
-    /// Holds the points as its right operand.
-    product: RowProduct,
 }
 
 impl KMeans {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         bytes_of(&self.squares)
+            + self.product.memory_bytes()
             + bytes_of(&self.starts)
             + self.starts.iter().map(Start::memory_bytes).sum::<usize>()
     }
@@ -81,7 +89,10 @@ impl KMeans {
         for (index, value) in squares.iter_mut().enumerate() {
             *value = dot(points.row(index), points.row(index));
         }
-        let squares = &*squares;
+        let dimensions = points.dimensions;
+        self.product
+            .load(dimensions, points.count, |step, point| points.values[point * dimensions + step]);
+        let shared = Shared { points, squares, product: &self.product };
         let movement_max = MOVEMENT_SHARE * variance(points);
         if self.starts.len() < starts {
             self.starts.resize_with(starts, Start::default);
@@ -89,7 +100,7 @@ impl KMeans {
         let runs = &mut self.starts[..starts];
         workers.for_each_piece(runs, 1, |index, piece| {
             let mut random = Random::new(StreamKey { epoch: key.epoch + index as u16, ..key });
-            piece[0].run(points, squares, clusters, movement_max, &mut random);
+            piece[0].run(&shared, clusters, movement_max, &mut random);
         });
         let best = runs
             .iter()
@@ -127,41 +138,32 @@ impl Start {
             + bytes_of(&self.sums)
             + bytes_of(&self.sizes)
             + bytes_of(&self.cumulative)
-            + self.product.memory_bytes()
     }
 
     fn run(
         &mut self,
-        points: &Points<'_>,
-        squares: &[f32],
+        shared: &Shared<'_>,
         clusters: usize,
         movement_max: f64,
         random: &mut Random,
     ) {
-        let dimensions = points.dimensions;
-        self.product
-            .load(dimensions, points.count, |step, point| points.values[point * dimensions + step]);
-        let clusters = self.seed(points, squares, clusters, random);
+        let points = shared.points;
+        let clusters = self.seed(shared, clusters, random);
         sized(&mut self.labels, points.count).fill(u32::MAX);
         for _ in 0..ROUNDS_MAX {
-            if !self.assign(points, squares, clusters) {
+            if !self.assign(shared, clusters) {
                 return;
             }
             if self.move_centres(points, clusters) <= movement_max {
                 break;
             }
         }
-        self.assign(points, squares, clusters);
+        self.assign(shared, clusters);
     }
 
     /// Chooses the centres; answers how many distinct ones there are.
-    fn seed(
-        &mut self,
-        points: &Points<'_>,
-        squares: &[f32],
-        clusters: usize,
-        random: &mut Random,
-    ) -> usize {
+    fn seed(&mut self, shared: &Shared<'_>, clusters: usize, random: &mut Random) -> usize {
+        let points = shared.points;
         let (count, dimensions) = (points.count, points.dimensions);
         let tries = 2 + clusters.ilog2() as usize;
         sized(&mut self.centres, clusters * dimensions);
@@ -169,7 +171,7 @@ impl Start {
         sized(&mut self.cumulative, count);
         let first = random.below(count as u64) as usize;
         self.centres[..dimensions].copy_from_slice(points.row(first));
-        let only = self.best_candidate(points, squares, &[first]);
+        let only = self.best_candidate(shared, &[first]);
         self.closest[..count].copy_from_slice(&self.scores[only * count..(only + 1) * count]);
         for centre in 1..clusters {
             let potential = self.accumulate(count);
@@ -182,7 +184,7 @@ impl Start {
                 let cumulative = &self.cumulative[..count];
                 *entry = cumulative.partition_point(|&sum| sum <= wanted).min(count - 1);
             }
-            let best = self.best_candidate(points, squares, &drawn[..tries]);
+            let best = self.best_candidate(shared, &drawn[..tries]);
             self.closest[..count].copy_from_slice(&self.scores[best * count..(best + 1) * count]);
             self.centres[centre * dimensions..(centre + 1) * dimensions]
                 .copy_from_slice(points.row(drawn[best]));
@@ -202,7 +204,8 @@ impl Start {
 
     /// Fills `scores[candidate, point]` with the squared distance to the nearest centre if the
     /// candidate became one; answers the candidate with the smallest sum.
-    fn best_candidate(&mut self, points: &Points<'_>, squares: &[f32], drawn: &[usize]) -> usize {
+    fn best_candidate(&mut self, shared: &Shared<'_>, drawn: &[usize]) -> usize {
+        let Shared { points, squares, product } = shared;
         let (count, dimensions, tries) = (points.count, points.dimensions, drawn.len());
         let candidates = sized(&mut self.candidates, tries * dimensions);
         for (row, index) in candidates.chunks_exact_mut(dimensions).zip(drawn) {
@@ -210,17 +213,11 @@ impl Start {
         }
         let scores = sized(&mut self.scores, count * tries);
         let rows = RowView::dense(candidates, tries, dimensions);
-        self.product.multiply(rows, scores, count, &Workers::caller());
+        product.multiply(rows, scores, count, &Workers::caller());
         let (mut best, mut least) = (0, f64::INFINITY);
         for (candidate, (row, index)) in scores.chunks_exact_mut(count).zip(drawn).enumerate() {
-            let own = squares[*index];
-            for ((value, square), closest) in row.iter_mut().zip(squares).zip(&self.closest) {
-                let lengths = square + own;
-                let distance = lengths - 2.0 * *value;
-                let distance = if distance <= DISTANCE_NOISE * lengths { 0.0 } else { distance };
-                *value = if distance < *closest { distance } else { *closest };
-            }
-            let potential = sum(row);
+            let closest = &self.closest[..count];
+            let potential = distances_with(row, squares[*index], squares, closest);
             if potential < least {
                 (best, least) = (candidate, potential);
             }
@@ -230,7 +227,8 @@ impl Start {
 
     /// Labels every point with its nearest centre, the first of equals. Answers whether a label
     /// changed.
-    fn assign(&mut self, points: &Points<'_>, squares: &[f32], clusters: usize) -> bool {
+    fn assign(&mut self, shared: &Shared<'_>, clusters: usize) -> bool {
+        let Shared { points, squares, product } = shared;
         let (count, dimensions) = (points.count, points.dimensions);
         let centres = &self.centres[..clusters * dimensions];
         let centre_squares = sized(&mut self.centre_squares, clusters);
@@ -239,21 +237,14 @@ impl Start {
         }
         let scores = sized(&mut self.scores, count * clusters);
         let rows = RowView::dense(centres, clusters, dimensions);
-        self.product.multiply(rows, scores, count, &Workers::caller());
+        product.multiply(rows, scores, count, &Workers::caller());
         let least = &mut self.closest[..count];
         let nearest = sized(&mut self.nearest, count);
         least.fill(f32::INFINITY);
         for (cluster, row) in scores.chunks_exact(count).enumerate() {
-            let own = centre_squares[cluster];
-            for ((value, least), nearest) in row.iter().zip(&mut *least).zip(&mut *nearest) {
-                let distance = own - 2.0 * value;
-                let better = distance < *least;
-                *least = if better { distance } else { *least };
-                *nearest = if better { cluster as u32 } else { *nearest };
-            }
+            compare(row, centre_squares[cluster], cluster as u32, least, nearest);
         }
-        least.iter_mut().zip(squares).for_each(|(least, square)| *least += square);
-        self.inertia = sum(least);
+        self.inertia = add_squares(least, squares);
         let changed = self.labels[..count] != *nearest;
         std::mem::swap(&mut self.labels, &mut self.nearest);
         changed

@@ -1,5 +1,5 @@
 //! Short loops over rows of numbers, written so that the compiler can use vector registers:
-//! independent lanes, no early exit, and an exponential without branches.
+//! independent lanes, no early exit.
 
 /// Independent partial sums of a dot product; enough to hide the latency of an addition.
 const LANES: usize = 16;
@@ -44,31 +44,6 @@ pub fn normalise(row: &mut [f32]) -> f32 {
     length
 }
 
-/// Below this, `exp` is smaller than the smallest normal f32.
-const EXPONENT_MIN: f32 = -87.0;
-
-/// `exp(x)` for `x` up to 80, within 3e-7 of the true value; 0-like (1.6e-38) far below.
-///
-/// The library's `exp` is a call for each number; affinities need one for each pair of cells.
-/// x = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial of degree 6 in r (Taylor).
-pub fn exponential(x: f32) -> f32 {
-    /// Adding and subtracting 1.5 * 2^23 rounds to a whole number.
-    const ROUNDER: f32 = 12_582_912.0;
-    /// ln 2 in two parts, the first with few enough bits that n times it is exact.
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = x.max(EXPONENT_MIN);
-    let shifted = x * std::f32::consts::LOG2_E + ROUNDER;
-    let whole = shifted - ROUNDER;
-    let rest = (x - whole * LN_2_HIGH) - whole * LN_2_LOW;
-    let mut series = 1.0 / 720.0;
-    for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        series = series * rest + coefficient;
-    }
-    let power = shifted.to_bits().wrapping_sub(ROUNDER.to_bits()).wrapping_add(127) << 23;
-    series * f32::from_bits(power)
-}
-
 /// The first `length` elements of a vector that only ever grows; what they held before stays.
 pub fn sized<T: Clone + Default>(storage: &mut Vec<T>, length: usize) -> &mut [T] {
     if storage.len() < length {
@@ -93,18 +68,6 @@ mod tests {
             let wanted: f32 = row.iter().map(|x| x * x).sum();
             assert!((dot(&row, &row) - wanted).abs() <= 1e-6 * wanted.max(1.0));
         }
-    }
-
-    #[test]
-    fn exponential_is_close_everywhere_it_is_used() {
-        for step in -8700..800 {
-            let x = step as f32 * 0.01;
-            let wanted = f64::from(x).exp();
-            let error = (f64::from(exponential(x)) - wanted).abs() / wanted;
-            assert!(error < 3e-7, "exp({x}): relative error {error}");
-        }
-        assert_eq!(exponential(0.0), 1.0);
-        assert!(exponential(-1e30) < 1e-37 && exponential(f32::NEG_INFINITY) < 1e-37);
     }
 
     #[test]

@@ -4,15 +4,16 @@
 //! Frame loops may not allocate, and the general product of `nn::matrix_product` does at every
 //! call; every product of this room has contiguous rows on the left, so the layers' kernel fits.
 
-use super::numeric::bytes_of;
 use crate::nn::simd::Level;
-use crate::nn::simd::panels::{Epilogue, Panels, Rows, multiply};
+use crate::nn::simd::panels::{Epilogue, Panels, PanelsView, Rows, multiply};
 use crate::workers::Workers;
 
 /// Multiply-adds under which a task costs more to hand over than to run.
 const TASK_WORK_MIN: usize = 1 << 20;
-/// Rows of a task are a multiple of the kernel's tile.
-const TASK_ROWS: usize = 48;
+/// Rows of the kernel's tile; tasks have whole ones.
+const TILE_ROWS: usize = 6;
+/// Rows whose places are listed together.
+const ROWS_TOGETHER: usize = 96;
 
 /// The left operand: `count` rows of `inner` floats that start `stride` floats apart.
 #[derive(Debug, Clone, Copy)]
@@ -34,21 +35,18 @@ impl<'a> RowView<'a> {
 #[derive(Debug)]
 pub struct RowProduct {
     panels: Panels,
-    offsets: Vec<usize>,
-    output_offsets: Vec<usize>,
 }
 
 impl Default for RowProduct {
     fn default() -> RowProduct {
-        let panels = Panels::empty(Level::best());
-        RowProduct { panels, offsets: Vec::new(), output_offsets: Vec::new() }
+        RowProduct { panels: Panels::empty(Level::best()) }
     }
 }
 
 impl RowProduct {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.panels.memory_bytes() + bytes_of(&self.offsets) + bytes_of(&self.output_offsets)
+        self.panels.memory_bytes()
     }
 
     /// Packs the right operand: `inner` by `columns`, element by element.
@@ -58,7 +56,7 @@ impl RowProduct {
 
     /// `output` = `rows` times the packed operand; its rows start `stride` floats apart.
     pub fn multiply(
-        &mut self,
+        &self,
         rows: RowView<'_>,
         output: &mut [f32],
         stride: usize,
@@ -69,7 +67,7 @@ impl RowProduct {
 
     /// `output` = `addend` + `rows` times the packed operand; both have the same stride.
     pub fn multiply_add(
-        &mut self,
+        &self,
         rows: RowView<'_>,
         addend: &[f32],
         output: &mut [f32],
@@ -80,7 +78,7 @@ impl RowProduct {
     }
 
     fn run(
-        &mut self,
+        &self,
         rows: RowView<'_>,
         addend: Option<&[f32]>,
         output: &mut [f32],
@@ -88,34 +86,47 @@ impl RowProduct {
         workers: &Workers,
     ) {
         assert_eq!(rows.inner, self.panels.inner());
-        let work = (rows.inner * self.panels.columns()).max(1);
-        let task = TASK_WORK_MIN.div_ceil(work).next_multiple_of(TASK_ROWS).min(rows.count.max(1));
-        self.offsets.clear();
-        self.offsets.extend((0..task).map(|row| row * rows.stride));
-        self.output_offsets.clear();
-        self.output_offsets.extend((0..task).map(|row| row * stride));
-        let (panels, offsets, places) = (&self.panels, &self.offsets, &self.output_offsets);
+        let work = rows.count * rows.inner * self.panels.columns();
+        let tasks = (work / TASK_WORK_MIN).clamp(1, rows.count.div_ceil(TILE_ROWS).max(1));
+        let task = rows.count.div_ceil(tasks).next_multiple_of(TILE_ROWS);
         let part = |index: usize, output: &mut [f32]| {
             let first = index * task;
             let count = task.min(rows.count.saturating_sub(first));
-            if count == 0 {
-                return;
+            if count > 0 {
+                let view = RowView { data: &rows.data[first * rows.stride..], count, ..rows };
+                let addend = addend.map(|addend| &addend[first * stride..]);
+                multiply_rows(view, self.panels.view(), addend, output, stride);
             }
-            let view = Rows {
-                data: &rows.data[first * rows.stride..],
-                offsets: &offsets[..count],
-                segments: &[0],
-                segment_length: rows.inner,
-            };
-            let residual = addend.map(|addend| (&addend[first * stride..], &places[..count]));
-            let epilogue = Epilogue { residual, ..Epilogue::default() };
-            multiply(view, panels.view(), epilogue, output, &places[..count]);
         };
         if rows.count <= task {
             part(0, output);
         } else {
             workers.for_each_piece(output, task * stride, part);
         }
+    }
+}
+
+/// `output` = `rows` times `panels`, plus `addend` where there is one; `stride` is that of both.
+pub fn multiply_rows(
+    rows: RowView<'_>,
+    panels: PanelsView<'_>,
+    addend: Option<&[f32]>,
+    output: &mut [f32],
+    stride: usize,
+) {
+    let offsets: [usize; ROWS_TOGETHER] = std::array::from_fn(|row| row * rows.stride);
+    let places: [usize; ROWS_TOGETHER] = std::array::from_fn(|row| row * stride);
+    for first in (0..rows.count).step_by(ROWS_TOGETHER) {
+        let count = ROWS_TOGETHER.min(rows.count - first);
+        let view = Rows {
+            data: &rows.data[first * rows.stride..],
+            offsets: &offsets[..count],
+            segments: &[0],
+            segment_length: rows.inner,
+        };
+        let residual = addend.map(|addend| (&addend[first * stride..], &places[..count]));
+        let epilogue = Epilogue { residual, ..Epilogue::default() };
+        multiply(view, panels, epilogue, &mut output[first * stride..], &places[..count]);
     }
 }
 

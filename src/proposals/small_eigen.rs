@@ -6,12 +6,30 @@
 //! every inner loop runs over contiguous numbers.
 
 use super::numeric::{bytes_of, sized};
+use crate::nn::simd::Level;
+use crate::nn::simd::plain::{Arithmetic, Kernel, run};
 
 /// Most QL steps for one eigenvalue; two are usual, and thirty have never been seen to fail.
 const STEPS_MAX: usize = 60;
 
 /// Squares under this would underflow when inverted; the matrices have norms around 1.
 const SQUARE_MIN: f64 = 1e-280;
+
+/// The whole decomposition is compiled for every level: it is loops over rows.
+struct Decomposition<'a> {
+    solver: &'a mut SmallEigen,
+    matrix: &'a mut [f64],
+    size: usize,
+}
+
+impl Kernel for Decomposition<'_> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        self.solver.tridiagonalise(self.matrix, self.size);
+        self.solver.accumulate(self.size);
+        self.solver.rotate(self.size);
+    }
+}
 
 /// Memory of [`SmallEigen::solve`], and its answer.
 #[derive(Debug, Default)]
@@ -44,13 +62,12 @@ impl SmallEigen {
     /// Decomposes `matrix` (`size` x `size`, symmetric, overwritten) into `values` and `vectors`,
     /// whose first `size` and `size * size` entries are the answer.
     pub fn solve(&mut self, matrix: &mut [f64], size: usize) {
-        self.tridiagonalise(matrix, size);
-        self.accumulate(size);
-        self.rotate(size);
+        run(Level::best(), Decomposition { solver: self, matrix, size });
         self.sort(size);
     }
 
     /// Householder reflectors from both sides; the reflectors are kept as rows.
+    #[inline(always)]
     fn tridiagonalise(&mut self, matrix: &mut [f64], size: usize) {
         let reflectors = sized(&mut self.reflectors, size * size);
         let diagonal = sized(&mut self.diagonal, size);
@@ -88,6 +105,7 @@ impl SmallEigen {
     }
 
     /// Multiplies the reflectors: rows of the transposed orthogonal matrix.
+    #[inline(always)]
     fn accumulate(&mut self, size: usize) {
         let rows = sized(&mut self.rows, size * size);
         rows.fill(0.0);
@@ -108,6 +126,7 @@ impl SmallEigen {
     }
 
     /// QL steps with Wilkinson's shift; each rotation is applied to two rows of vectors.
+    #[inline(always)]
     fn rotate(&mut self, size: usize) {
         let (diagonal, off) = (&mut self.diagonal[..size], &mut self.off_diagonal[..size]);
         let rows = &mut self.rows[..size * size];
@@ -144,6 +163,7 @@ impl SmallEigen {
     }
 }
 
+#[inline(always)]
 fn dot(first: &[f64], second: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let (chunks, rest) = first.as_chunks::<8>();
@@ -159,6 +179,7 @@ fn dot(first: &[f64], second: &[f64]) -> f64 {
 
 /// Turns `x` into `v` such that (I - v vᵀ) x = (answer, 0, 0, ...); zero `v` where nothing is to
 /// be done.
+#[inline(always)]
 fn reflect(x: &mut [f64]) -> f64 {
     let tail: f64 = x[1..].iter().map(|value| value * value).sum();
     let head = x[0];
@@ -174,7 +195,15 @@ fn reflect(x: &mut [f64]) -> f64 {
     answer
 }
 
+/// The length of (a, b). The squares neither overflow nor, where it matters, underflow: norms are
+/// around 1, and what is under 1e-154 is no number beside them.
+#[inline(always)]
+fn length(a: f64, b: f64) -> f64 {
+    (a * a + b * b).sqrt()
+}
+
 /// One QL sweep over the unreduced block `first..=last`, from the bottom up.
+#[inline(always)]
 fn implicit_step(
     diagonal: &mut [f64],
     off: &mut [f64],
@@ -184,7 +213,7 @@ fn implicit_step(
     last: usize,
 ) {
     let half_gap = (diagonal[first + 1] - diagonal[first]) / (2.0 * off[first]);
-    let root = half_gap.hypot(1.0);
+    let root = length(half_gap, 1.0);
     let shift = diagonal[first] - off[first] / (half_gap + root.copysign(half_gap));
     // The rotation in rows (i, i + 1) chases the bulge from the bottom of the block to its top.
     let mut bulge_column = diagonal[last] - shift;
@@ -192,7 +221,7 @@ fn implicit_step(
     for i in (first..last).rev() {
         let bulge = sine * off[i];
         let kept = cosine * off[i];
-        let radius = bulge.hypot(bulge_column);
+        let radius = length(bulge, bulge_column);
         off[i + 1] = radius;
         if radius == 0.0 {
             // The block split by itself: finish what is pending and start anew.
