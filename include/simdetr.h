@@ -588,6 +588,11 @@ typedef struct simdetr_evaluator_t simdetr_evaluator_t;
 typedef struct simdetr_extractor_t simdetr_extractor_t;
 
 /**
+ * The feature maps of one image. One thread at a time may fill it; reading may be shared.
+ */
+typedef struct simdetr_feature_maps_t simdetr_feature_maps_t;
+
+/**
  * Matches targets to queries. Matching needs exclusion; assignment of plain matrices may run at
  * the same time.
  */
@@ -860,6 +865,132 @@ typedef struct simdetr_encoder_callback_t {
 } simdetr_encoder_callback_t;
 
 /**
+ * One map, borrowed until its `simdetr_feature_maps_t` is filled again or destroyed.
+ */
+typedef struct simdetr_feature_map_t {
+  /**
+   * Name such as "layer4", NUL-terminated and cut to fit.
+   */
+  char name[64];
+  /**
+   * `[height, width, channels]`, row by row, without gaps.
+   */
+  const float *values;
+  /**
+   * Rows of cells.
+   */
+  size_t height;
+  /**
+   * Cells in a row.
+   */
+  size_t width;
+  /**
+   * Channels of a cell.
+   */
+  size_t channels;
+  /**
+   * Nominal pixels of the resized image for each cell.
+   */
+  size_t stride;
+} simdetr_feature_map_t;
+
+/**
+ * The image that feature maps belong to.
+ */
+typedef struct simdetr_image_geometry_t {
+  /**
+   * `sizeof(simdetr_image_geometry_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Pixels of the upright original image, in which boxes are given.
+   */
+  uint32_t original_width;
+  /**
+   * Pixels of the upright original image.
+   */
+  uint32_t original_height;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_width;
+  /**
+   * Pixels of the image as the encoder saw it; 0 is that of the original.
+   */
+  uint32_t resized_height;
+  /**
+   * Keys the image's random numbers; the rank of its path where it has one.
+   */
+  uint32_t image_id;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_image_geometry_t;
+
+/**
+ * One task of the library, to be called by the host's job system.
+ *
+ * @param[in] task_data What `simdetr_parallel_for_fn_t` was given.
+ * @param[in] index Which task, below `tasks_count`.
+ */
+typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
+
+/**
+ * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
+ * any order, on any threads, and returns when all have returned. Called from the thread that made
+ * the library's call; may be called from several such threads at once.
+ *
+ * @param[in] user_data The host's own.
+ * @param[in] tasks_count Number of tasks.
+ * @param[in] task To be called for each.
+ * @param[in] task_data First argument of `task`.
+ */
+typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
+                                          size_t tasks_count,
+                                          simdetr_task_fn_t task,
+                                          void *task_data);
+
+/**
+ * How an image is resized before it is encoded, and who does the work. Zero in a field is its
+ * default.
+ */
+typedef struct simdetr_encode_options_t {
+  /**
+   * `sizeof(simdetr_encode_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint64_t set_mask;
+  /**
+   * Pixels of the shorter side; 0 is 480.
+   */
+  uint32_t image_short_side;
+  /**
+   * Most pixels of the longer side; 0 is 800.
+   */
+  uint32_t image_long_side_max;
+  /**
+   * Both sides become multiples of this, or of what the encoder needs; 0 is 32.
+   */
+  uint32_t side_multiple;
+  /**
+   * Threads: 0 is one for each processor, 1 the caller's own.
+   */
+  uint32_t threads;
+  /**
+   * The host's job system in place of threads of ours; NULL for none.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_encode_options_t;
+
+/**
  * Borrowed arrays of a `simdetr_proposals_t`, valid until it is filled again or destroyed.
  */
 typedef struct simdetr_proposals_view_t {
@@ -1103,29 +1234,6 @@ typedef struct simdetr_local_options_t {
 } simdetr_local_options_t;
 
 /**
- * One task of the library, to be called by the host's job system.
- *
- * @param[in] task_data What `simdetr_parallel_for_fn_t` was given.
- * @param[in] index Which task, below `tasks_count`.
- */
-typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
-
-/**
- * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
- * any order, on any threads, and returns when all have returned. Called from the thread that made
- * the library's call; may be called from several such threads at once.
- *
- * @param[in] user_data The host's own.
- * @param[in] tasks_count Number of tasks.
- * @param[in] task To be called for each.
- * @param[in] task_data First argument of `task`.
- */
-typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
-                                          size_t tasks_count,
-                                          simdetr_task_fn_t task,
-                                          void *task_data);
-
-/**
  * Where images come in, how they are sized, and who works. Zero in a field is its default.
  */
 typedef struct simdetr_extractor_options_t {
@@ -1191,40 +1299,6 @@ typedef struct simdetr_extractor_options_t {
    */
   const struct simdetr_selective_search_options_t *selective_search;
 } simdetr_extractor_options_t;
-
-/**
- * The image that feature maps belong to.
- */
-typedef struct simdetr_image_geometry_t {
-  /**
-   * `sizeof(simdetr_image_geometry_t)`.
-   */
-  size_t struct_size;
-  /**
-   * Pixels of the upright original image, in which boxes are given.
-   */
-  uint32_t original_width;
-  /**
-   * Pixels of the upright original image.
-   */
-  uint32_t original_height;
-  /**
-   * Pixels of the image as the encoder saw it; 0 is that of the original.
-   */
-  uint32_t resized_width;
-  /**
-   * Pixels of the image as the encoder saw it; 0 is that of the original.
-   */
-  uint32_t resized_height;
-  /**
-   * Keys the image's random numbers; the rank of its path where it has one.
-   */
-  uint32_t image_id;
-  /**
-   * Must be 0.
-   */
-  uint32_t reserved;
-} simdetr_image_geometry_t;
 
 /**
  * How a store is written. Zero in a field is its default.
@@ -2184,6 +2258,222 @@ simdetr_status_t simdetr_encoder_create_from_callback(const struct simdetr_encod
                                                       struct simdetr_error_t *error);
 
 /**
+ * Makes an empty set of feature maps.
+ *
+ * @param[out] out The set, to be given to `simdetr_feature_maps_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_create(struct simdetr_feature_maps_t **out,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Destroys a set of feature maps; borrowed maps end, exported tensors live on.
+ *
+ * @param[in] feature_maps May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_feature_maps_destroy(struct simdetr_feature_maps_t *feature_maps);
+
+/**
+ * Says how many bytes a set of feature maps holds.
+ *
+ * @param[in] feature_maps The set.
+ * @param[out] bytes Memory of the maps' values.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_memory_bytes(const struct simdetr_feature_maps_t *feature_maps,
+                                                   uint64_t *bytes,
+                                                   struct simdetr_error_t *error);
+
+/**
+ * Gives borrowed maps, deepest (largest stride) first.
+ *
+ * @param[in] feature_maps The set.
+ * @param[out] maps `[capacity]`.
+ * @param[in] capacity Entries at `maps`; 0 asks for the count.
+ * @param[out] count Number of maps, 0 before the set is filled; also written with
+ * `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_view(const struct simdetr_feature_maps_t *feature_maps,
+                                           struct simdetr_feature_map_t *maps,
+                                           size_t capacity,
+                                           size_t *count,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Gives the sizes of the image that the maps belong to, as `simdetr_extractor_extract_maps` takes
+ * them; `image_id` is 0.
+ *
+ * @param[in] feature_maps The set.
+ * @param[in,out] geometry `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` before the set is filled.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_geometry(const struct simdetr_feature_maps_t *feature_maps,
+                                               struct simdetr_image_geometry_t *geometry,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Copies one map into a tensor of the host.
+ *
+ * @param[in] feature_maps The set.
+ * @param[in] index Which map.
+ * @param[out] target A dense f32 tensor in host memory of the map's shape, `[height, width,
+ * channels]`.
+ * @param[out] error Optional.
+ * @return A status; the tensor is untouched unless it is 0.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_copy_tensor(const struct simdetr_feature_maps_t *feature_maps,
+                                                  size_t index,
+                                                  const DLTensor *target,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Copies one map into a tensor that the host then owns.
+ *
+ * @param[in] feature_maps The set.
+ * @param[in] index Which map.
+ * @param[out] out f32 `[height, width, channels]`; ended by its deleter, and independent of the
+ * set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_export_tensor(const struct simdetr_feature_maps_t *feature_maps,
+                                                    size_t index,
+                                                    struct DLManagedTensorVersioned **out,
+                                                    struct simdetr_error_t *error);
+
+/**
+ * `simdetr_feature_maps_export_tensor` in the form of DLPack before 1.0.
+ *
+ * @param[in] feature_maps The set.
+ * @param[in] index Which map.
+ * @param[out] out f32 `[height, width, channels]`; ended by its deleter, and independent of the
+ * set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_feature_maps_export_tensor_legacy(const struct simdetr_feature_maps_t *feature_maps,
+                                                           size_t index,
+                                                           struct DLManagedTensor **out,
+                                                           struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_encode_options_init(struct simdetr_encode_options_t *options,
+                                 size_t struct_size);
+
+/**
+ * Computes an encoder's feature maps of one image.
+ *
+ * @param[in] encoder The encoder.
+ * @param[in] image Pixels of the host.
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional.
+ * @param[in] feature_maps Receives the maps; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status; negative where the host's encoder callback stopped the call.
+ *
+ * May run at the same time as other functions on the encoder, with other feature maps.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_encode_image(const struct simdetr_encoder_t *encoder,
+                                              const struct simdetr_image_t *image,
+                                              const struct simdetr_encode_options_t *options,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_feature_maps_t *feature_maps,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Computes an encoder's feature maps of one encoded image: JPEG, PNG, WebP, BMP or TIFF,
+ * recognised by content; the maps are those of the upright image.
+ *
+ * @param[in] encoder The encoder.
+ * @param[in] data The file's bytes.
+ * @param[in] length Number of bytes.
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional.
+ * @param[in] feature_maps Receives the maps; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
+ *
+ * May run at the same time as other functions on the encoder, with other feature maps.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_encode_bytes(const struct simdetr_encoder_t *encoder,
+                                              const uint8_t *data,
+                                              size_t length,
+                                              const struct simdetr_encode_options_t *options,
+                                              const struct simdetr_run_options_t *run,
+                                              struct simdetr_feature_maps_t *feature_maps,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Computes an encoder's feature maps of an image tensor.
+ *
+ * @param[in] encoder The encoder.
+ * @param[in] image `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any positive strides;
+ * u8, or f32 in [0, 1].
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional.
+ * @param[in] feature_maps Receives the maps; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the encoder, with other feature maps.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_encoder_encode_tensor(const struct simdetr_encoder_t *encoder,
+                                               const DLTensor *image,
+                                               const struct simdetr_encode_options_t *options,
+                                               const struct simdetr_run_options_t *run,
+                                               struct simdetr_feature_maps_t *feature_maps,
+                                               struct simdetr_error_t *error);
+
+/**
  * Makes an empty set of proposals.
  *
  * @param[out] out The set, to be given to `simdetr_proposals_destroy`.
@@ -2412,18 +2702,6 @@ void simdetr_extractor_options_init(struct simdetr_extractor_options_t *options,
                                     size_t struct_size);
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
- *
- * @param[out] geometry May be NULL.
- * @param[in] struct_size `sizeof *geometry`.
- *
- * Any thread.
- */
-SIMDETR_API
-void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
-                                 size_t struct_size);
-
-/**
  * Makes an extractor.
  *
  * @param[in] encoder Where feature maps come from; may be destroyed afterwards. NULL makes an
@@ -2466,6 +2744,18 @@ SIMDETR_NODISCARD
 simdetr_status_t simdetr_extractor_memory_bytes(const struct simdetr_extractor_t *extractor,
                                                 uint64_t *bytes,
                                                 struct simdetr_error_t *error);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] geometry May be NULL.
+ * @param[in] struct_size `sizeof *geometry`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
+                                 size_t struct_size);
 
 /**
  * Finds the proposals of one image from feature maps of the host.
@@ -2524,6 +2814,29 @@ simdetr_status_t simdetr_extractor_extract_maps_f32(const struct simdetr_extract
                                                     const struct simdetr_run_options_t *run,
                                                     struct simdetr_proposals_t *proposals,
                                                     struct simdetr_error_t *error);
+
+/**
+ * Finds the proposals of one image from the feature maps that an encoder left: what
+ * `simdetr_extractor_extract_image` finds with that encoder and the same sizes.
+ *
+ * @param[in] extractor The extractor; its own encoder, if any, is not used.
+ * @param[in] feature_maps Filled by `simdetr_encoder_encode_image` or its likes.
+ * @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
+ * @param[in] run Optional.
+ * @param[in] proposals Receives the proposals; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the extractor, with other proposals.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_extractor_extract_feature_maps(const struct simdetr_extractor_t *extractor,
+                                                        const struct simdetr_feature_maps_t *feature_maps,
+                                                        uint32_t image_id,
+                                                        const struct simdetr_run_options_t *run,
+                                                        struct simdetr_proposals_t *proposals,
+                                                        struct simdetr_error_t *error);
 
 /**
  * Finds the proposals of one image.

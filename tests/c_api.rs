@@ -3,9 +3,11 @@
 
 #![cfg(unix)]
 
+mod onnx_runtime;
 #[path = "support/install.rs"]
 mod support;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use support::Prefix;
@@ -18,19 +20,26 @@ fn source(name: &str) -> PathBuf {
 
 /// Runs one program in a fresh folder, plainly in each standard and once under valgrind.
 fn check(name: &str) {
+    check_with(name, &[], &[]);
+}
+
+/// The same with variables of the environment, some of them for the plain runs only.
+fn check_with(name: &str, always: &[(&str, OsString)], plainly: &[(&str, OsString)]) {
     let Some(prefix) = support::staged(&format!("c-{name}")) else { return };
     for standard in STANDARDS {
         let program = support::compile(&prefix, &source(name), standard, &[]);
         let folder = tempfile::tempdir().unwrap();
-        support::finish(Command::new(&program).arg(folder.path()).current_dir(folder.path()));
+        let mut command = Command::new(&program);
+        command.arg(folder.path()).current_dir(folder.path());
+        support::finish(command.envs(always.iter().chain(plainly).cloned()));
         if standard == "c11" {
-            under_valgrind(&program);
+            under_valgrind(&program, always);
         }
     }
 }
 
 /// No error and no leak; what the thread pools keep until the end of the process is reachable.
-fn under_valgrind(program: &PathBuf) {
+fn under_valgrind(program: &PathBuf, environment: &[(&str, OsString)]) {
     if !support::has("valgrind", "it looks for leaks in the C tests") {
         return;
     }
@@ -42,6 +51,7 @@ fn under_valgrind(program: &PathBuf) {
             .arg(program)
             .arg(folder.path())
             .env("SIMDETR_TEST_SLOW_MACHINE", "1")
+            .envs(environment.iter().cloned())
             .current_dir(folder.path()),
     );
 }
@@ -69,6 +79,16 @@ fn extract_maps() {
 #[test]
 fn extract_images() {
     check("extract_images");
+}
+
+/// ONNX Runtime's own accesses are not for valgrind to judge.
+#[test]
+fn encoders() {
+    let golden = support::root().join("tests/golden").into_os_string();
+    let runtime = cfg!(feature = "onnx").then(|| onnx_runtime::library("encoders in C")).flatten();
+    let runtime: Vec<_> =
+        runtime.map(|path| ("SIMDETR_TEST_ORT", path.into_os_string())).into_iter().collect();
+    check_with("encoders", &[("SIMDETR_TEST_GOLDEN", golden)], &runtime);
 }
 
 #[test]

@@ -63,6 +63,7 @@ fn option_structs_have_the_names_of_the_keys() {
     compare("simdetr_criterion_options_t", keys::<CriterionConfig>(), &losses);
     let store = ["fingerprint", "first_image_id", "reserved"];
     compare("simdetr_proposal_store_options_t", keys::<StoreConfig>(), &store);
+    compare("simdetr_encode_options_t", keys::<ResizeRule>(), &WORKERS);
     let mut extractor = keys::<ImageLimits>();
     extractor.extend(keys::<ResizeRule>());
     let mut others = WORKERS.to_vec();

@@ -9,7 +9,7 @@ use super::guard::{Handle, Poison, destroy, guard_handle};
 use super::pointers::output;
 use super::status::simdetr_status_t;
 use crate::Error;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, MapDescription};
 use std::ffi::c_char;
 use std::sync::Arc;
 
@@ -55,6 +55,16 @@ pub struct simdetr_map_description_t {
     pub stride: usize,
 }
 
+/// A map's name as the header's structs hold it.
+pub(super) fn map_name(description: &MapDescription) -> [c_char; 64] {
+    let mut name = [0; 64];
+    let kept = description.name.floor_char_boundary(name.len() - 1);
+    for (target, source) in name.iter_mut().zip(&description.name.as_bytes()[..kept]) {
+        *target = *source as c_char;
+    }
+    name
+}
+
 /// Says which maps an encoder gives, deepest (largest stride) first.
 ///
 /// @param[in] encoder The encoder.
@@ -84,13 +94,8 @@ pub unsafe extern "C" fn simdetr_encoder_maps(
                 return Err(Error::BufferTooSmall { argument: "maps".into(), needed, capacity });
             }
             for (index, description) in descriptions.iter().enumerate().take(capacity) {
-                let mut name = [0; 64];
-                let kept = description.name.floor_char_boundary(name.len() - 1);
-                for (target, source) in name.iter_mut().zip(&description.name.as_bytes()[..kept]) {
-                    *target = *source as c_char;
-                }
                 output(maps.wrapping_add(index), "maps")?.set(simdetr_map_description_t {
-                    name,
+                    name: map_name(description),
                     channels: description.channels,
                     stride: description.stride,
                 });

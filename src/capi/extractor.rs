@@ -1,42 +1,32 @@
 //! `simdetr_extractor_t`: images or feature maps to proposals.
 //!
-//! This file makes the handle and takes feature maps of the host, the road of frame loops: once
-//! warm, a call with `threads = 1` allocates nothing. Images are in `extractor_images`.
+//! This file makes the handle and lends its memory. Feature maps go in through `extractor_maps`,
+//! images through `extractor_images`.
 
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
+use super::extractor_maps::SIMDETR_MAPS_MAX;
 use super::extractor_options::simdetr_extractor_options_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
-use super::options::{Versioned, copy_options, copy_struct, init};
-use super::pointers::{borrow, borrow_mut, output, slice};
-use super::proposals::simdetr_proposals_t;
-use super::run::{simdetr_run_options_t, with_control};
+use super::options::copy_options;
+use super::pointers::{borrow, output};
 use super::status::simdetr_status_t;
-use super::tensor::{DLTensor, Tensor};
 use super::workers::workers;
-use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
 use crate::pipeline::image_extractor::ImageExtractor;
-use crate::proposals::{Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
+use crate::proposals::{Extractor, Scratch};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
-/// Most maps of one image.
-pub const SIMDETR_MAPS_MAX: usize = 8;
-
-/// Names for messages, made beforehand so that a call that succeeds allocates nothing.
-const MAP_NAMES: [&str; SIMDETR_MAPS_MAX] =
-    ["maps[0]", "maps[1]", "maps[2]", "maps[3]", "maps[4]", "maps[5]", "maps[6]", "maps[7]"];
-
 /// Finds proposals. Never changes; any number of threads may use one, each with its own
 /// `simdetr_proposals_t`.
 pub struct simdetr_extractor_t {
-    extractor: Extractor,
+    pub(super) extractor: Extractor,
     images: Option<ImageExtractor>,
-    method: Method,
-    seed: u64,
+    pub(super) method: Method,
+    pub(super) seed: u64,
     pub(super) workers: Workers,
     memory: Mutex<Vec<Memory>>,
     poison: Poison,
@@ -47,7 +37,7 @@ pub struct simdetr_extractor_t {
 pub(super) struct Memory {
     pub(super) scratch: Scratch,
     pub(super) proposals: ProposalSet,
-    dense_maps: [Vec<f32>; SIMDETR_MAPS_MAX],
+    pub(super) dense_maps: [Vec<f32>; SIMDETR_MAPS_MAX],
 }
 
 impl Handle for simdetr_extractor_t {
@@ -62,21 +52,6 @@ impl simdetr_extractor_t {
         self.images.as_ref().ok_or_else(|| {
             Error::invalid("extractor", "was made without an encoder, so it takes only maps")
         })
-    }
-
-    fn extract_levels(
-        &self,
-        levels: &[LevelMap<'_>],
-        image: &simdetr_image_geometry_t,
-        scratch: &mut Scratch,
-        proposals: &mut ProposalSet,
-    ) -> Result<()> {
-        if self.method != Method::Spectral {
-            return Err(Error::invalid("method", "selective-search needs an image, not maps"));
-        }
-        let maps = ImageMaps { maps: levels, geometry: image.check()?, image_id: image.image_id };
-        let counts = self.extractor.extract(&maps, self.seed, &self.workers, scratch, proposals);
-        counts.map(|_| ())
     }
 
     /// Lets `work` use memory that no other call uses; what it leaves in `Memory::proposals` goes
@@ -94,70 +69,6 @@ impl simdetr_extractor_t {
         }
         free().push(memory);
         outcome
-    }
-}
-
-/// The image that feature maps belong to.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_image_geometry_t {
-    /// `sizeof(simdetr_image_geometry_t)`.
-    pub struct_size: usize,
-    /// Pixels of the upright original image, in which boxes are given.
-    pub original_width: u32,
-    /// Pixels of the upright original image.
-    pub original_height: u32,
-    /// Pixels of the image as the encoder saw it; 0 is that of the original.
-    pub resized_width: u32,
-    /// Pixels of the image as the encoder saw it; 0 is that of the original.
-    pub resized_height: u32,
-    /// Keys the image's random numbers; the rank of its path where it has one.
-    pub image_id: u32,
-    /// Must be 0.
-    pub reserved: u32,
-}
-
-const _: () = assert!(size_of::<simdetr_image_geometry_t>() == 24 + size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_image_geometry_t {
-    const NAME: &'static str = "simdetr_image_geometry_t";
-    const SMALLEST: usize = size_of::<simdetr_image_geometry_t>();
-}
-
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] geometry May be NULL.
-/// @param[in] struct_size `sizeof *geometry`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_image_geometry_init(
-    geometry: *mut simdetr_image_geometry_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(geometry, struct_size) }
-}
-
-impl simdetr_image_geometry_t {
-    fn check(&self) -> Result<ImageGeometry> {
-        if self.reserved != 0 {
-            let name = "simdetr_image_geometry_t.reserved";
-            return Err(Error::invalid(name, format!("is {}, must be 0", self.reserved)));
-        }
-        if self.original_width == 0 || self.original_height == 0 {
-            let (width, height) = (self.original_width, self.original_height);
-            return Err(Error::invalid("geometry", format!("{width}x{height} pixels")));
-        }
-        let or_original =
-            |resized, original: u32| if resized == 0 { original } else { resized } as usize;
-        Ok(ImageGeometry {
-            original_width: self.original_width as usize,
-            original_height: self.original_height as usize,
-            resized_width: or_original(self.resized_width, self.original_width),
-            resized_height: or_original(self.resized_height, self.original_height),
-        })
     }
 }
 
@@ -239,165 +150,6 @@ pub unsafe extern "C" fn simdetr_extractor_memory_bytes(
             });
             output(bytes, "bytes")?.set(each.sum::<usize>() as u64);
             Ok(())
-        })
-    }
-}
-
-const NO_MAP: LevelMap<'static> = LevelMap {
-    map: FeatureMapView { values: &[], height: 0, width: 0, channels: 0 },
-    stride: 0,
-    groups: &[],
-};
-
-fn check_maps_count(maps_count: usize) -> Result<()> {
-    if (1..=SIMDETR_MAPS_MAX).contains(&maps_count) {
-        return Ok(());
-    }
-    Err(Error::shape("maps", format!("1 to {SIMDETR_MAPS_MAX} maps"), maps_count))
-}
-
-/// Finds the proposals of one image from feature maps of the host.
-///
-/// @param[in] extractor The extractor.
-/// @param[in] maps `[maps_count]` tensors, deepest (largest stride) first: f32
-/// `[height, width, channels]`. Dense tensors are read in place, others are copied once.
-/// @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
-/// @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
-/// @param[in] geometry The image.
-/// @param[in] run Optional.
-/// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_SHAPE`, `SIMDETR_ERROR_STRIDES`, `SIMDETR_ERROR_NON_FINITE` name the map.
-///
-/// May run at the same time as other functions on the extractor, with other proposals.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_extractor_extract_maps(
-    extractor: *const simdetr_extractor_t,
-    maps: *const *const DLTensor,
-    strides: *const usize,
-    maps_count: usize,
-    geometry: *const simdetr_image_geometry_t,
-    run: *const simdetr_run_options_t,
-    proposals: *mut simdetr_proposals_t,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            check_maps_count(maps_count)?;
-            let maps = slice(maps, maps_count, "maps")?;
-            let strides = slice(strides, maps_count, "strides")?;
-            let image = copy_struct(geometry)?;
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            with_control(run, |_| {
-                extractor.with_memory(target, |memory| {
-                    let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
-                    let copies = memory.dense_maps.iter_mut();
-                    for (index, ((map, &stride), copy)) in
-                        maps.iter().zip(strides).zip(copies).enumerate()
-                    {
-                        let map = view(*map, MAP_NAMES[index], copy)?;
-                        levels[index] = LevelMap { map, stride, groups: &[] };
-                    }
-                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    extractor.extract_levels(&levels[..maps_count], &image, scratch, out)
-                })
-            })
-        })
-    }
-}
-
-/// A map tensor as dense values: its own, or a copy of them in `copy`.
-///
-/// # Safety
-/// `map` is NULL or a DLPack tensor that lives during `'a`.
-unsafe fn view<'a>(
-    map: *const DLTensor,
-    name: &str,
-    copy: &'a mut Vec<f32>,
-) -> Result<FeatureMapView<'a>> {
-    // SAFETY: promised by the caller.
-    let tensor = unsafe { Tensor::<f32>::borrow(map, name) }?;
-    if tensor.shape.len() != 3 {
-        let got = format!("{:?}", tensor.shape);
-        return Err(Error::shape(name, "[height,width,channels]", got));
-    }
-    let [height, width, channels] = [0, 1, 2].map(|axis| tensor.size(axis));
-    if tensor.is_dense() {
-        return FeatureMapView::checked(name, tensor.dense(name)?, height, width, channels);
-    }
-    copy.clear();
-    copy.reserve(height * width * channels);
-    for y in 0..height {
-        for x in 0..width {
-            copy.extend((0..channels).map(|channel| tensor.at([0, 1, 2], [y, x, channel])));
-        }
-    }
-    FeatureMapView::checked(name, copy, height, width, channels)
-}
-
-/// `simdetr_extractor_extract_maps` for plain arrays.
-///
-/// @param[in] extractor The extractor.
-/// @param[in] values The values of all maps, one map after the other, each row by row, cell by
-/// cell, channel by channel.
-/// @param[in] values_count Number of values.
-/// @param[in] shapes `[maps_count, 3]`: height, width and channels of each map.
-/// @param[in] strides Pixels of the resized image for each cell of each map, `[maps_count]`.
-/// @param[in] maps_count At most `SIMDETR_MAPS_MAX`.
-/// @param[in] geometry The image.
-/// @param[in] run Optional.
-/// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
-/// @return As `simdetr_extractor_extract_maps`.
-///
-/// May run at the same time as other functions on the extractor, with other proposals.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
-    extractor: *const simdetr_extractor_t,
-    values: *const f32,
-    values_count: usize,
-    shapes: *const usize,
-    strides: *const usize,
-    maps_count: usize,
-    geometry: *const simdetr_image_geometry_t,
-    run: *const simdetr_run_options_t,
-    proposals: *mut simdetr_proposals_t,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            check_maps_count(maps_count)?;
-            let mut rest = slice(values, values_count, "values")?;
-            let shapes = slice(shapes, 3 * maps_count, "shapes")?.as_chunks::<3>().0;
-            let strides = slice(strides, maps_count, "strides")?;
-            let image = copy_struct(geometry)?;
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
-            for (index, (&shape, &stride)) in shapes.iter().zip(strides).enumerate() {
-                let size = shape.iter().try_fold(1usize, |size, &side| size.checked_mul(side));
-                let Some((map, tail)) = size.and_then(|size| rest.split_at_checked(size)) else {
-                    let got = format!("{} values left of {values_count}", rest.len());
-                    return Err(Error::shape(MAP_NAMES[index], format!("{shape:?}"), got));
-                };
-                let [height, width, channels] = shape;
-                let map = FeatureMapView::checked(MAP_NAMES[index], map, height, width, channels)?;
-                levels[index] = LevelMap { map, stride, groups: &[] };
-                rest = tail;
-            }
-            if !rest.is_empty() {
-                let got = format!("{values_count}, {} too many", rest.len());
-                return Err(Error::shape("values_count", "the maps' sizes", got));
-            }
-            with_control(run, |_| {
-                extractor.with_memory(target, |memory| {
-                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    extractor.extract_levels(&levels[..maps_count], &image, scratch, out)
-                })
-            })
         })
     }
 }

@@ -3,12 +3,13 @@
 //! The single place where images meet proposals: the C ABI's extractor and the extraction of
 //! folders both call it. Patent ¶32-34, ¶53; Table 8 for Selective Search.
 
-use crate::data::image::{Image, ResizeRule, resize};
+use crate::data::image::{Image, ResizeRule};
 use crate::data::proposal_set::ProposalSet;
 use crate::encoder::Encoder;
 use crate::pipeline::config::{Method, RunConfig};
+use crate::pipeline::encoded_image::{EncodedImage, rule_for};
 use crate::proposals::selective_search;
-use crate::proposals::{ExtractCounts, Extractor, ImageGeometry, ImageMaps, LevelMap, Scratch};
+use crate::proposals::{ExtractCounts, Extractor, ImageMaps, Scratch};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -27,13 +28,7 @@ impl ImageExtractor {
     /// [`Error::InvalidArgument`] with the key that is out of range.
     pub fn new(encoder: Arc<dyn Encoder>, config: &RunConfig) -> Result<ImageExtractor> {
         config.validate()?;
-        // The encoder knows what it can divide (a transformer's 14, say); a coarser rule of the
-        // user's that suits it stays.
-        let needed = encoder.side_multiple() as u32;
-        let suits = config.resize.side_multiple.is_multiple_of(needed);
-        let side_multiple = if suits { config.resize.side_multiple } else { needed };
-        let resize = ResizeRule { side_multiple, ..config.resize.clone() };
-        resize.validate()?;
+        let resize = rule_for(&*encoder, &config.resize)?;
         let extractor = Extractor::new(config.proposals.clone())?;
         Ok(ImageExtractor { encoder, extractor, resize, config: config.clone() })
     }
@@ -66,30 +61,9 @@ impl ImageExtractor {
         scratch: &mut Scratch,
         proposals: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
-        let (width, height) = match self.encoder.fixed_size() {
-            Some((height, width)) => (width as u32, height as u32),
-            None => self.resize.target(image.width, image.height),
-        };
-        let resized = resize(image, width, height)?;
-        let mut encoded = self.encoder.encode(std::slice::from_ref(&resized), workers)?;
-        let maps = encoded
-            .pop()
-            .ok_or_else(|| Error::Internal { reason: "the encoder gave no maps".into() })?;
-        let geometry = ImageGeometry {
-            original_width: image.width as usize,
-            original_height: image.height as usize,
-            resized_width: width as usize,
-            resized_height: height as usize,
-        };
-        let described = self.encoder.maps().iter().zip(&maps);
-        let levels: Vec<LevelMap<'_>> = described
-            .map(|(description, map)| LevelMap {
-                map: map.view(),
-                stride: description.stride,
-                groups: &description.groups,
-            })
-            .collect();
-        let maps = ImageMaps { maps: &levels, geometry, image_id };
+        let encoded = EncodedImage::new(&*self.encoder, &self.resize, image, workers)?;
+        let levels = encoded.levels(self.encoder.maps());
+        let maps = ImageMaps { maps: &levels, geometry: encoded.geometry, image_id };
         match self.config.method {
             Method::Spectral => self.extract_maps(&maps, workers, scratch, proposals),
             Method::SelectiveSearch => {

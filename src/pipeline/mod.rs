@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod demo_scenes;
+pub mod encoded_image;
 pub mod export;
 pub mod extract;
 pub mod finetune;

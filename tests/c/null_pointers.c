@@ -30,6 +30,71 @@ static void tokens_and_encoders(void) {
   EXPECT(encoder == NULL);
 }
 
+static int32_t never(void *user_data, const simdetr_image_t *image, const simdetr_map_t *maps, size_t maps_count) {
+  (void)user_data;
+  (void)image;
+  (void)maps;
+  (void)maps_count;
+  return -1;
+}
+
+static void feature_maps(void) {
+  static const size_t channels[1] = {1}, strides[1] = {32};
+  simdetr_feature_maps_t *maps = NULL;
+  simdetr_encoder_t *encoder = NULL;
+  simdetr_encoder_callback_t callback;
+  simdetr_extractor_t *extractor = NULL;
+  simdetr_proposals_t *proposals = NULL;
+  simdetr_image_geometry_t geometry;
+  simdetr_image_t image;
+  struct DLManagedTensorVersioned *owned = NULL;
+  struct DLManagedTensor *legacy = NULL;
+  DLTensor tensor;
+  size_t count = 0;
+  uint64_t bytes = 0;
+  simdetr_image_init(&image, sizeof image);
+  memset(&tensor, 0, sizeof tensor);
+  geometry.struct_size = sizeof geometry;
+  simdetr_encoder_callback_init(&callback, sizeof callback);
+  callback.name = "never";
+  callback.encode = never;
+  callback.channels = channels;
+  callback.strides = strides;
+  callback.maps_count = 1;
+  EXPECT_OK(simdetr_encoder_create_from_callback(&callback, &encoder, &error));
+  REFUSED(simdetr_feature_maps_create(NULL, &error));
+  EXPECT_OK(simdetr_feature_maps_create(&maps, &error));
+  EXPECT_OK(simdetr_extractor_create(NULL, NULL, &extractor, &error));
+  EXPECT_OK(simdetr_proposals_create(&proposals, &error));
+  REFUSED(simdetr_feature_maps_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_feature_maps_memory_bytes(maps, NULL, &error));
+  REFUSED(simdetr_feature_maps_view(NULL, NULL, 0, &count, &error));
+  REFUSED(simdetr_feature_maps_view(maps, NULL, 0, NULL, &error));
+  REFUSED(simdetr_feature_maps_geometry(NULL, &geometry, &error));
+  REFUSED(simdetr_feature_maps_copy_tensor(NULL, 0, &tensor, &error));
+  REFUSED(simdetr_feature_maps_export_tensor(NULL, 0, &owned, &error));
+  REFUSED(simdetr_feature_maps_export_tensor(maps, 0, NULL, &error));
+  REFUSED(simdetr_feature_maps_export_tensor_legacy(NULL, 0, &legacy, &error));
+  REFUSED(simdetr_feature_maps_export_tensor_legacy(maps, 0, NULL, &error));
+  REFUSED(simdetr_encoder_encode_image(NULL, &image, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_image(encoder, NULL, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_image(encoder, &image, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_encoder_encode_bytes(NULL, (const uint8_t *)"abcd", 4, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_bytes(encoder, NULL, 4, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_bytes(encoder, (const uint8_t *)"abcd", 4, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_encoder_encode_tensor(NULL, &tensor, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_tensor(encoder, NULL, NULL, NULL, maps, &error));
+  REFUSED(simdetr_encoder_encode_tensor(encoder, &tensor, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_extractor_extract_feature_maps(NULL, maps, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_feature_maps(extractor, NULL, 1, NULL, proposals, &error));
+  REFUSED(simdetr_extractor_extract_feature_maps(extractor, maps, 1, NULL, NULL, &error));
+  simdetr_feature_maps_destroy(NULL);
+  simdetr_feature_maps_destroy(maps);
+  simdetr_encoder_destroy(encoder);
+  simdetr_extractor_destroy(extractor);
+  simdetr_proposals_destroy(proposals);
+}
+
 static void extractors(void) {
   static const size_t strides[1] = {32}, shape[3] = {2, 2, 2};
   simdetr_extractor_t *extractor = NULL;
@@ -312,6 +377,7 @@ static void criteria(void) {
 
 int main(void) {
   tokens_and_encoders();
+  feature_maps();
   extractors();
   proposal_sets();
   stores();

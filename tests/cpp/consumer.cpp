@@ -1,9 +1,11 @@
 // The C++ binding from a program's side: results, exceptions, callbacks that throw, moving handles.
+#include <simdetr/feature_maps.hpp>
 #include <simdetr/simdetr.hpp>
 #include <simdetr/train.hpp>
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -45,6 +47,31 @@ static simdetr::extractor extractor_of(const simdetr::encoder &encoder) {
   options.image_short_side = 160;
   options.image_long_side_max = 320;
   return simdetr::extractor::create(encoder, options).value();
+}
+
+// Out through the maps and in again.
+static void maps_of(const simdetr_image_t &image, const simdetr::proposals &whole) {
+  simdetr::encoder encoder = colours(false).value();
+  auto maps = simdetr::feature_maps::create().value();
+  EXPECT(maps.maps()->empty() && !maps.geometry().ok());
+  auto options = simdetr::encode_options();
+  options.threads = 1;
+  options.image_short_side = 160;
+  options.image_long_side_max = 320;
+  simdetr::encode(encoder, image, maps, options).value();
+  auto found = maps.maps().value();
+  EXPECT(found.size() == 2 && found[0].stride == 32 && found[1].stride == 16 && found[0].channels == 6);
+  EXPECT(maps.geometry()->original_width == 96 && maps.geometry()->resized_height == found[0].height * 32);
+  auto again = simdetr::proposals::create().value();
+  simdetr::extract(extractor_of(encoder), maps, 1, again).value();
+  auto one = whole.view().value(), other = again.view().value();
+  EXPECT(one.count == other.count && std::memcmp(one.boxes, other.boxes, one.count * 16) == 0);
+  DLManagedTensorVersioned *tensor = maps.export_tensor(1).value();
+  EXPECT(tensor->dl_tensor.ndim == 3 && tensor->dl_tensor.shape[2] == 6);
+  tensor->deleter(tensor);
+  const std::array<std::uint8_t, 4> noise{1, 2, 3, 4};
+  EXPECT(simdetr::encode(encoder, noise, maps).failure().status() == SIMDETR_ERROR_IMAGE_DECODE);
+  EXPECT(maps.maps()->size() == 2);
 }
 
 static void train() {
@@ -90,6 +117,7 @@ int main() {
     extractor.extract(image, 1, proposals).value();
     auto view = proposals.view().value();
     EXPECT(view.count > 0 && view.dimensions == 6);
+    maps_of(image, proposals);
     simdetr::extractor moved = std::move(extractor);
     EXPECT(!extractor && moved);
     auto failed = moved.extract(simdetr::span<const std::uint8_t>(pixels), 1, proposals);
