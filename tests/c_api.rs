@@ -112,6 +112,11 @@ fn criterion() {
 }
 
 #[test]
+fn trainer() {
+    check("trainer");
+}
+
+#[test]
 fn null_pointers() {
     check("null_pointers");
 }

@@ -20,7 +20,7 @@ fn an_installed_package_is_found_compiled_and_run() {
             .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.root.display())),
     );
     support::finish(Command::new("cmake").arg("--build").arg(&build));
-    for program in ["consumer", "engine", "plain"] {
+    for program in ["consumer", "engine", "plain", "trainer"] {
         let folder = tempfile::tempdir().unwrap();
         support::finish(Command::new(build.join(program)).current_dir(folder.path()));
     }
@@ -35,6 +35,7 @@ fn each_header_compiles_alone() {
         "simdetr/result.hpp",
         "simdetr/simdetr.hpp",
         "simdetr/train.hpp",
+        "simdetr/trainer.hpp",
     ] {
         for standard in ["c++17", "c++20"] {
             let source = prefix.root.join("alone.cpp");

@@ -1,5 +1,5 @@
-//! The example of each language, built as its users build it and run on a small folder: the same
-//! COCO file from all four, and a picture.
+//! The examples, built as their users build them and run on a small folder: the same COCO file and a
+//! picture from all four languages; a detector written in C++ and the built-in one from Go, trained.
 
 #![cfg(all(unix, feature = "default-encoder"))]
 
@@ -71,36 +71,85 @@ fn the_same_program_in_four_languages_writes_the_same_data_set() {
     let c = support::compile(&prefix, &examples.join("c/main.c"), "c99", &["-D_GNU_SOURCE"]);
     let expected = data_set(&prefix, &c);
 
-    let build = support::workspace("examples").join("cpp");
-    support::finish(
-        Command::new("cmake")
-            .arg("-S")
-            .arg(examples.join("cpp"))
-            .arg("-B")
-            .arg(&build)
-            .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.root.display())),
-    );
-    support::finish(Command::new("cmake").arg("--build").arg(&build));
+    let build = cpp_examples(&prefix, "examples");
     assert_eq!(data_set(&prefix, &build.join("dataset")), expected);
 
     assert_eq!(data_set(&prefix, &rust_example()), expected);
 
+    let Some(go) = go_example(&prefix, "examples", ".") else { return };
+    assert_eq!(data_set(&prefix, &go), expected);
+}
+
+/// Builds the C++ programs; answers their folder.
+fn cpp_examples(prefix: &Prefix, workspace: &str) -> PathBuf {
+    let build = support::workspace(workspace).join("cpp");
+    support::finish(
+        Command::new("cmake")
+            .arg("-S")
+            .arg(support::root().join("examples/cpp"))
+            .arg("-B")
+            .arg(&build)
+            .arg("-DCMAKE_BUILD_TYPE=Release")
+            .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.root.display())),
+    );
+    support::finish(Command::new("cmake").arg("--build").arg(&build));
+    build
+}
+
+/// Builds a Go program, where Go is installed.
+fn go_example(prefix: &Prefix, workspace: &str, package: &str) -> Option<PathBuf> {
     if Command::new("go").arg("version").output().is_err() {
-        support::skip("go is not installed (it builds the Go example)");
-        return;
+        support::skip("go is not installed (it builds the Go examples)");
+        return None;
     }
-    let go = support::workspace("examples").join("dataset-go");
+    let program = support::workspace(workspace).join("example-go");
     support::finish(
         Command::new("go")
-            .arg("build")
-            .arg("-o")
-            .arg(&go)
-            .arg(".")
-            .current_dir(examples.join("go"))
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(package)
+            .current_dir(support::root().join("examples/go"))
             .env("PKG_CONFIG_PATH", prefix.pkgconfig())
             .env("GOFLAGS", "-mod=mod")
             .env("GOPROXY", "off")
             .env("GOTOOLCHAIN", "local"),
     );
-    assert_eq!(data_set(&prefix, &go), expected);
+    Some(program)
+}
+
+/// Runs a program that trains on fresh photographs; answers what it printed.
+fn trained(prefix: &Prefix, program: &Path, config: Option<&str>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, run) = (photographs(folder.path()), folder.path().join("run"));
+    let mut command = Command::new(program);
+    command.args([&photos, &run]).env("LD_LIBRARY_PATH", prefix.lib());
+    if let Some(config) = config {
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, config).unwrap();
+        command.arg(path);
+    }
+    let printed = support::finish(&mut command);
+    assert!(run.join("T1.json").exists() && printed.starts_with("T0: 4 images, "), "{printed}");
+    printed
+}
+
+#[test]
+fn a_detector_written_in_cpp_learns_through_algorithm_1() {
+    let Some(prefix) = support::staged("examples-training") else { return };
+    let build = cpp_examples(&prefix, "examples-training");
+    let printed = trained(&prefix, &build.join("pretrain"), None);
+    let losses = printed.lines().find_map(|line| line.strip_prefix("loss of stage 1: ")).unwrap();
+    let (first, last) = losses.split_once(" -> ").unwrap();
+    let (first, last): (f64, f64) = (first.parse().unwrap(), last.parse().unwrap());
+    assert!(last < 0.7 * first, "{printed}");
+}
+
+#[test]
+fn the_built_in_detector_is_trained_from_go() {
+    let Some(prefix) = support::staged("examples-go") else { return };
+    let Some(program) = go_example(&prefix, "examples-go", "./pretrain") else { return };
+    let config = "[cluster]\nclasses = 4\n[pretrain]\nstages_count = 1\n\
+                  [training]\nsteps = 2\nbatch_size = 2\n";
+    let printed = trained(&prefix, &program, Some(config));
+    assert_eq!(printed.lines().count(), 2, "{printed}");
 }

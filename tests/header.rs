@@ -43,6 +43,9 @@ const SOURCES: &[&str] = &[
     "matcher",
     "criterion",
     "criterion_answers",
+    "detector_callbacks",
+    "trainer",
+    "trainer_run",
 ];
 
 fn root() -> PathBuf {

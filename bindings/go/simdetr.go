@@ -1,5 +1,5 @@
 // Package simdetr finds objects in unlabelled images: proposals for each image, pseudo-classes for
-// the whole set, and a COCO data set of both.
+// the whole set, a COCO data set of both, and a detector that is trained on it.
 //
 // Handles have a Close method, which must be called; closing twice is fine. Calls that may take long
 // take a context.Context and stop soon after it is done; the error then wraps context.Cause. A cgo

@@ -3,7 +3,7 @@
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
 use super::guard::{guard, into_handle};
-use super::image::{SIMDETR_PIXEL_RGB8, simdetr_image_t};
+use super::image::{borrowed_image, simdetr_image_t};
 use super::options::{Versioned, copy_struct, init};
 use super::pointers::{output, slice, text};
 use super::status::simdetr_status_t;
@@ -80,10 +80,22 @@ unsafe impl Versioned for simdetr_encoder_callback_t {
     const SMALLEST: usize = size_of::<simdetr_encoder_callback_t>();
 }
 
-/// The host's data, ended when the last encoder or extractor that uses it ends.
-struct HostData {
+/// The host's data, ended when the last handle that uses it ends.
+pub(super) struct HostData {
     user_data: *mut c_void,
     destroy: simdetr_destroy_fn_t,
+}
+
+impl HostData {
+    /// Owns `user_data` from here on.
+    pub(super) fn new(user_data: *mut c_void, destroy: simdetr_destroy_fn_t) -> HostData {
+        HostData { user_data, destroy }
+    }
+
+    /// The first argument of the host's functions.
+    pub(super) fn pointer(&self) -> *mut c_void {
+        self.user_data
+    }
 }
 
 // SAFETY: the host allows the use of its data from any thread.
@@ -136,8 +148,7 @@ pub unsafe extern "C" fn simdetr_encoder_create_from_callback(
         // SAFETY: promised by the caller.
         unsafe {
             let callback = copy_struct(callback)?;
-            let data =
-                HostData { user_data: callback.user_data, destroy: callback.user_data_destroy };
+            let data = HostData::new(callback.user_data, callback.user_data_destroy);
             let out = output(out, "out")?;
             let name = text(callback.name, "name")?;
             let channels = slice(callback.channels, callback.maps_count, "channels")?;
@@ -152,7 +163,7 @@ pub unsafe extern "C" fn simdetr_encoder_create_from_callback(
                 let data = &data;
                 let mut each = images.iter().zip(maps);
                 each.find_map(|(image, maps)| {
-                    let status = call(encode, data.user_data, image, maps);
+                    let status = call(encode, data.pointer(), image, maps);
                     (status != 0).then_some(status)
                 })
                 .unwrap_or(0)
@@ -175,15 +186,7 @@ fn call(
     image: &Image,
     maps: &mut [FeatureMap],
 ) -> i32 {
-    let image = simdetr_image_t {
-        struct_size: size_of::<simdetr_image_t>(),
-        data: image.pixels.as_ptr(),
-        width: image.width,
-        height: image.height,
-        row_stride_bytes: i64::from(image.width) * 3,
-        pixel_format: SIMDETR_PIXEL_RGB8,
-        reserved: 0,
-    };
+    let image = borrowed_image(image);
     let maps: Vec<simdetr_map_t> = maps
         .iter_mut()
         .map(|map| simdetr_map_t {

@@ -77,6 +77,19 @@ fn pixel_format(number: i32) -> Result<PixelFormat> {
     })
 }
 
+/// An image of the library as the host sees it, for as long as the image lives.
+pub(super) fn borrowed_image(image: &Image) -> simdetr_image_t {
+    simdetr_image_t {
+        struct_size: size_of::<simdetr_image_t>(),
+        data: image.pixels.as_ptr(),
+        width: image.width,
+        height: image.height,
+        row_stride_bytes: i64::from(image.width) * 3,
+        pixel_format: SIMDETR_PIXEL_RGB8,
+        reserved: 0,
+    }
+}
+
 /// Copies the host's pixels as RGB.
 ///
 /// # Safety

@@ -26,6 +26,7 @@ pub mod image_extractor;
 pub mod predict;
 pub mod preset;
 pub mod pretrain;
+pub mod pretrainer;
 pub mod recall;
 pub mod report;
 pub mod report_run;

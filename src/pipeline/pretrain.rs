@@ -96,10 +96,24 @@ pub fn pretrain(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PretrainReport> {
+    pretrain_keeping(request, workspace, workers, control).map(|(report, _)| report)
+}
+
+/// [`pretrain`] that hands out the trained detector too.
+///
+/// # Errors
+/// As [`pretrain`].
+pub fn pretrain_keeping(
+    request: &PretrainRequest<'_>,
+    workspace: &Workspace,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<(PretrainReport, Trainer)> {
     let run = Run::new(request, workspace, workers, control)?;
     let set = run.first_labels()?;
     let mut trainer = built_in(request.config, set.classes_count(), workers)?;
-    run.stages(&mut trainer, set)
+    let report = run.stages(&mut trainer, set)?;
+    Ok((report, trainer))
 }
 
 /// [`pretrain`] with another detector than the built-in one.

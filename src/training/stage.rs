@@ -78,6 +78,7 @@ pub fn train(
         fresh: config.fresh,
         classes_count: set.classes_count(),
         steps_count,
+        seed: config.seed,
     };
     detector.start_stage(&start)?;
     let begun = resume(detector, config, paths, steps_count)?;

@@ -24,6 +24,8 @@ pub struct StageStart {
     pub classes_count: usize,
     /// Optimiser steps of the stage.
     pub steps_count: usize,
+    /// Of the run.
+    pub seed: u64,
 }
 
 /// How a detector sees an image that it labels.

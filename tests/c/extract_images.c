@@ -2,7 +2,7 @@
  * callback's answers, cancelling before and during a call, and broken files come out right. */
 #include <sys/stat.h>
 
-#include "expect.h"
+#include "bitmap.h"
 
 enum { WIDTH = 96, HEIGHT = 64, CHANNELS = 8 };
 
@@ -87,37 +87,6 @@ static void same(const simdetr_proposals_t *first, const simdetr_proposals_t *se
   EXPECT(memcmp(a.vectors, b.vectors, a.count * a.dimensions * 4) == 0);
 }
 
-static void put32(uint8_t *target, uint32_t value) {
-  int i;
-  for (i = 0; i < 4; i++) target[i] = (uint8_t)(value >> (8 * i));
-}
-
-/* A 24-bit BMP, bottom row first; WIDTH * 3 is a multiple of 4. */
-static size_t encode_bmp(uint8_t *file) {
-  size_t x, y;
-  memset(file, 0, 54);
-  file[0] = 'B';
-  file[1] = 'M';
-  put32(file + 2, 54 + sizeof pixels);
-  put32(file + 10, 54);
-  put32(file + 14, 40);
-  put32(file + 18, WIDTH);
-  put32(file + 22, HEIGHT);
-  file[26] = 1;
-  file[28] = 24;
-  put32(file + 34, sizeof pixels);
-  for (y = 0; y < HEIGHT; y++) {
-    for (x = 0; x < WIDTH; x++) {
-      const uint8_t *from = pixels + (y * WIDTH + x) * 3;
-      uint8_t *to = file + 54 + ((HEIGHT - 1 - y) * WIDTH + x) * 3;
-      to[0] = from[2];
-      to[1] = from[1];
-      to[2] = from[0];
-    }
-  }
-  return 54 + sizeof pixels;
-}
-
 static void forms_agree(void) {
   host_t host = {0, 0, 0};
   simdetr_error_t error;
@@ -125,13 +94,13 @@ static void forms_agree(void) {
   simdetr_proposals_t *sets[4];
   simdetr_image_t image = image_of(pixels);
   const simdetr_image_t *images[2];
-  static uint8_t planar[sizeof pixels], file[54 + sizeof pixels];
+  static uint8_t planar[sizeof pixels], file[BITMAP_HEADER + sizeof pixels];
   int64_t interleaved_shape[3] = {HEIGHT, WIDTH, 3}, planar_shape[4] = {1, 3, HEIGHT, WIDTH};
   DLTensor tensor;
   size_t length, i;
   for (i = 0; i < 4; i++) EXPECT_OK(simdetr_proposals_create(&sets[i], &error));
   EXPECT_OK(simdetr_extractor_extract_image(extractor, &image, 1, NULL, sets[0], &error));
-  length = encode_bmp(file);
+  length = encode_bitmap(pixels, WIDTH, HEIGHT, file);
   EXPECT_OK(simdetr_extractor_extract_encoded(extractor, file, length, 1, NULL, sets[1], &error));
   same(sets[0], sets[1]);
   EXPECT_STATUS(SIMDETR_ERROR_IMAGE_DECODE,
@@ -280,7 +249,7 @@ static void write_bytes(const char *path, const uint8_t *data, size_t length) {
 
 static void folders(void) {
   host_t host = {0, 0, 0};
-  static uint8_t file[54 + sizeof pixels];
+  static uint8_t file[BITMAP_HEADER + sizeof pixels];
   simdetr_error_t error;
   simdetr_extractor_t *extractor = new_extractor(&host, 1);
   simdetr_cancel_token_t *token = NULL;
@@ -288,7 +257,7 @@ static void folders(void) {
   simdetr_folder_report_t report;
   simdetr_proposal_store_options_t options;
   watch_t seen = {NULL, 0};
-  size_t length = encode_bmp(file);
+  size_t length = encode_bitmap(pixels, WIDTH, HEIGHT, file);
   char name[32];
   int i;
   EXPECT(mkdir("images", 0755) == 0 && mkdir("empty", 0755) == 0);

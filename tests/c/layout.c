@@ -26,6 +26,23 @@ OFFSET(simdetr_criterion_options_t, parallel_for, 64);
 IS(losses_size, sizeof(simdetr_losses_t) == 72);
 OFFSET(simdetr_losses_t, pairs_count, 56);
 
+IS(trainer_options_size, sizeof(simdetr_trainer_options_t) == 56);
+OFFSET(simdetr_trainer_options_t, config_toml, 24);
+OFFSET(simdetr_trainer_options_t, parallel_for, 40);
+IS(labels_size, sizeof(simdetr_labels_t) == 48);
+IS(stage_report_size, sizeof(simdetr_stage_report_t) == 32);
+IS(relabel_report_size, sizeof(simdetr_relabel_report_t) == 32);
+IS(detector_callbacks_size, sizeof(simdetr_detector_callbacks_t) == 88);
+OFFSET(simdetr_detector_callbacks_t, forward, 40);
+IS(detector_start_size, sizeof(simdetr_detector_start_t) == 40);
+IS(detector_batch_size, sizeof(simdetr_detector_batch_t) == 80);
+OFFSET(simdetr_detector_batch_t, training, 48);
+OFFSET(simdetr_detector_batch_t, seed, 72);
+IS(detector_outputs_size, sizeof(simdetr_detector_outputs_t) == 48);
+IS(detector_gradients_size, sizeof(simdetr_detector_gradients_t) == 48);
+IS(detector_update_size, sizeof(simdetr_detector_update_t) == 64);
+OFFSET(simdetr_detector_update_t, gradient_norm, 56);
+
 IS(tensor_size, sizeof(DLTensor) == 48);
 OFFSET(DLTensor, ndim, 16);
 OFFSET(DLTensor, dtype, 20);

@@ -375,6 +375,46 @@ static void criteria(void) {
   simdetr_criterion_destroy(NULL);
 }
 
+static void trainers(void) {
+  simdetr_trainer_t *trainer = NULL;
+  simdetr_detector_callbacks_t callbacks;
+  simdetr_labels_t labels;
+  size_t count;
+  uint64_t bytes;
+  simdetr_detector_callbacks_init(&callbacks, sizeof callbacks);
+  labels.struct_size = sizeof labels;
+  REFUSED(simdetr_trainer_create(NULL, NULL, &error));
+  REFUSED(simdetr_trainer_create_from_callbacks(NULL, NULL, &trainer, &error));
+  REFUSED(simdetr_trainer_create_from_callbacks(&callbacks, NULL, &trainer, &error));
+  EXPECT_MESSAGE("name");
+  callbacks.name = "x";
+  REFUSED(simdetr_trainer_create_from_callbacks(&callbacks, NULL, &trainer, &error));
+  EXPECT_MESSAGE("start_stage");
+  EXPECT_OK(simdetr_trainer_create(NULL, &trainer, &error));
+  REFUSED(simdetr_trainer_memory_bytes(NULL, &bytes, &error));
+  REFUSED(simdetr_trainer_memory_bytes(trainer, NULL, &error));
+  REFUSED(simdetr_trainer_pretrain(NULL, "a", "b", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_pretrain(trainer, NULL, "b", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_pretrain(trainer, "a", NULL, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_labels_count(NULL, &count, &error));
+  REFUSED(simdetr_trainer_labels_count(trainer, NULL, &error));
+  REFUSED(simdetr_trainer_labels(NULL, 0, &labels, &error));
+  REFUSED(simdetr_trainer_labels(trainer, 0, NULL, &error));
+  REFUSED(simdetr_trainer_train(NULL, "a", 1, "b", "c", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_train(trainer, NULL, 1, "b", "c", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_train(trainer, "a", 1, NULL, "c", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_train(trainer, "a", 1, "b", NULL, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_relabel(NULL, "a", 1, "b", "c", "d", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_relabel(trainer, NULL, 1, "b", "c", "d", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_relabel(trainer, "a", 1, NULL, "c", "d", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_relabel(trainer, "a", 1, "b", NULL, "d", NULL, NULL, &error));
+  REFUSED(simdetr_trainer_relabel(trainer, "a", 1, "b", "c", NULL, NULL, NULL, &error));
+  simdetr_trainer_destroy(trainer);
+  simdetr_trainer_destroy(NULL);
+  simdetr_trainer_options_init(NULL, 8);
+  simdetr_detector_callbacks_init(NULL, 8);
+}
+
 int main(void) {
   tokens_and_encoders();
   feature_maps();
@@ -404,5 +444,6 @@ int main(void) {
   simdetr_run_options_init(NULL, 8);
   matchers();
   criteria();
+  trainers();
   return 0;
 }

@@ -7,11 +7,10 @@ package capi
 #cgo simdetr_static,linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/libsimdetr.a -ldl -lm -lpthread -lgcc_s
 #cgo simdetr_static,linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/libsimdetr.a -ldl -lm -lpthread -lgcc_s
 #include <stdlib.h>
-#include "simdetr.h"
+#include "run.h"
 
 extern int32_t simdetrGoEncode(void *, simdetr_image_t *, simdetr_map_t *, size_t);
 extern void simdetrGoRelease(void *);
-extern int32_t simdetrGoProgress(void *, char *, uint64_t, uint64_t);
 
 // A cgo.Handle is an integer; C passes it through as a pointer.
 static simdetr_status_t go_encoder(const char *name, uintptr_t handle, const size_t *channels,
@@ -27,17 +26,6 @@ static simdetr_status_t go_encoder(const char *name, uintptr_t handle, const siz
   callback.strides = strides;
   callback.maps_count = count;
   return simdetr_encoder_create_from_callback(&callback, out, error);
-}
-
-static simdetr_run_options_t go_run(const simdetr_cancel_token_t *token, uintptr_t progress) {
-  simdetr_run_options_t run;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
-  if (progress != 0) {
-    run.progress = (simdetr_progress_fn_t)simdetrGoProgress;
-    run.progress_user_data = (void *)progress;
-  }
-  return run;
 }
 
 static simdetr_status_t go_extract_image(const simdetr_extractor_t *extractor, const uint8_t *pixels,

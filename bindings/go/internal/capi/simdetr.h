@@ -6,8 +6,10 @@
  * What flows: images go through an encoder (feature maps), an extractor (proposals: boxes with
  * vectors, masks and scores), a proposal store (a folder on disk) and a clusterer (one pseudo-class
  * for each proposal), and leave as a COCO data set. An evaluator scores boxes against known ones. A
- * matcher and a criterion train a detector of the host's own: which query answers for which target,
- * losses and gradients. A host may enter and leave at every step with arrays of its own.
+ * trainer does all of it and then teaches a detector in stages, the built-in one or one of the host's
+ * behind callbacks. A matcher and a criterion serve training loops of the host's own: which query
+ * answers for which target, losses and gradients. A host may enter and leave at every step with arrays
+ * of its own.
  *
  * Handles. `simdetr_x_create` makes one, `simdetr_x_destroy` ends it; destroy takes NULL, returns
  * nothing and cannot fail. A handle keeps alive what it was made from: an encoder may be destroyed
@@ -608,6 +610,11 @@ typedef struct simdetr_proposal_store_t simdetr_proposal_store_t;
  * The proposals of one image. One thread at a time may fill it; reading may be shared.
  */
 typedef struct simdetr_proposals_t simdetr_proposals_t;
+
+/**
+ * Trains detectors. One thread at a time.
+ */
+typedef struct simdetr_trainer_t simdetr_trainer_t;
 
 /**
  * What every fallible function answers: 0, a positive `SIMDETR_ERROR_*` of the library, or the
@@ -1818,6 +1825,425 @@ typedef struct simdetr_losses_t {
    */
   uint64_t unmatched_count;
 } simdetr_losses_t;
+
+/**
+ * How a stage begins.
+ */
+typedef struct simdetr_detector_start_t {
+  /**
+   * `sizeof(simdetr_detector_start_t)` of the library.
+   */
+  size_t struct_size;
+  /**
+   * 1 for the first stage after clustering.
+   */
+  uint32_t stage;
+  /**
+   * 1: parameters are those that a run starts with, the same each time. 0: they stay.
+   */
+  int32_t fresh;
+  /**
+   * Classes of the labels.
+   */
+  size_t classes_count;
+  /**
+   * Optimiser steps of the stage.
+   */
+  uint64_t steps_count;
+  /**
+   * Of the run.
+   */
+  uint64_t seed;
+} simdetr_detector_start_t;
+
+/**
+ * Makes ready for a stage: parameters as `start` says, the optimiser without memory.
+ * `simdetr_detector_load_fn_t` may follow.
+ */
+typedef int32_t (*simdetr_detector_start_fn_t)(void *user_data,
+                                               const struct simdetr_detector_start_t *start);
+
+/**
+ * Images for a forward pass.
+ */
+typedef struct simdetr_detector_batch_t {
+  /**
+   * `sizeof(simdetr_detector_batch_t)` of the library.
+   */
+  size_t struct_size;
+  /**
+   * `[images_count, height, width, 3]`, red, green and blue normalised by the encoder's mean and
+   * deviation; 0 outside an image, which lies at the top left.
+   */
+  const float *images;
+  /**
+   * `[images_count, 2]`: height and width of each image without its padding.
+   */
+  const uint32_t *sizes;
+  /**
+   * Number of images.
+   */
+  size_t images_count;
+  /**
+   * Rows of every image, padding included.
+   */
+  size_t height;
+  /**
+   * Columns of every image, padding included.
+   */
+  size_t width;
+  /**
+   * 1: `backward` follows. 0: the last layer is read as labels.
+   */
+  int32_t training;
+  /**
+   * Which part of the step, from 0. Zero outside of training, as the next four.
+   */
+  uint32_t part;
+  /**
+   * Which stage, from 1.
+   */
+  uint32_t stage;
+  /**
+   * Is 0.
+   */
+  uint32_t reserved;
+  /**
+   * Which step of the stage, from 0.
+   */
+  uint64_t step;
+  /**
+   * Of the run: with stage, step and part what dropout may draw from.
+   */
+  uint64_t seed;
+} simdetr_detector_batch_t;
+
+/**
+ * What a forward pass found, in memory of the host that stays as it is until the next call of
+ * `forward` or `backward` has returned.
+ */
+typedef struct simdetr_detector_outputs_t {
+  /**
+   * `sizeof(simdetr_detector_outputs_t)` of the library.
+   */
+  size_t struct_size;
+  /**
+   * `[layers, images_count, queries, classes]`, dense, the best layer last.
+   */
+  const float *logits;
+  /**
+   * `[layers, images_count, queries, 4]`, dense: center x, center y, width, height, divided by
+   * the size of the un-padded image.
+   */
+  const float *boxes;
+  /**
+   * Layers that are judged, 1 or more.
+   */
+  size_t layers;
+  /**
+   * Queries of an image, 1 or more.
+   */
+  size_t queries;
+  /**
+   * `classes_count` of the stage; under `class_loss = "softmax"` one more, "no object", the last.
+   */
+  size_t classes;
+} simdetr_detector_outputs_t;
+
+/**
+ * Computes logits and boxes of a batch and writes where they are into `outputs`.
+ */
+typedef int32_t (*simdetr_detector_forward_fn_t)(void *user_data,
+                                                 const struct simdetr_detector_batch_t *batch,
+                                                 struct simdetr_detector_outputs_t *outputs);
+
+/**
+ * Gradients of the loss with respect to the outputs of the last forward pass.
+ */
+typedef struct simdetr_detector_gradients_t {
+  /**
+   * `sizeof(simdetr_detector_gradients_t)` of the library.
+   */
+  size_t struct_size;
+  /**
+   * As the logits, borrowed for the call.
+   */
+  const float *logits;
+  /**
+   * As the boxes, borrowed for the call.
+   */
+  const float *boxes;
+  /**
+   * Numbers in `logits`.
+   */
+  size_t logits_count;
+  /**
+   * Numbers in `boxes`.
+   */
+  size_t boxes_count;
+  /**
+   * Which part of the step: part 0 begins a new sum of the parameters' gradients, the others add
+   * to it.
+   */
+  uint32_t part;
+  /**
+   * Is 0.
+   */
+  uint32_t reserved;
+} simdetr_detector_gradients_t;
+
+/**
+ * Computes the parameters' gradients from those of the last forward pass's outputs.
+ */
+typedef int32_t (*simdetr_detector_backward_fn_t)(void *user_data,
+                                                  const struct simdetr_detector_gradients_t *gradients);
+
+/**
+ * One change of the parameters.
+ */
+typedef struct simdetr_detector_update_t {
+  /**
+   * `sizeof(simdetr_detector_update_t)` of the library.
+   */
+  size_t struct_size;
+  /**
+   * Which stage, from 1.
+   */
+  uint32_t stage;
+  /**
+   * Is 0.
+   */
+  uint32_t reserved;
+  /**
+   * Which step of the stage, from 0.
+   */
+  uint64_t step;
+  /**
+   * Optimiser steps of the stage.
+   */
+  uint64_t steps_count;
+  /**
+   * The schedule's factor on every learning rate.
+   */
+  double rate_factor;
+  /**
+   * `training.learning_rate` times the factor.
+   */
+  double learning_rate;
+  /**
+   * Sum of the losses whose gradients the step has.
+   */
+  double loss;
+  /**
+   * To be written: norm of the parameters' gradients before any clipping, for the metrics; a
+   * number that is not finite ends the stage with `SIMDETR_ERROR_DIVERGED`. 0 where not known.
+   */
+  double gradient_norm;
+} simdetr_detector_update_t;
+
+/**
+ * Changes the parameters.
+ */
+typedef int32_t (*simdetr_detector_step_fn_t)(void *user_data,
+                                              struct simdetr_detector_update_t *update);
+
+/**
+ * Finds the best boxes of an image by the host's own way.
+ *
+ * @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+ * @param[in] image Upright, RGB8 without padding between rows, borrowed for the call.
+ * @param[out] boxes `[capacity, 4]`: x0, y0, x1, y1 in pixels of the image.
+ * @param[out] classes `[capacity]`, from 0.
+ * @param[out] scores `[capacity]`, in any order.
+ * @param[in] capacity Boxes wanted at most.
+ * @param[out] count Boxes written.
+ */
+typedef int32_t (*simdetr_detector_predict_fn_t)(void *user_data,
+                                                 const struct simdetr_image_t *image,
+                                                 float *boxes,
+                                                 int64_t *classes,
+                                                 float *scores,
+                                                 size_t capacity,
+                                                 size_t *count);
+
+/**
+ * Writes parameters, the optimiser's memory and whatever else the next step depends on into one
+ * file at `path`, in place of one that may lie there.
+ */
+typedef int32_t (*simdetr_detector_save_fn_t)(void *user_data, const char *path);
+
+/**
+ * Reads what `simdetr_detector_save_fn_t` wrote.
+ */
+typedef int32_t (*simdetr_detector_load_fn_t)(void *user_data, const char *path);
+
+/**
+ * A detector of the host. Its functions are called one at a time, by the thread that called the
+ * trainer; they must not throw, `longjmp` or use that trainer. Each answers 0, or a negative number
+ * that becomes the status of the trainer's call; the run then goes on with a later call.
+ */
+typedef struct simdetr_detector_callbacks_t {
+  /**
+   * `sizeof(simdetr_detector_callbacks_t)`.
+   */
+  size_t struct_size;
+  /**
+   * First argument of every function; used from any thread that calls the trainer.
+   */
+  void *user_data;
+  /**
+   * Ends `user_data`; NULL for none. Called also when creating the trainer fails.
+   */
+  simdetr_destroy_fn_t user_data_destroy;
+  /**
+   * Name of the detector, which stands in its checkpoints: those of another are refused.
+   */
+  const char *name;
+  /**
+   * Makes ready for a stage.
+   */
+  simdetr_detector_start_fn_t start_stage;
+  /**
+   * Computes logits and boxes.
+   */
+  simdetr_detector_forward_fn_t forward;
+  /**
+   * Computes the parameters' gradients.
+   */
+  simdetr_detector_backward_fn_t backward;
+  /**
+   * Changes the parameters.
+   */
+  simdetr_detector_step_fn_t step;
+  /**
+   * Finds boxes for labels; NULL reads them off the last layer of `forward`.
+   */
+  simdetr_detector_predict_fn_t predict;
+  /**
+   * Writes a checkpoint.
+   */
+  simdetr_detector_save_fn_t save;
+  /**
+   * Reads a checkpoint.
+   */
+  simdetr_detector_load_fn_t load;
+} simdetr_detector_callbacks_t;
+
+/**
+ * How to train. Zero in a field is its default.
+ */
+typedef struct simdetr_trainer_options_t {
+  /**
+   * `sizeof(simdetr_trainer_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Must be 0; no field has a zero that is not its default.
+   */
+  uint64_t set_mask;
+  /**
+   * Keys under those of the document: "deformable-detr-r50", "small" or "tiny". NULL is
+   * "deformable-detr-r50", the patent's sizes.
+   */
+  const char *preset;
+  /**
+   * The configuration document itself (TOML), not its path: the keys of `simdetr config`. NULL
+   * leaves those of the preset.
+   */
+  const char *config_toml;
+  /**
+   * 1: a broken image ends the call. 0: it is left out.
+   */
+  int32_t strict;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once. Loading images has threads of its own
+   * (`loader.loader_threads`).
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_trainer_options_t;
+
+/**
+ * One set of labels of a run.
+ */
+typedef struct simdetr_labels_t {
+  /**
+   * `sizeof(simdetr_labels_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Images of the set.
+   */
+  uint64_t images_count;
+  /**
+   * Boxes of all images.
+   */
+  uint64_t boxes_count;
+  /**
+   * Class-agnostic average recall with the best 10 boxes of each image; -1 without ground truth.
+   */
+  double recall_10;
+  /**
+   * The same with 25.
+   */
+  double recall_25;
+  /**
+   * The same with 100.
+   */
+  double recall_100;
+} simdetr_labels_t;
+
+/**
+ * What one stage did.
+ */
+typedef struct simdetr_stage_report_t {
+  /**
+   * `sizeof(simdetr_stage_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Optimiser steps of the stage, those of earlier calls included.
+   */
+  uint64_t steps_count;
+  /**
+   * Images of its data set.
+   */
+  uint64_t images_count;
+  /**
+   * Boxes of its data set.
+   */
+  uint64_t boxes_count;
+} simdetr_stage_report_t;
+
+/**
+ * What one relabelling did.
+ */
+typedef struct simdetr_relabel_report_t {
+  /**
+   * `sizeof(simdetr_relabel_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Images that have labels.
+   */
+  uint64_t images_count;
+  /**
+   * Boxes of all images.
+   */
+  uint64_t boxes_count;
+  /**
+   * Images that could not be read and are left out.
+   */
+  uint64_t images_broken;
+} simdetr_relabel_report_t;
 
 /**
  * The call did what it says.
@@ -4138,6 +4564,215 @@ simdetr_status_t simdetr_criterion_matches(const struct simdetr_criterion_t *cri
                                            size_t capacity,
                                            size_t *count,
                                            struct simdetr_error_t *error);
+
+/**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] callbacks May be NULL.
+ * @param[in] struct_size `sizeof *callbacks`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_detector_callbacks_init(struct simdetr_detector_callbacks_t *callbacks,
+                                     size_t struct_size);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_trainer_options_init(struct simdetr_trainer_options_t *options,
+                                  size_t struct_size);
+
+/**
+ * Makes a trainer of the built-in detector, a Deformable DETR with a ResNet.
+ *
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The trainer, to be given to `simdetr_trainer_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_UNKNOWN_KEY`, `SIMDETR_ERROR_CONFIG_VALUE` and
+ * `SIMDETR_ERROR_CONFIG_SYNTAX` say what is wrong with the document.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_create(const struct simdetr_trainer_options_t *options,
+                                        struct simdetr_trainer_t **out,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Makes a trainer of a detector of the host. The tables `detector` and, but for `learning_rate`,
+ * schedule, batches and steps, `training` of the document do not concern it.
+ *
+ * @param[in] callbacks The detector; copied. From here on the library owns `user_data` and ends it
+ * by `user_data_destroy`, also when this function fails, except where `callbacks` itself cannot be
+ * read (NULL or a wrong `struct_size`).
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The trainer, to be given to `simdetr_trainer_destroy`.
+ * @param[out] error Optional.
+ * @return As `simdetr_trainer_create`; `SIMDETR_ERROR_NULL_POINTER` for a function that is missing.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_create_from_callbacks(const struct simdetr_detector_callbacks_t *callbacks,
+                                                       const struct simdetr_trainer_options_t *options,
+                                                       struct simdetr_trainer_t **out,
+                                                       struct simdetr_error_t *error);
+
+/**
+ * Destroys a trainer. What it wrote into a run's folder stays.
+ *
+ * @param[in] trainer May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_trainer_destroy(struct simdetr_trainer_t *trainer);
+
+/**
+ * Says how many bytes a trainer holds between calls: the built-in detector's parameters, gradients,
+ * optimiser and arena, or what surrounds the host's.
+ *
+ * @param[in] trainer The trainer.
+ * @param[out] bytes The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_memory_bytes(const struct simdetr_trainer_t *trainer,
+                                              uint64_t *bytes,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Runs Algorithm 1: proposals, pseudo-classes (`T0.json`), and in each stage training, the
+ * detector's own labels (`T1.json`, ...) and its file, at last `detector.safetensors`
+ * (`detector.host` for a detector of the host). A run that was stopped, by a token, a callback, an
+ * error or a kill, goes on with the next call, in this process or another, and ends with the bytes
+ * of one that was not.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] images Folder of images, searched recursively.
+ * @param[in] run_folder Folder of the run; made if it is missing.
+ * @param[in] ground_truth COCO file with true boxes, for measuring only; NULL for none.
+ * @param[in] run Optional. Progress counts "extract", "cluster", "train" and "relabel".
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of another configuration or
+ * another detector; `SIMDETR_ERROR_DIVERGED`; what a callback answered.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_pretrain(struct simdetr_trainer_t *trainer,
+                                          const char *images,
+                                          const char *run_folder,
+                                          const char *ground_truth,
+                                          const struct simdetr_run_options_t *run,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Says how many sets of labels the last `simdetr_trainer_pretrain` made: one more than its stages,
+ * or 0 when it did not end.
+ *
+ * @param[in] trainer The trainer.
+ * @param[out] count The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_labels_count(const struct simdetr_trainer_t *trainer,
+                                              size_t *count,
+                                              struct simdetr_error_t *error);
+
+/**
+ * Describes the labels of a stage of the last `simdetr_trainer_pretrain`.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] stage 0 for those of the clusters, T_0.
+ * @param[in,out] labels `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a stage that it does not have.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_labels(const struct simdetr_trainer_t *trainer,
+                                        uint32_t stage,
+                                        struct simdetr_labels_t *labels,
+                                        struct simdetr_error_t *error);
+
+/**
+ * Trains one stage on a COCO data set, or goes on with it: checkpoints and `metrics.jsonl` in the
+ * run folder, the detector at the end as `detector-stageS.safetensors` (`.host`). A stage after the
+ * first goes on from the detector of the stage before, unless `pretrain.cold` is set.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] run_folder Folder of the run; made if it is missing.
+ * @param[in] stage From 1.
+ * @param[in] annotations COCO file, such as `T0.json` of a run or labels of the host's own.
+ * @param[in] images Folder of its images.
+ * @param[in] run Optional. Progress counts "train".
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing; otherwise as
+ * `simdetr_trainer_pretrain`.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_train(struct simdetr_trainer_t *trainer,
+                                       const char *run_folder,
+                                       uint32_t stage,
+                                       const char *annotations,
+                                       const char *images,
+                                       const struct simdetr_run_options_t *run,
+                                       struct simdetr_stage_report_t *report,
+                                       struct simdetr_error_t *error);
+
+/**
+ * Labels every image of a COCO data set with the detector of a stage: the best
+ * `relabel.predictions_per_image` boxes without those that overlap better ones.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] run_folder Folder of the run in which the stage was trained.
+ * @param[in] stage From 1. Its last checkpoint is read unless this trainer holds its detector.
+ * @param[in] annotations COCO file that lists images and categories; its boxes do not count.
+ * @param[in] images Folder of its images.
+ * @param[in] out COCO file to write; replaced as a whole.
+ * @param[in] run Optional. Progress counts "relabel".
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there; what a callback
+ * answered.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_relabel(struct simdetr_trainer_t *trainer,
+                                         const char *run_folder,
+                                         uint32_t stage,
+                                         const char *annotations,
+                                         const char *images,
+                                         const char *out,
+                                         const struct simdetr_run_options_t *run,
+                                         struct simdetr_relabel_report_t *report,
+                                         struct simdetr_error_t *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,0 +1,239 @@
+//! Algorithm 1 for a program that calls it: the whole of it, a stage, or a relabelling, with the
+//! built-in detector or one of the host's.
+//!
+//! Everything lives in the run's folder; what is in memory is the detector of one stage of one run,
+//! which is read from that stage's last checkpoint where it is another one's that is asked for.
+
+use super::config::RunConfig;
+use super::pretrain::{
+    PretrainReport, PretrainRequest, built_in, pretrain_keeping, pretrain_with, stage_config, view,
+};
+use super::workspace::Workspace;
+use crate::control::Control;
+use crate::data::training::set::TrainingSet;
+use crate::training::host_detector::HostDetector;
+use crate::training::host_model::HostModel;
+use crate::training::relabel::{RelabelReport, RelabelRequest, relabel};
+use crate::training::stage::{StagePaths, last_checkpoint, train};
+use crate::training::trainable::{StageStart, TrainableDetector};
+use crate::training::trainer::Trainer;
+use crate::workers::Workers;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Whose detector is trained.
+enum Owner {
+    /// Made when the number of classes is known.
+    BuiltIn(Option<Box<Trainer>>),
+    Host(Box<HostDetector>),
+}
+
+/// Trains detectors as one configuration says.
+pub struct Pretrainer {
+    config: RunConfig,
+    workers: Workers,
+    owner: Owner,
+    /// Run folder and stage whose detector is in memory.
+    held: Option<(PathBuf, u16)>,
+}
+
+/// One data set of a run: T_{stage - 1}, which stage `stage` learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct StageRequest<'a> {
+    /// Folder of the run.
+    pub run: &'a Path,
+    /// From 1.
+    pub stage: u16,
+    /// COCO file.
+    pub annotations: &'a Path,
+    /// Folder that its file names are relative to.
+    pub images: &'a Path,
+}
+
+/// What a stage did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageReport {
+    pub steps_count: usize,
+    pub images_count: usize,
+    pub boxes_count: usize,
+    /// The detector alone.
+    pub detector: PathBuf,
+}
+
+impl Pretrainer {
+    /// With the built-in detector.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the first key of `config` out of range.
+    pub fn new(config: RunConfig, workers: Workers) -> Result<Pretrainer> {
+        config.validate()?;
+        Ok(Pretrainer { config, workers, owner: Owner::BuiltIn(None), held: None })
+    }
+
+    /// With a detector of the host, which the table `detector` of the configuration says nothing
+    /// about.
+    ///
+    /// # Errors
+    /// As [`Pretrainer::new`].
+    pub fn with_host(
+        config: RunConfig,
+        model: Box<dyn HostModel>,
+        workers: Workers,
+    ) -> Result<Pretrainer> {
+        config.validate()?;
+        let (training, criterion) = (&config.training, &config.criterion);
+        let detector = HostDetector::new(model, training, criterion, workers.clone())?;
+        Ok(Pretrainer { config, workers, owner: Owner::Host(Box::new(detector)), held: None })
+    }
+
+    /// Every key.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Bytes kept between calls, those of the host aside.
+    pub fn memory_bytes(&self) -> usize {
+        let detector = match &self.owner {
+            Owner::BuiltIn(None) => 0,
+            Owner::BuiltIn(Some(trainer)) => trainer.memory_bytes(),
+            Owner::Host(detector) => detector.memory_bytes(),
+        };
+        size_of::<Pretrainer>() + detector
+    }
+
+    /// The whole of Algorithm 1 on a folder of images, or what is left of it in `run`.
+    ///
+    /// # Errors
+    /// As [`super::pretrain::pretrain`], and those of the host's detector.
+    pub fn pretrain(
+        &mut self,
+        images: &Path,
+        run: &Path,
+        (ground_truth, strict): (Option<&Path>, bool),
+        control: &Control<'_>,
+    ) -> Result<PretrainReport> {
+        self.held = None;
+        let (config, workers) = (&self.config, &self.workers);
+        let request = PretrainRequest { images, config, strict, ground_truth };
+        let workspace = Workspace::new(run);
+        let report = match &mut self.owner {
+            Owner::Host(host) => {
+                pretrain_with(host.as_mut(), &request, &workspace, workers, control)?
+            }
+            Owner::BuiltIn(kept) => {
+                *kept = None;
+                let (report, trainer) = pretrain_keeping(&request, &workspace, workers, control)?;
+                *kept = Some(Box::new(trainer));
+                report
+            }
+        };
+        self.held = Some((run.into(), config.pretrain.stages_count));
+        Ok(report)
+    }
+
+    /// One stage of training, or what is left of it. A warm one goes on from the stage before, which
+    /// must have been trained in the same run folder.
+    ///
+    /// # Errors
+    /// As [`train`]; [`Error::RunStep`] without the stage before; [`Error::InvalidArgument`] for
+    /// stage 0.
+    pub fn train(
+        &mut self,
+        request: &StageRequest<'_>,
+        control: &Control<'_>,
+    ) -> Result<StageReport> {
+        let StageRequest { run, stage, annotations, images } = *request;
+        if stage == 0 {
+            return Err(Error::invalid("stage", "0 is the clusters' own; training starts with 1"));
+        }
+        let set = Arc::new(TrainingSet::read(annotations, images)?);
+        let config = stage_config(&self.config, stage)?;
+        if !config.fresh {
+            self.bring(run, stage - 1, &set)?;
+        }
+        self.held = None;
+        let view = view(&self.config);
+        let detector = self.detector(set.classes_count())?;
+        std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
+        let paths = StagePaths::in_run(run);
+        let steps_count = train(detector, &set, &config, &paths, control)?;
+        let stem = run.join(format!("detector-stage{stage}"));
+        let path = detector.write_detector(&stem, &view, set.categories())?;
+        self.held = Some((run.into(), stage));
+        let (images_count, boxes_count) = (set.images_count(), set.targets_count());
+        Ok(StageReport { steps_count, images_count, boxes_count, detector: path })
+    }
+
+    /// Writes what the detector of a stage finds in every image of a data set to `out`.
+    ///
+    /// # Errors
+    /// As [`relabel`]; [`Error::RunStep`] when that stage has not been trained in the run folder.
+    pub fn relabel(
+        &mut self,
+        request: &StageRequest<'_>,
+        out: &Path,
+        control: &Control<'_>,
+    ) -> Result<RelabelReport> {
+        let set = TrainingSet::read(request.annotations, request.images)?;
+        self.bring(request.run, request.stage, &set)?;
+        let (view, config) = (view(&self.config), self.config.relabel.clone());
+        let limits = self.config.limits.clone();
+        let detector = self.detector(set.classes_count())?;
+        let request =
+            RelabelRequest { set: &set, view: &view, limits: &limits, config: &config, out };
+        relabel(detector, &request, control)
+    }
+
+    /// The detector for labels of `classes_count` classes.
+    fn detector(&mut self, classes_count: usize) -> Result<&mut dyn TrainableDetector> {
+        match &mut self.owner {
+            Owner::Host(detector) => Ok(detector.as_mut()),
+            Owner::BuiltIn(kept) => {
+                let fits = |trainer: &Trainer| trainer.detector().classes_count == classes_count;
+                let trainer = match kept.take() {
+                    Some(trainer) if fits(&trainer) => trainer,
+                    _ => Box::new(built_in(&self.config, classes_count, &self.workers)?),
+                };
+                Ok(kept.insert(trainer).as_mut())
+            }
+        }
+    }
+
+    /// Makes the detector in memory that of `stage` of `run`.
+    fn bring(&mut self, run: &Path, stage: u16, set: &TrainingSet) -> Result<()> {
+        let classes_count = set.classes_count();
+        let wanted = Some((run.to_path_buf(), stage));
+        let fits = match &self.owner {
+            Owner::Host(_) => true,
+            Owner::BuiltIn(kept) => {
+                kept.as_ref().is_some_and(|kept| kept.detector().classes_count == classes_count)
+            }
+        };
+        if self.held == wanted && fits {
+            return Ok(());
+        }
+        self.held = None;
+        let config = stage_config(&self.config, stage)?;
+        let steps_count = config.training.steps_count(set.images_count());
+        let detector = self.detector(classes_count)?;
+        let folder = StagePaths::in_run(run).checkpoints;
+        let found = match folder.is_dir() {
+            true => last_checkpoint(&folder, stage, detector.checkpoint_extensions())?,
+            false => None,
+        };
+        let missing = || Error::RunStep { path: run.into(), step: "train" };
+        let (_, path) = found.ok_or_else(missing)?;
+        let seed = config.seed;
+        detector.start_stage(&StageStart {
+            stage,
+            fresh: true,
+            classes_count,
+            steps_count,
+            seed,
+        })?;
+        detector.load(&path, &config.settings)?;
+        self.held = wanted;
+        Ok(())
+    }
+}
