@@ -9,7 +9,9 @@ use simdetr::criterion::CriterionConfig;
 use simdetr::data::training::batch::Batch;
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::training::config::TrainingConfig;
-use simdetr::training::trainer::{StepPlace, Trainer};
+use simdetr::training::step::StepPlace;
+use simdetr::training::trainable::TrainableDetector;
+use simdetr::training::trainer::Trainer;
 use simdetr::workers::Workers;
 use std::sync::atomic::Ordering;
 

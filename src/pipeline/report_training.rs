@@ -186,7 +186,7 @@ fn comparisons(record: &RunRecord, files: &[CocoFile]) -> Result<Vec<Vec<ReportI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::trainer::StepReport;
+    use crate::training::step::StepReport;
 
     #[test]
     fn stages_follow_one_another_on_one_axis() {
