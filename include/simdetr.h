@@ -552,6 +552,47 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_LAYER_LOSSES_COUNT 4
 
 /**
+ * f32 `[count, 4]`: boxes.
+ */
+#define SIMDETR_DETECTIONS_BOXES 1
+
+/**
+ * f32 `[count]`: scores.
+ */
+#define SIMDETR_DETECTIONS_SCORES 2
+
+/**
+ * i32 `[count]`: class indices.
+ */
+#define SIMDETR_DETECTIONS_CLASSES 3
+
+/**
+ * i32 `[count]`: which image of the call.
+ */
+#define SIMDETR_DETECTIONS_IMAGES 4
+
+/**
+ * The best pairs of query and class, so that a query may appear with several classes: the default,
+ * that of the official detectors.
+ */
+#define SIMDETR_READING_PAIRS 1
+
+/**
+ * Each query once, with its best class, as in relabelling.
+ */
+#define SIMDETR_READING_QUERIES 2
+
+/**
+ * Names of the official Deformable DETR.
+ */
+#define SIMDETR_NAMING_OFFICIAL 1
+
+/**
+ * Names of DeformableDetrForObjectDetection of `transformers`.
+ */
+#define SIMDETR_NAMING_HUGGING_FACE 2
+
+/**
  * Sums of vectors by class. One thread at a time may change it.
  */
 typedef struct simdetr_accumulator_t simdetr_accumulator_t;
@@ -572,6 +613,17 @@ typedef struct simdetr_clusterer_t simdetr_clusterer_t;
  * `const` may run at the same time.
  */
 typedef struct simdetr_criterion_t simdetr_criterion_t;
+
+/**
+ * What a detector found. One thread at a time may fill it; reading may be shared.
+ */
+typedef struct simdetr_detections_t simdetr_detections_t;
+
+/**
+ * A detector. Never changes; any number of threads may use one, each with its own
+ * `simdetr_detections_t`.
+ */
+typedef struct simdetr_detector_t simdetr_detector_t;
 
 /**
  * Where feature maps come from. Never changes; any number of threads may use one.
@@ -2244,6 +2296,147 @@ typedef struct simdetr_relabel_report_t {
    */
   uint64_t images_broken;
 } simdetr_relabel_report_t;
+
+/**
+ * What a file does not say, and who does the work. Zero in a field is its default.
+ */
+typedef struct simdetr_detector_options_t {
+  /**
+   * `sizeof(simdetr_detector_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * "deformable-detr-r50", "small" or "tiny"; NULL is the first.
+   */
+  const char *preset;
+  /**
+   * Configuration document (TOML) whose keys win over the preset's; NULL is empty. Its tables
+   * `[detector]`, `[encoder]` and `[augmentation]` say sizes, normalisation and image size of a
+   * file that does not say them itself; `[limits]` holds for images. Files that this library
+   * wrote say everything.
+   */
+  const char *config;
+  /**
+   * 0 is one for each processor.
+   */
+  uint32_t threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The host's job system instead of threads of the library; NULL for none. `threads` then says
+   * how many tasks it runs at once.
+   */
+  simdetr_parallel_for_fn_t parallel_for;
+  /**
+   * First argument of `parallel_for`.
+   */
+  void *parallel_for_user_data;
+} simdetr_detector_options_t;
+
+/**
+ * What a detector is.
+ */
+typedef struct simdetr_detector_description_t {
+  /**
+   * `sizeof(simdetr_detector_description_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Classes, which `simdetr_detector_category` names.
+   */
+  uint32_t classes_count;
+  /**
+   * Boxes of each image before the best are chosen.
+   */
+  uint32_t queries_count;
+  /**
+   * Pixels of the shorter side that it sees.
+   */
+  uint32_t image_short_side;
+  /**
+   * Most pixels of the longer side that it sees.
+   */
+  uint32_t image_long_side_max;
+  /**
+   * Subtracted from red, green and blue in [0, 1].
+   */
+  float image_mean[3];
+  /**
+   * Red, green and blue are divided by this.
+   */
+  float image_deviation[3];
+  /**
+   * Numbers in its weights.
+   */
+  uint64_t parameters_count;
+} simdetr_detector_description_t;
+
+/**
+ * Borrowed arrays of a `simdetr_detections_t`, valid until it is filled again or destroyed.
+ */
+typedef struct simdetr_detections_view_t {
+  /**
+   * `sizeof(simdetr_detections_view_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Images of the call that filled it.
+   */
+  size_t images_count;
+  /**
+   * Boxes on all images.
+   */
+  size_t count;
+  /**
+   * `[images_count + 1]`: the boxes of image i begin at `image_offsets[i]` and end before
+   * `image_offsets[i + 1]`, best first.
+   */
+  const size_t *image_offsets;
+  /**
+   * `[count, 4]`: x0, y0, x1, y1 in pixels of the upright image.
+   */
+  const float *boxes;
+  /**
+   * `[count]`: sigmoid of the class's logit.
+   */
+  const float *scores;
+  /**
+   * `[count]`: class indices, which `simdetr_detector_category` names.
+   */
+  const int32_t *classes;
+  /**
+   * `[count]`: which image of the call.
+   */
+  const int32_t *images;
+} simdetr_detections_view_t;
+
+/**
+ * Which of a detector's boxes are wanted. Zero in a field is its default.
+ */
+typedef struct simdetr_prediction_options_t {
+  /**
+   * `sizeof(simdetr_prediction_options_t)`.
+   */
+  size_t struct_size;
+  /**
+   * Best boxes of each image; 0 is 100.
+   */
+  uint32_t detections_max;
+  /**
+   * `SIMDETR_READING_*`.
+   */
+  int32_t reading;
+  /**
+   * Boxes with a lower score are left out.
+   */
+  float score_min;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} simdetr_prediction_options_t;
 
 /**
  * The call did what it says.
@@ -4773,6 +4966,430 @@ simdetr_status_t simdetr_trainer_relabel(struct simdetr_trainer_t *trainer,
                                          const struct simdetr_run_options_t *run,
                                          struct simdetr_relabel_report_t *report,
                                          struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_detector_options_init(struct simdetr_detector_options_t *options,
+                                   size_t struct_size);
+
+/**
+ * Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
+ * `transformers`.
+ *
+ * @param[in] path The file.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_FORMAT` for a file that is not whole, `SIMDETR_ERROR_SHAPE` and
+ * `SIMDETR_ERROR_WEIGHT_NAMES` for one of other sizes.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_create(const char *path,
+                                         const struct simdetr_detector_options_t *options,
+                                         struct simdetr_detector_t **out,
+                                         struct simdetr_error_t *error);
+
+/**
+ * Opens a detector from the bytes of a file.
+ *
+ * @param[in] data The file's bytes, read during the call only.
+ * @param[in] length Number of bytes.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+ * @param[out] error Optional.
+ * @return As `simdetr_detector_create`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_create_from_memory(const uint8_t *data,
+                                                     size_t length,
+                                                     const struct simdetr_detector_options_t *options,
+                                                     struct simdetr_detector_t **out,
+                                                     struct simdetr_error_t *error);
+
+/**
+ * Makes a detector of the options' sizes that has learned nothing: what training starts from
+ * elsewhere, and what a host can measure its speed with.
+ *
+ * @param[in] seed Key of the weights.
+ * @param[in] options NULL is all defaults.
+ * @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_create_untrained(uint64_t seed,
+                                                   const struct simdetr_detector_options_t *options,
+                                                   struct simdetr_detector_t **out,
+                                                   struct simdetr_error_t *error);
+
+/**
+ * Destroys a detector.
+ *
+ * @param[in] detector May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_detector_destroy(struct simdetr_detector_t *detector);
+
+/**
+ * Says how many bytes a detector holds.
+ *
+ * @param[in] detector The detector.
+ * @param[out] bytes Weights, and the memory that calls have left for the next ones.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_memory_bytes(const struct simdetr_detector_t *detector,
+                                               uint64_t *bytes,
+                                               struct simdetr_error_t *error);
+
+/**
+ * Says what a detector is.
+ *
+ * @param[in] detector The detector.
+ * @param[in,out] description `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_describe(const struct simdetr_detector_t *detector,
+                                           struct simdetr_detector_description_t *description,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Says what a class is called.
+ *
+ * @param[in] detector The detector.
+ * @param[in] class_index Below `classes_count`.
+ * @param[out] id The category's id in COCO files; may be NULL.
+ * @param[out] name UTF-8 with a NUL, empty where the file does not say; may be NULL if `capacity`
+ * is 0.
+ * @param[in] capacity Bytes at `name`; 0 asks for the count.
+ * @param[out] count Bytes of the name with its NUL; also written with
+ * `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_category(const struct simdetr_detector_t *detector,
+                                           uint32_t class_index,
+                                           int64_t *id,
+                                           char *name,
+                                           size_t capacity,
+                                           size_t *count,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Makes an empty set of detections.
+ *
+ * @param[out] out The set, to be given to `simdetr_detections_destroy`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_create(struct simdetr_detections_t **out,
+                                           struct simdetr_error_t *error);
+
+/**
+ * Destroys a set of detections; views of it end, exported tensors live on.
+ *
+ * @param[in] detections May be NULL.
+ *
+ * Any thread.
+ */
+SIMDETR_API void simdetr_detections_destroy(struct simdetr_detections_t *detections);
+
+/**
+ * Gives borrowed pointers to everything.
+ *
+ * @param[in] detections The set.
+ * @param[in,out] view `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_view(const struct simdetr_detections_t *detections,
+                                         struct simdetr_detections_view_t *view,
+                                         struct simdetr_error_t *error);
+
+/**
+ * Copies the detections into arrays of the host.
+ *
+ * @param[in] detections The set.
+ * @param[out] boxes `[capacity, 4]`; this and each other array may be NULL.
+ * @param[out] scores `[capacity]`.
+ * @param[out] classes `[capacity]`.
+ * @param[out] images `[capacity]`.
+ * @param[in] capacity Detections that the arrays have room for; 0 asks for the count.
+ * @param[out] count Number of detections; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_copy_f32(const struct simdetr_detections_t *detections,
+                                             float *boxes,
+                                             float *scores,
+                                             int32_t *classes,
+                                             int32_t *images,
+                                             size_t capacity,
+                                             size_t *count,
+                                             struct simdetr_error_t *error);
+
+/**
+ * Copies one field into a tensor of the host.
+ *
+ * @param[in] detections The set.
+ * @param[in] field One of `SIMDETR_DETECTIONS_*`.
+ * @param[out] target A dense tensor in host memory of exactly the field's type and shape.
+ * @param[out] error Optional.
+ * @return A status; the tensor is untouched unless it is 0.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_copy_tensor(const struct simdetr_detections_t *detections,
+                                                int32_t field,
+                                                const DLTensor *target,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Copies one field into a tensor that the host then owns.
+ *
+ * @param[in] detections The set.
+ * @param[in] field One of `SIMDETR_DETECTIONS_*`.
+ * @param[out] out The tensor; ended by its deleter, and independent of the set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_export_tensor(const struct simdetr_detections_t *detections,
+                                                  int32_t field,
+                                                  struct DLManagedTensorVersioned **out,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * `simdetr_detections_export_tensor` in the form of DLPack before 1.0.
+ *
+ * @param[in] detections The set.
+ * @param[in] field One of `SIMDETR_DETECTIONS_*`.
+ * @param[out] out The tensor; ended by its deleter, and independent of the set.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions that take the set `const`.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detections_export_tensor_legacy(const struct simdetr_detections_t *detections,
+                                                         int32_t field,
+                                                         struct DLManagedTensor **out,
+                                                         struct simdetr_error_t *error);
+
+/**
+ * Sets every field to its default and `struct_size` to the size given.
+ *
+ * @param[out] options May be NULL.
+ * @param[in] struct_size `sizeof *options`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_prediction_options_init(struct simdetr_prediction_options_t *options,
+                                     size_t struct_size);
+
+/**
+ * Finds objects on images of the host.
+ *
+ * @param[in] detector The detector.
+ * @param[in] images `[images_count]`.
+ * @param[in] images_count Number of images.
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional; progress counts images.
+ * @param[in] detections Receives the boxes; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector, with other detections.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_predict(const struct simdetr_detector_t *detector,
+                                          const struct simdetr_image_t *const *images,
+                                          size_t images_count,
+                                          const struct simdetr_prediction_options_t *options,
+                                          const struct simdetr_run_options_t *run,
+                                          struct simdetr_detections_t *detections,
+                                          struct simdetr_error_t *error);
+
+/**
+ * Finds objects on encoded images: JPEG, PNG, WebP, BMP or TIFF, recognised by content.
+ *
+ * @param[in] detector The detector.
+ * @param[in] data `[images_count]` pointers to the files' bytes.
+ * @param[in] lengths `[images_count]` numbers of bytes.
+ * @param[in] images_count Number of images.
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional; progress counts images.
+ * @param[in] detections Receives the boxes; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
+ *
+ * May run at the same time as other functions on the detector, with other detections.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_predict_encoded(const struct simdetr_detector_t *detector,
+                                                  const uint8_t *const *data,
+                                                  const size_t *lengths,
+                                                  size_t images_count,
+                                                  const struct simdetr_prediction_options_t *options,
+                                                  const struct simdetr_run_options_t *run,
+                                                  struct simdetr_detections_t *detections,
+                                                  struct simdetr_error_t *error);
+
+/**
+ * Finds objects on image files.
+ *
+ * @param[in] detector The detector.
+ * @param[in] paths `[images_count]`.
+ * @param[in] images_count Number of images.
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional; progress counts images.
+ * @param[in] detections Receives the boxes; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_IO`, `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` of
+ * the first image that failed.
+ *
+ * May run at the same time as other functions on the detector, with other detections.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_predict_files(const struct simdetr_detector_t *detector,
+                                                const char *const *paths,
+                                                size_t images_count,
+                                                const struct simdetr_prediction_options_t *options,
+                                                const struct simdetr_run_options_t *run,
+                                                struct simdetr_detections_t *detections,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Finds objects on an image tensor.
+ *
+ * @param[in] detector The detector.
+ * @param[in] image `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any positive strides;
+ * u8, or f32 in [0, 1].
+ * @param[in] options NULL is all defaults.
+ * @param[in] run Optional.
+ * @param[in] detections Receives the boxes; untouched unless the status is 0.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector, with other detections.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_predict_tensor(const struct simdetr_detector_t *detector,
+                                                 const DLTensor *image,
+                                                 const struct simdetr_prediction_options_t *options,
+                                                 const struct simdetr_run_options_t *run,
+                                                 struct simdetr_detections_t *detections,
+                                                 struct simdetr_error_t *error);
+
+/**
+ * Writes a detector as safetensors, with a text entry that says what it is. What lay at `path` stays
+ * whole until the new file is.
+ *
+ * @param[in] detector The detector.
+ * @param[in] path The file.
+ * @param[in] naming `SIMDETR_NAMING_*`; 0 is the official one.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_save(const struct simdetr_detector_t *detector,
+                                       const char *path,
+                                       int32_t naming,
+                                       struct simdetr_error_t *error);
+
+/**
+ * Writes the backbone alone as safetensors, under torchvision's names.
+ *
+ * @param[in] detector The detector.
+ * @param[in] path The file.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_save_backbone(const struct simdetr_detector_t *detector,
+                                                const char *path,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Writes a detector as an ONNX model for images of one size: input `images` f32
+ * `[batch, 3, height, width]`, normalised; outputs `logits` `[batch, queries, classes]` and `boxes`
+ * `[batch, queries, 4]`: center x, center y, width, height as shares of the image.
+ *
+ * @param[in] detector The detector.
+ * @param[in] path The file.
+ * @param[in] height Pixels; 0 is the side of a square image as the detector sees it.
+ * @param[in] width Pixels; 0 as for `height`.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * May run at the same time as other functions on the detector.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_detector_export_onnx(const struct simdetr_detector_t *detector,
+                                              const char *path,
+                                              uint32_t height,
+                                              uint32_t width,
+                                              struct simdetr_error_t *error);
 
 #ifdef __cplusplus
 }  // extern "C"

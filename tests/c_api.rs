@@ -117,6 +117,11 @@ fn trainer() {
 }
 
 #[test]
+fn detector() {
+    check("detector");
+}
+
+#[test]
 fn null_pointers() {
     check("null_pointers");
 }

@@ -36,6 +36,7 @@ fn each_header_compiles_alone() {
         "simdetr/simdetr.hpp",
         "simdetr/train.hpp",
         "simdetr/trainer.hpp",
+        "simdetr/detect.hpp",
     ] {
         for standard in ["c++17", "c++20"] {
             let source = prefix.root.join("alone.cpp");

@@ -46,6 +46,10 @@ const SOURCES: &[&str] = &[
     "detector_callbacks",
     "trainer",
     "trainer_run",
+    "detector",
+    "detections",
+    "detector_predict",
+    "detector_export",
 ];
 
 fn root() -> PathBuf {

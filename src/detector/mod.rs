@@ -1,4 +1,5 @@
 //! Detectors: from images to class logits and boxes, with public parameter names.
 
 pub mod deformable_detr;
+pub mod onnx;
 pub mod prediction;

@@ -1,5 +1,6 @@
 // The C++ binding from a program's side: results, exceptions, callbacks that throw, moving handles.
 #include <simdetr/feature_maps.hpp>
+#include <simdetr/detect.hpp>
 #include <simdetr/simdetr.hpp>
 #include <simdetr/train.hpp>
 
@@ -100,6 +101,35 @@ static void train() {
   EXPECT(!criterion.evaluate(given, wanted, short_span, boxes_gradient).ok());
 }
 
+static void detect(const simdetr_image_t &image) {
+  auto options = simdetr::detector::options();
+  options.threads = 1;
+  options.preset = "tiny";
+  options.config = "[detector]\nqueries_count = 9\nclasses_count = 4\n";
+  auto untrained = simdetr::detector::untrained(1, options).value();
+  untrained.save("detector.safetensors", SIMDETR_NAMING_HUGGING_FACE).value();
+  auto detector = simdetr::detector::open("detector.safetensors").value();
+  EXPECT(detector.describe()->classes_count == 4 && detector.memory_bytes().value() > 0);
+  EXPECT(detector.category_of(3)->id == 3 && detector.category_of(3)->name.empty());
+  EXPECT(detector.category_of(4).failure().status() == SIMDETR_ERROR_INVALID_ARGUMENT);
+  auto found = simdetr::detections::create().value();
+  auto wanted = simdetr::detector::prediction_options();
+  wanted.detections_max = 6;
+  const std::array<simdetr_image_t, 2> images{image, image};
+  detector.predict(images, found, wanted).value();
+  auto view = found.view().value();
+  EXPECT(view.images_count == 2 && view.count == 12 && view.image_offsets[1] == 6);
+  DLManagedTensorVersioned *scores = found.export_tensor(SIMDETR_DETECTIONS_SCORES).value();
+  EXPECT(scores->dl_tensor.shape[0] == 12);
+  scores->deleter(scores);
+  const std::vector<std::uint8_t> nothing{1, 2, 3};
+  EXPECT(detector.predict(nothing, found).failure().status() == SIMDETR_ERROR_IMAGE_DECODE);
+  EXPECT(detector.predict({std::string("absent.png")}, found).failure().status() == SIMDETR_ERROR_IO);
+  EXPECT(simdetr::detector::open(nothing).failure().status() == SIMDETR_ERROR_FORMAT);
+  detector.export_onnx("detector.onnx").value();
+  detector.save_backbone("backbone.safetensors").value();
+}
+
 int main() {
   EXPECT(simdetr::check_abi().ok());
   std::vector<std::uint8_t> pixels(96 * 64 * 3);
@@ -170,5 +200,6 @@ int main() {
   std::vector<float> values{1.0F, 2.0F, 3.0F};
   EXPECT(tail(values)[0] == 2.0F);
   train();
+  detect(image);
   return 0;
 }

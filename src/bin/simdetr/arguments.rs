@@ -39,10 +39,12 @@ pub struct Common {
 pub enum Format {
     /// safetensors under the names of the official Deformable DETR.
     Official,
-    /// safetensors under the names of DeformableDetrForObjectDetection.
+    /// safetensors under the names of DeformableDetrForObjectDetection, and `config.json` beside it.
     HuggingFace,
     /// safetensors of the backbone alone under torchvision's names.
     Backbone,
+    /// ONNX model for images of one size.
+    Onnx,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +83,12 @@ pub enum Command {
         /// Of a detector.
         #[arg(long, value_enum, conflicts_with = "run")]
         format: Option<Format>,
+        /// Rows of an ONNX model's images [default: those of a square image as the detector sees it].
+        #[arg(long, value_name = "PIXELS", requires = "detector", default_value_t = 0)]
+        height: usize,
+        /// Columns of an ONNX model's images.
+        #[arg(long, value_name = "PIXELS", requires = "detector", default_value_t = 0)]
+        width: usize,
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },

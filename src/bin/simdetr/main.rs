@@ -11,8 +11,11 @@ use clap::Parser;
 use output::Answer;
 use progress::Bars;
 use simdetr::control::{Control, Progress};
+use simdetr::data::atomic_file;
 use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use simdetr::detector::deformable_detr::hugging_face_config::hugging_face_config;
 use simdetr::detector::deformable_detr::weights::Naming;
+use simdetr::detector::onnx;
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
@@ -83,9 +86,14 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let report = export::export(&Workspace::new(run), out, &workers, &control)?;
             Ok(output::exported(&report, out))
         }
-        Command::Export { detector: Some(detector), format: Some(format), out, .. } => {
-            convert(&open(detector, &config)?, *format, out)
-        }
+        Command::Export {
+            detector: Some(detector),
+            format: Some(format),
+            height,
+            width,
+            out,
+            ..
+        } => convert(&open(detector, &config)?, *format, (*height, *width), out),
         Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
         Command::Pretrain { images, out, stages, ground_truth, .. } => {
             config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
@@ -198,11 +206,21 @@ fn open(path: &Path, config: &RunConfig) -> Result<Detector> {
     Detector::open(path, Some(&plain_description(config)))
 }
 
-fn convert(detector: &Detector, format: Format, out: &Path) -> Result<Answer> {
+fn convert(
+    detector: &Detector,
+    format: Format,
+    (height, width): (usize, usize),
+    out: &Path,
+) -> Result<Answer> {
     match format {
         Format::Official => detector.save(out, Naming::Official)?,
-        Format::HuggingFace => detector.save(out, Naming::HuggingFace)?,
+        Format::HuggingFace => {
+            detector.save(out, Naming::HuggingFace)?;
+            let document = out.with_file_name("config.json");
+            atomic_file::write(&document, hugging_face_config(detector)?.as_bytes())?;
+        }
         Format::Backbone => detector.save_backbone(out)?,
+        Format::Onnx => onnx::export(detector, height, width, out)?,
     }
     Ok(output::converted(detector, out))
 }

@@ -2,6 +2,7 @@
 
 use super::config::DetectorConfig;
 use super::description::{DetectorDescription, KEY};
+use super::initialise::initialise;
 use super::model::{Predictor, PredictorMemory};
 use super::names::parameter_table;
 use super::weights::{self, Naming};
@@ -70,6 +71,17 @@ impl Detector {
         if table.length() != parameters.len() {
             return Err(Error::shape("parameters", table.length(), parameters.len()));
         }
+        Ok(Detector { description, table, parameters })
+    }
+
+    /// A detector that has learned nothing.
+    ///
+    /// # Errors
+    /// Those of [`DetectorDescription::validate`].
+    pub fn untrained(description: DetectorDescription, seed: u64) -> Result<Detector> {
+        description.validate()?;
+        let table = parameter_table(&description.config)?;
+        let parameters = initialise(&description.config, &table, seed);
         Ok(Detector { description, table, parameters })
     }
 
@@ -216,7 +228,6 @@ fn fitted(plain: &DetectorDescription, file: &Checkpoint<'_>) -> Result<Detector
 
 #[cfg(test)]
 mod tests {
-    use super::super::initialise::initialise;
     use super::*;
     use crate::data::image::{Normalisation, ResizeRule};
 
@@ -236,10 +247,9 @@ mod tests {
         let resize =
             ResizeRule { image_short_side: 64, image_long_side_max: 96, side_multiple: 32 };
         let normalisation = Normalisation { mean: [0.5; 3], ..Normalisation::default() };
-        let parameters = initialise(&config, &parameter_table(&config).unwrap(), 5);
         let mut description = DetectorDescription::unnamed(config, normalisation, resize);
         description.categories[2] = CocoCategory { id: 70, name: "platelet".into() };
-        Detector::new(description, parameters).unwrap()
+        Detector::untrained(description, 5).unwrap()
     }
 
     fn images() -> Vec<Image> {

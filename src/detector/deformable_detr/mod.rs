@@ -7,6 +7,7 @@ pub mod batch_geometry;
 pub mod config;
 pub mod description;
 pub mod detector;
+pub mod hugging_face_config;
 pub mod initialise;
 pub mod model;
 pub mod names;

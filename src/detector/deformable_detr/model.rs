@@ -21,6 +21,13 @@ pub struct PredictorMemory {
     memory: Memory<f32>,
 }
 
+impl PredictorMemory {
+    /// Bytes of the arena.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.memory_bytes()
+    }
+}
+
 /// Reads detections off images with given parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Predictor<'a> {

@@ -143,7 +143,7 @@ pub fn hugging_face(name: &str) -> Vec<String> {
         return vec![name.into()];
     }
     if let Some(rest) = name.strip_prefix(BACKBONE_PREFIX) {
-        return vec![format!("model.backbone.conv_encoder.model.{rest}")];
+        return vec![format!("{HUGGING_FACE_BACKBONE}{}", hugging_face_resnet(rest))];
     }
     let plain = name.strip_prefix("transformer.").unwrap_or(name);
     let plain = plain.replace("query_embed", "query_position_embeddings");
@@ -167,6 +167,39 @@ pub fn hugging_face(name: &str) -> Vec<String> {
         return vec![renamed];
     };
     PROJECTIONS.iter().map(|part| format!("{attention}.{part}.{kind}")).collect()
+}
+
+/// What stands before the backbone's names in Hugging Face files.
+const HUGGING_FACE_BACKBONE: &str = "model.backbone.conv_encoder.model.";
+
+/// The name that a Hugging Face file has for a parameter of the backbone when it comes from `timm`,
+/// as in the published checkpoints; [`hugging_face`] names those of `transformers`' own ResNet, which
+/// has any width. `None` for other parameters.
+pub fn hugging_face_timm(name: &str) -> Option<String> {
+    name.strip_prefix(BACKBONE_PREFIX).map(|rest| format!("{HUGGING_FACE_BACKBONE}{rest}"))
+}
+
+/// torchvision's name of a ResNet's parameter as `transformers` has it.
+fn hugging_face_resnet(name: &str) -> String {
+    let (module, kind) = name.rsplit_once('.').unwrap_or((name, ""));
+    let parts: Vec<&str> = module.split('.').collect();
+    let number = |part: &str| {
+        let digits = part.trim_start_matches(char::is_alphabetic);
+        digits.parse::<usize>().map_or(0, |number| number.saturating_sub(1))
+    };
+    let is_norm = |part: &str| part.starts_with("bn") || part == "1";
+    let half = |part: &str| if is_norm(part) { "normalization" } else { "convolution" };
+    match parts[..] {
+        [stage, block, "downsample", part] => {
+            let (stage, half) = (number(stage), half(part));
+            format!("encoder.stages.{stage}.layers.{block}.shortcut.{half}.{kind}")
+        }
+        [stage, block, layer] => {
+            let (stage, place, half) = (number(stage), number(layer), half(layer));
+            format!("encoder.stages.{stage}.layers.{block}.layer.{place}.{half}.{kind}")
+        }
+        _ => format!("embedder.embedder.{}.{kind}", half(module)),
+    }
 }
 
 /// Under which further official name a file repeats this parameter.
@@ -220,7 +253,15 @@ mod tests {
         for (official, other) in [
             (
                 "backbone.0.body.layer1.0.bn1.bias",
-                "model.backbone.conv_encoder.model.layer1.0.bn1.bias",
+                "model.backbone.conv_encoder.model.encoder.stages.0.layers.0.layer.0.normalization.bias",
+            ),
+            (
+                "backbone.0.body.layer4.1.downsample.0.weight",
+                "model.backbone.conv_encoder.model.encoder.stages.3.layers.1.shortcut.convolution.weight",
+            ),
+            (
+                "backbone.0.body.bn1.running_var",
+                "model.backbone.conv_encoder.model.embedder.embedder.normalization.running_var",
             ),
             ("input_proj.3.1.weight", "model.input_proj.3.1.weight"),
             ("query_embed.weight", "model.query_position_embeddings.weight"),
@@ -242,6 +283,8 @@ mod tests {
         ] {
             assert_eq!(hugging_face(official), [other]);
         }
+        let timm = hugging_face_timm("backbone.0.body.layer1.0.bn1.bias").unwrap();
+        assert_eq!(timm, "model.backbone.conv_encoder.model.layer1.0.bn1.bias");
         let split = hugging_face("transformer.decoder.layers.1.self_attn.in_proj_bias");
         assert_eq!(split[1], "model.decoder.layers.1.self_attn.k_proj.bias");
         assert_eq!(split.len(), 3);

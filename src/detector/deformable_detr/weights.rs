@@ -5,7 +5,7 @@
 //! the official files repeat (shared heads), so that other programs find every key that they expect.
 
 use super::config::DetectorConfig;
-use super::names::{BACKBONE_PREFIX, hugging_face, repeated};
+use super::names::{BACKBONE_PREFIX, hugging_face, hugging_face_timm, repeated};
 use super::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::resnet_weights::ResNetWeights;
@@ -26,18 +26,26 @@ pub enum Naming {
 /// Names that a file has beside a detector's own: counters of batch norms.
 const COUNTER: &str = "num_batches_tracked";
 
-/// The file's tensors that make up one parameter, in the order of its rows.
-fn parts(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<String> {
-    match naming {
-        Naming::Official => vec![name.into()],
-        Naming::HuggingFace => {
-            let name = match config.box_refinement {
-                // Hugging Face files hold refining heads under the decoder alone.
-                true if name.starts_with("bbox_embed") => format!("transformer.decoder.{name}"),
-                _ => name.into(),
-            };
-            hugging_face(&name)
+/// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
+/// of its rows.
+fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
+    if naming == Naming::Official {
+        return vec![vec![name.into()]];
+    }
+    if let Some(other) = hugging_face_timm(name) {
+        return vec![hugging_face(name), vec![other]];
+    }
+    match name.split_once('.') {
+        // `transformers` 5 ties the class heads of all layers and then stores the first.
+        Some(("class_embed", rest)) => {
+            let first = rest.split_once('.').map(|(_, part)| format!("class_embed.0.{part}"));
+            vec![vec![name.into()], first.into_iter().collect()]
         }
+        // It holds refining heads under the decoder alone.
+        Some(("bbox_embed", _)) if config.box_refinement => {
+            vec![hugging_face(&format!("transformer.decoder.{name}"))]
+        }
+        _ => vec![hugging_face(name)],
     }
 }
 
@@ -61,14 +69,21 @@ pub fn read(
     let mut missing = Vec::new();
     let mut values = vec![0.0; parameters.len()];
     for parameter in table.iter() {
-        let names = parts(config, &parameter.name, naming);
         for repeat in repeated(config, &parameter.name).iter().chain([&parameter.name]) {
-            known.extend(parts(config, repeat, naming));
+            known.extend(places(config, repeat, naming).into_iter().flatten());
             known.extend(match naming {
                 Naming::Official => vec![repeat.clone()],
                 Naming::HuggingFace => hugging_face(repeat),
             });
         }
+        let places = places(config, &parameter.name, naming);
+        let whole =
+            |names: &&Vec<String>| names.iter().all(|name| checkpoint.shape(name).is_some());
+        let Some(names) = places.iter().find(whole) else {
+            let names = places[0].iter().filter(|name| checkpoint.shape(name).is_none());
+            missing.extend(names.cloned());
+            continue;
+        };
         let mut shape = parameter.shape.clone();
         if let Some(rows) = shape.first_mut() {
             *rows /= names.len();
@@ -76,10 +91,7 @@ pub fn read(
         let length = parameter.range.len() / names.len();
         let targets = values[parameter.range.clone()].chunks_exact_mut(length.max(1));
         for (name, target) in names.iter().zip(targets) {
-            match checkpoint.shape(name) {
-                Some(_) => target.copy_from_slice(&checkpoint.tensor(name, &shape)?.values),
-                None => missing.push(name.clone()),
-            }
+            target.copy_from_slice(&checkpoint.tensor(name, &shape)?.values);
         }
     }
     if !missing.is_empty() {

@@ -1,0 +1,121 @@
+package simdetr
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+)
+
+const detectorConfig = "[detector]\nqueries_count = 9\nclasses_count = 4\n"
+
+func untrained(t *testing.T) *Detector {
+	t.Helper()
+	detector, err := NewUntrainedDetector(1, DetectorOptions{Preset: "tiny", Config: detectorConfig, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(detector.Close)
+	return detector
+}
+
+func noise(width, height int) Image {
+	pixels := make([]byte, width*height*3)
+	for index := range pixels {
+		pixels[index] = byte(index * 31 % 253)
+	}
+	return Image{Pixels: pixels, Width: width, Height: height, Format: RGB8}
+}
+
+func TestDetectorIsTheSameAfterSaving(t *testing.T) {
+	detector, ctx := untrained(t), context.Background()
+	description, err := detector.Describe()
+	if err != nil || description.Classes != 4 || description.Queries != 9 || description.Parameters == 0 {
+		t.Fatal(description, err)
+	}
+	if category, err := detector.Category(3); err != nil || category.ID != 3 {
+		t.Error(category, err)
+	}
+	if _, err := detector.Category(4); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+	wanted := PredictionOptions{DetectionsMax: 6}
+	found, err := detector.Predict(ctx, noise(96, 64), wanted)
+	if err != nil || len(found.Boxes) != 6 || len(found.Scores) != 6 || len(found.Classes) != 6 {
+		t.Fatal(found, err)
+	}
+	for _, huggingFace := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "detector.safetensors")
+		if err := detector.Save(path, huggingFace); err != nil {
+			t.Fatal(err)
+		}
+		opened, err := OpenDetector(path, DetectorOptions{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := opened.Predict(ctx, noise(96, 64), wanted)
+		if err != nil || !reflect.DeepEqual(again, found) {
+			t.Error(again, err)
+		}
+		opened.Close()
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenDetectorBytes(data[:len(data)-1], DetectorOptions{}); !errors.Is(err, ErrFormat) {
+			t.Error(err)
+		}
+	}
+	folder := t.TempDir()
+	if err := detector.SaveBackbone(filepath.Join(folder, "backbone.safetensors")); err != nil {
+		t.Error(err)
+	}
+	if err := detector.ExportONNX(filepath.Join(folder, "detector.onnx"), 64, 96); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDetectorRefusesAndIsShared(t *testing.T) {
+	detector, ctx := untrained(t), context.Background()
+	if _, err := OpenDetector("absent.safetensors", DetectorOptions{}); !errors.Is(err, ErrIO) {
+		t.Error(err)
+	}
+	if _, err := NewUntrainedDetector(0, DetectorOptions{Preset: "huge"}); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+	if _, err := detector.PredictEncoded(ctx, []byte("no image"), PredictionOptions{}); !errors.Is(err, ErrImageDecode) {
+		t.Error(err)
+	}
+	if _, err := detector.PredictFiles(ctx, []string{"absent.png"}, PredictionOptions{}); !errors.Is(err, ErrIO) {
+		t.Error(err)
+	}
+	if _, err := detector.Predict(ctx, Image{Width: 5, Height: 5, Format: RGB8}, PredictionOptions{}); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+	if _, err := detector.Predict(ctx, noise(32, 32), PredictionOptions{ScoreMin: 2}); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := detector.Predict(cancelled, noise(32, 32), PredictionOptions{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	var group sync.WaitGroup
+	for range 3 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if _, err := detector.Predict(ctx, noise(64, 64), PredictionOptions{EachQueryOnce: true}); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	group.Wait()
+	detector.Close()
+	if _, err := detector.Describe(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}

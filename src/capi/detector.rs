@@ -1,0 +1,381 @@
+//! `simdetr_detector_t`: a Deformable DETR with its weights, opened for use.
+//!
+//! This file makes the handle and says what it holds; predictions are in `detector_predict`, files
+//! for other programs in `detector_export`.
+
+use super::error::simdetr_error_t;
+use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
+use super::options::{Versioned, copy_options, init, write_struct};
+use super::pointers::{optional_text, output, slice, slice_mut, text};
+use super::status::simdetr_status_t;
+use super::workers::{simdetr_parallel_for_fn_t, workers};
+use crate::detector::deformable_detr::description::DetectorDescription;
+use crate::detector::deformable_detr::detector::Detector;
+use crate::detector::deformable_detr::model::PredictorMemory;
+use crate::pipeline::config::RunConfig;
+use crate::pipeline::finetune::plain_description;
+use crate::pipeline::preset;
+use crate::workers::Workers;
+use crate::{Error, Result, config};
+use std::ffi::{c_char, c_void};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A detector. Never changes; any number of threads may use one, each with its own
+/// `simdetr_detections_t`.
+pub struct simdetr_detector_t {
+    pub(super) detector: Detector,
+    pub(super) config: RunConfig,
+    pub(super) workers: Workers,
+    memory: Mutex<Vec<PredictorMemory>>,
+    poison: Poison,
+}
+
+impl Handle for simdetr_detector_t {
+    const NAME: &'static str = "detector";
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+}
+
+impl simdetr_detector_t {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<PredictorMemory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `work` use memory that no other call uses.
+    pub(super) fn with_memory<T>(
+        &self,
+        work: impl FnOnce(&mut PredictorMemory) -> Result<T>,
+    ) -> Result<T> {
+        let mut memory = self.free().pop().unwrap_or_default();
+        let outcome = work(&mut memory);
+        self.free().push(memory);
+        outcome
+    }
+}
+
+/// What a file does not say, and who does the work. Zero in a field is its default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_detector_options_t {
+    /// `sizeof(simdetr_detector_options_t)`.
+    pub struct_size: usize,
+    /// "deformable-detr-r50", "small" or "tiny"; NULL is the first.
+    pub preset: *const c_char,
+    /// Configuration document (TOML) whose keys win over the preset's; NULL is empty. Its tables
+    /// `[detector]`, `[encoder]` and `[augmentation]` say sizes, normalisation and image size of a
+    /// file that does not say them itself; `[limits]` holds for images. Files that this library
+    /// wrote say everything.
+    pub config: *const c_char,
+    /// 0 is one for each processor.
+    pub threads: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+    /// how many tasks it runs at once.
+    pub parallel_for: simdetr_parallel_for_fn_t,
+    /// First argument of `parallel_for`.
+    pub parallel_for_user_data: *mut c_void,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<simdetr_detector_options_t>() == 48);
+
+// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
+unsafe impl Versioned for simdetr_detector_options_t {
+    const NAME: &'static str = "simdetr_detector_options_t";
+    const SMALLEST: usize = size_of::<simdetr_detector_options_t>();
+}
+
+/// What the options come to.
+struct Settings {
+    config: RunConfig,
+    workers: Workers,
+}
+
+impl Settings {
+    /// # Safety
+    /// `given` is NULL or as the header says.
+    unsafe fn new(given: *const simdetr_detector_options_t) -> Result<Settings> {
+        // SAFETY: promised by the caller.
+        let (options, name, document) = unsafe {
+            let options = copy_options(given)?;
+            let name = optional_text(options.preset, "preset")?;
+            (options, name, optional_text(options.config, "config")?)
+        };
+        if options.reserved != 0 {
+            let name = "simdetr_detector_options_t.reserved";
+            return Err(Error::invalid(name, format!("is {}, must be 0", options.reserved)));
+        }
+        let preset = preset::by_name(name.unwrap_or(preset::NAMES[0]))?;
+        let config = config::parse_over(&preset, document.unwrap_or_default(), "config")?;
+        config.validate()?;
+        let workers =
+            workers(options.threads, options.parallel_for, options.parallel_for_user_data)?;
+        Ok(Settings { config, workers })
+    }
+
+    fn plain(&self) -> DetectorDescription {
+        plain_description(&self.config)
+    }
+
+    fn into_handle(self, detector: Detector) -> *mut simdetr_detector_t {
+        let Settings { config, workers } = self;
+        let (memory, poison) = (Mutex::default(), Poison::default());
+        into_handle(simdetr_detector_t { detector, config, workers, memory, poison })
+    }
+}
+
+/// Sets every field to its default and `struct_size` to the size given.
+///
+/// @param[out] options May be NULL.
+/// @param[in] struct_size `sizeof *options`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_detector_options_init(
+    options: *mut simdetr_detector_options_t,
+    struct_size: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { init(options, struct_size) }
+}
+
+/// Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
+/// `transformers`.
+///
+/// @param[in] path The file.
+/// @param[in] options NULL is all defaults.
+/// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+/// @param[out] error Optional.
+/// @return `SIMDETR_ERROR_FORMAT` for a file that is not whole, `SIMDETR_ERROR_SHAPE` and
+/// `SIMDETR_ERROR_WEIGHT_NAMES` for one of other sizes.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_create(
+    path: *const c_char,
+    options: *const simdetr_detector_options_t,
+    out: *mut *mut simdetr_detector_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (path, settings, out) =
+            unsafe { (text(path, "path")?, Settings::new(options)?, output(out, "out")?) };
+        let detector = Detector::open(Path::new(path), Some(&settings.plain()))?;
+        out.set(settings.into_handle(detector));
+        Ok(())
+    })
+}
+
+/// Opens a detector from the bytes of a file.
+///
+/// @param[in] data The file's bytes, read during the call only.
+/// @param[in] length Number of bytes.
+/// @param[in] options NULL is all defaults.
+/// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+/// @param[out] error Optional.
+/// @return As `simdetr_detector_create`.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_create_from_memory(
+    data: *const u8,
+    length: usize,
+    options: *const simdetr_detector_options_t,
+    out: *mut *mut simdetr_detector_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (data, settings, out) =
+            unsafe { (slice(data, length, "data")?, Settings::new(options)?, output(out, "out")?) };
+        let detector = Detector::from_bytes(data, "in memory", Some(&settings.plain()))?;
+        out.set(settings.into_handle(detector));
+        Ok(())
+    })
+}
+
+/// Makes a detector of the options' sizes that has learned nothing: what training starts from
+/// elsewhere, and what a host can measure its speed with.
+///
+/// @param[in] seed Key of the weights.
+/// @param[in] options NULL is all defaults.
+/// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_create_untrained(
+    seed: u64,
+    options: *const simdetr_detector_options_t,
+    out: *mut *mut simdetr_detector_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    guard(error, || {
+        // SAFETY: promised by the caller.
+        let (settings, out) = unsafe { (Settings::new(options)?, output(out, "out")?) };
+        let detector = Detector::untrained(settings.plain(), seed)?;
+        out.set(settings.into_handle(detector));
+        Ok(())
+    })
+}
+
+/// Destroys a detector.
+///
+/// @param[in] detector May be NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simdetr_detector_destroy(detector: *mut simdetr_detector_t) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(detector) }
+}
+
+/// Says how many bytes a detector holds.
+///
+/// @param[in] detector The detector.
+/// @param[out] bytes Weights, and the memory that calls have left for the next ones.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions on the detector.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_memory_bytes(
+    detector: *const simdetr_detector_t,
+    bytes: *mut u64,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(detector, error, |detector| {
+            let kept: usize = detector.free().iter().map(PredictorMemory::memory_bytes).sum();
+            output(bytes, "bytes")?.set((detector.detector.memory_bytes() + kept) as u64);
+            Ok(())
+        })
+    }
+}
+
+/// What a detector is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct simdetr_detector_description_t {
+    /// `sizeof(simdetr_detector_description_t)`, set by the caller.
+    pub struct_size: usize,
+    /// Classes, which `simdetr_detector_category` names.
+    pub classes_count: u32,
+    /// Boxes of each image before the best are chosen.
+    pub queries_count: u32,
+    /// Pixels of the shorter side that it sees.
+    pub image_short_side: u32,
+    /// Most pixels of the longer side that it sees.
+    pub image_long_side_max: u32,
+    /// Subtracted from red, green and blue in [0, 1].
+    pub image_mean: [f32; 3],
+    /// Red, green and blue are divided by this.
+    pub image_deviation: [f32; 3],
+    /// Numbers in its weights.
+    pub parameters_count: u64,
+}
+
+const _: () = assert!(size_of::<simdetr_detector_description_t>() == 48 + size_of::<usize>());
+
+// SAFETY: `repr(C)`, size first, plain numbers.
+unsafe impl Versioned for simdetr_detector_description_t {
+    const NAME: &'static str = "simdetr_detector_description_t";
+    const SMALLEST: usize = size_of::<simdetr_detector_description_t>();
+}
+
+/// Says what a detector is.
+///
+/// @param[in] detector The detector.
+/// @param[in,out] description `struct_size` must be set; the rest is filled in.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions on the detector.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_describe(
+    detector: *const simdetr_detector_t,
+    description: *mut simdetr_detector_description_t,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(detector, error, |detector| {
+            let DetectorDescription { config, normalisation, resize, .. } =
+                detector.detector.description();
+            let answer = simdetr_detector_description_t {
+                struct_size: size_of::<simdetr_detector_description_t>(),
+                classes_count: config.classes_count as u32,
+                queries_count: config.queries_count as u32,
+                image_short_side: resize.image_short_side,
+                image_long_side_max: resize.image_long_side_max,
+                image_mean: normalisation.mean,
+                image_deviation: normalisation.deviation,
+                parameters_count: detector.detector.parameters().len() as u64,
+            };
+            write_struct(description, &answer)
+        })
+    }
+}
+
+/// Says what a class is called.
+///
+/// @param[in] detector The detector.
+/// @param[in] class_index Below `classes_count`.
+/// @param[out] id The category's id in COCO files; may be NULL.
+/// @param[out] name UTF-8 with a NUL, empty where the file does not say; may be NULL if `capacity`
+/// is 0.
+/// @param[in] capacity Bytes at `name`; 0 asks for the count.
+/// @param[out] count Bytes of the name with its NUL; also written with
+/// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
+/// @param[out] error Optional.
+/// @return A status.
+///
+/// May run at the same time as other functions on the detector.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn simdetr_detector_category(
+    detector: *const simdetr_detector_t,
+    class_index: u32,
+    id: *mut i64,
+    name: *mut c_char,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut simdetr_error_t,
+) -> simdetr_status_t {
+    // SAFETY: promised by the caller.
+    unsafe {
+        guard_handle(detector, error, |detector| {
+            let categories = detector.detector.categories();
+            let category = categories.get(class_index as usize).ok_or_else(|| {
+                let reason = format!("{class_index} of {} classes", categories.len());
+                Error::invalid("class_index", reason)
+            })?;
+            let needed = category.name.len() + 1;
+            output(count, "count")?.set(needed);
+            if !id.is_null() {
+                output(id, "id")?.set(category.id);
+            }
+            if capacity == 0 {
+                return Ok(());
+            }
+            if capacity < needed {
+                return Err(Error::BufferTooSmall { argument: "name".into(), needed, capacity });
+            }
+            let target = slice_mut(name.cast::<u8>(), needed, "name")?;
+            target[..needed - 1].copy_from_slice(category.name.as_bytes());
+            target[needed - 1] = 0;
+            Ok(())
+        })
+    }
+}
