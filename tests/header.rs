@@ -46,6 +46,7 @@ const SOURCES: &[&str] = &[
     "detector_callbacks",
     "trainer",
     "trainer_run",
+    "trainer_step",
     "detector",
     "detections",
     "detector_predict",

@@ -52,5 +52,6 @@ pub mod targets;
 pub mod tensor;
 pub mod trainer;
 pub mod trainer_run;
+pub mod trainer_step;
 pub mod version;
 pub mod workers;

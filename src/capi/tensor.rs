@@ -174,9 +174,9 @@ impl<'a, T: Element> Tensor<'a, T> {
         unsafe { slice(self.data.cast_const(), self.count(), name) }
     }
 
-    /// The value at three indices; the tensor has at least as many axes and the indices are below
-    /// their sizes.
-    pub(super) fn at(&self, axes: [usize; 3], index: [usize; 3]) -> T {
+    /// The value at these indices of these axes, and at 0 of the others; the tensor has the axes and
+    /// the indices are below their sizes.
+    pub(super) fn at<const N: usize>(&self, axes: [usize; N], index: [usize; N]) -> T {
         let offset: usize = axes.iter().zip(index).map(|(&axis, i)| self.strides[axis] * i).sum();
         debug_assert!(axes.iter().zip(index).all(|(&axis, i)| i < self.size(axis)));
         // SAFETY: within the shape, which DLPack promises to be readable.

@@ -9,6 +9,7 @@ use super::options::{Keys, Versioned, copy_options, copy_struct, init};
 use super::pointers::{optional_text, output};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
+use crate::data::training::batch::Batch;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::preset;
 use crate::pipeline::pretrain::LabelsReport;
@@ -24,6 +25,8 @@ pub struct simdetr_trainer_t {
     pub(super) labels: Vec<LabelsReport>,
     /// A broken image is an error.
     pub(super) strict: bool,
+    /// Memory of single steps.
+    pub(super) batch: Batch,
     poison: Poison,
 }
 
@@ -115,8 +118,8 @@ unsafe fn read(options: *const simdetr_trainer_options_t) -> Result<Given> {
 }
 
 fn handle(pretrainer: Pretrainer, strict: bool) -> *mut simdetr_trainer_t {
-    let (labels, poison) = (Vec::new(), Poison::default());
-    into_handle(simdetr_trainer_t { pretrainer, labels, strict, poison })
+    let (labels, batch, poison) = (Vec::new(), Batch::default(), Poison::default());
+    into_handle(simdetr_trainer_t { pretrainer, labels, strict, batch, poison })
 }
 
 /// Makes a trainer of the built-in detector, a Deformable DETR with a ResNet.
@@ -207,7 +210,9 @@ pub unsafe extern "C" fn simdetr_trainer_memory_bytes(
     unsafe {
         guard_handle(trainer, error, |trainer| {
             let labels = size_of_val(trainer.labels.as_slice());
-            let held = size_of::<simdetr_trainer_t>() + labels + trainer.pretrainer.memory_bytes();
+            let maps = trainer.batch.maps.capacity() * size_of::<f32>();
+            let held = labels + maps + trainer.pretrainer.memory_bytes();
+            let held = size_of::<simdetr_trainer_t>() + held;
             output(bytes, "bytes")?.set(held as u64);
             Ok(())
         })

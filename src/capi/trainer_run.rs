@@ -89,7 +89,7 @@ unsafe impl Versioned for simdetr_relabel_report_t {
 ///
 /// # Safety
 /// `target` is NULL or as [`write_struct`] wants it.
-unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
+pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
     if !target.is_null() {
         // SAFETY: promised by the caller.
         unsafe { checked_size(target.cast_const()) }?;

@@ -1,8 +1,9 @@
-//! Algorithm 1 for a program that calls it: the whole of it, a stage, or a relabelling, with the
-//! built-in detector or one of the host's.
+//! Algorithm 1 for a program that calls it: the whole of it, a stage, a relabelling, or single steps on
+//! batches of the program's own, with the built-in detector or one of the host's.
 //!
-//! Everything lives in the run's folder; what is in memory is the detector of one stage of one run,
-//! which is read from that stage's last checkpoint where it is another one's that is asked for.
+//! Everything but single steps lives in the run's folder; what is in memory is the detector of one
+//! stage of one run, which is read from that stage's last checkpoint where it is another one's that is
+//! asked for.
 
 use super::config::RunConfig;
 use super::pretrain::{
@@ -10,11 +11,14 @@ use super::pretrain::{
 };
 use super::workspace::Workspace;
 use crate::control::Control;
+use crate::data::coco::CocoCategory;
+use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
 use crate::training::host_detector::HostDetector;
 use crate::training::host_model::HostModel;
 use crate::training::relabel::{RelabelReport, RelabelRequest, relabel};
 use crate::training::stage::{StagePaths, last_checkpoint, train};
+use crate::training::step::{StepPlace, StepReport};
 use crate::training::trainable::{StageStart, TrainableDetector};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
@@ -34,8 +38,17 @@ pub struct Pretrainer {
     config: RunConfig,
     workers: Workers,
     owner: Owner,
-    /// Run folder and stage whose detector is in memory.
-    held: Option<(PathBuf, u16)>,
+    held: Held,
+}
+
+/// Whose parameters are in memory.
+#[derive(Debug, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// Those of a stage of the run in this folder.
+    Stage(PathBuf, u16),
+    /// Those of a loop of the program's own: the next step, and the classes.
+    Loop(StepPlace, usize),
 }
 
 /// One data set of a run: T_{stage - 1}, which stage `stage` learns from.
@@ -68,7 +81,7 @@ impl Pretrainer {
     /// [`Error::InvalidArgument`] with the first key of `config` out of range.
     pub fn new(config: RunConfig, workers: Workers) -> Result<Pretrainer> {
         config.validate()?;
-        Ok(Pretrainer { config, workers, owner: Owner::BuiltIn(None), held: None })
+        Ok(Pretrainer { config, workers, owner: Owner::BuiltIn(None), held: Held::Nothing })
     }
 
     /// With a detector of the host, which the table `detector` of the configuration says nothing
@@ -84,7 +97,12 @@ impl Pretrainer {
         config.validate()?;
         let (training, criterion) = (&config.training, &config.criterion);
         let detector = HostDetector::new(model, training, criterion, workers.clone())?;
-        Ok(Pretrainer { config, workers, owner: Owner::Host(Box::new(detector)), held: None })
+        Ok(Pretrainer {
+            config,
+            workers,
+            owner: Owner::Host(Box::new(detector)),
+            held: Held::Nothing,
+        })
     }
 
     /// Every key.
@@ -113,7 +131,7 @@ impl Pretrainer {
         (ground_truth, strict): (Option<&Path>, bool),
         control: &Control<'_>,
     ) -> Result<PretrainReport> {
-        self.held = None;
+        self.held = Held::Nothing;
         let (config, workers) = (&self.config, &self.workers);
         let request = PretrainRequest { images, config, strict, ground_truth };
         let workspace = Workspace::new(run);
@@ -128,7 +146,7 @@ impl Pretrainer {
                 report
             }
         };
-        self.held = Some((run.into(), config.pretrain.stages_count));
+        self.held = Held::Stage(run.into(), config.pretrain.stages_count);
         Ok(report)
     }
 
@@ -152,7 +170,7 @@ impl Pretrainer {
         if !config.fresh {
             self.bring(run, stage - 1, &set)?;
         }
-        self.held = None;
+        self.held = Held::Nothing;
         let view = view(&self.config);
         let detector = self.detector(set.classes_count())?;
         std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
@@ -160,7 +178,7 @@ impl Pretrainer {
         let steps_count = train(detector, &set, &config, &paths, control)?;
         let stem = run.join(format!("detector-stage{stage}"));
         let path = detector.write_detector(&stem, &view, set.categories())?;
-        self.held = Some((run.into(), stage));
+        self.held = Held::Stage(run.into(), stage);
         let (images_count, boxes_count) = (set.images_count(), set.targets_count());
         Ok(StageReport { steps_count, images_count, boxes_count, detector: path })
     }
@@ -185,6 +203,75 @@ impl Pretrainer {
         relabel(detector, &request, control)
     }
 
+    /// Begins a loop of single steps: a detector at the start of a run, for labels of
+    /// `classes_count` classes.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a count of 0; as [`built_in`]; those of the host's detector.
+    pub fn begin(&mut self, classes_count: usize, steps_count: usize) -> Result<()> {
+        for (name, count) in [("classes_count", classes_count), ("steps_count", steps_count)] {
+            if count == 0 {
+                return Err(Error::invalid(name, "0; at least 1 is needed"));
+            }
+        }
+        self.held = Held::Nothing;
+        let place = StepPlace { seed: self.config.seed, stage: 1, step: 0, steps_count };
+        let StepPlace { seed, stage, .. } = place;
+        let detector = self.detector(classes_count)?;
+        detector.start_stage(&StageStart {
+            stage,
+            fresh: true,
+            classes_count,
+            steps_count,
+            seed,
+        })?;
+        self.held = Held::Loop(place, classes_count);
+        Ok(())
+    }
+
+    /// Classes of the loop of single steps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] before [`Pretrainer::begin`].
+    pub fn loop_classes(&self) -> Result<usize> {
+        match &self.held {
+            Held::Loop(_, classes_count) => Ok(*classes_count),
+            _ => Err(Error::invalid("trainer", "no loop of single steps has begun")),
+        }
+    }
+
+    /// One step of the loop. One that fails can be taken again.
+    ///
+    /// # Errors
+    /// As [`TrainableDetector::step`]; [`Error::InvalidArgument`] before [`Pretrainer::begin`] and
+    /// after the last step.
+    pub fn step(&mut self, batch: &Batch) -> Result<StepReport> {
+        let classes_count = self.loop_classes()?;
+        let Held::Loop(place, _) = std::mem::replace(&mut self.held, Held::Nothing) else {
+            return Err(Error::Internal { reason: "a loop without its place".into() });
+        };
+        let outcome = match place.step < place.steps_count {
+            true => self.detector(classes_count)?.step(std::slice::from_ref(batch), &place),
+            false => Err(Error::invalid("steps_count", format!("all {} are done", place.step))),
+        };
+        let step = place.step + usize::from(outcome.is_ok());
+        self.held = Held::Loop(StepPlace { step, ..place }, classes_count);
+        outcome
+    }
+
+    /// Writes the detector of the loop as `stem` with an ending of its own; answers the path.
+    ///
+    /// # Errors
+    /// As [`TrainableDetector::write_detector`]; [`Error::InvalidArgument`] before
+    /// [`Pretrainer::begin`].
+    pub fn write_detector(&mut self, stem: &Path) -> Result<PathBuf> {
+        let classes_count = self.loop_classes()?;
+        let category = |id| CocoCategory { id, name: String::new() };
+        let categories: Vec<CocoCategory> = (0..classes_count as i64).map(category).collect();
+        let view = view(&self.config);
+        self.detector(classes_count)?.write_detector(stem, &view, &categories)
+    }
+
     /// The detector for labels of `classes_count` classes.
     fn detector(&mut self, classes_count: usize) -> Result<&mut dyn TrainableDetector> {
         match &mut self.owner {
@@ -203,7 +290,7 @@ impl Pretrainer {
     /// Makes the detector in memory that of `stage` of `run`.
     fn bring(&mut self, run: &Path, stage: u16, set: &TrainingSet) -> Result<()> {
         let classes_count = set.classes_count();
-        let wanted = Some((run.to_path_buf(), stage));
+        let wanted = Held::Stage(run.to_path_buf(), stage);
         let fits = match &self.owner {
             Owner::Host(_) => true,
             Owner::BuiltIn(kept) => {
@@ -213,7 +300,7 @@ impl Pretrainer {
         if self.held == wanted && fits {
             return Ok(());
         }
-        self.held = None;
+        self.held = Held::Nothing;
         let config = stage_config(&self.config, stage)?;
         let steps_count = config.training.steps_count(set.images_count());
         let detector = self.detector(classes_count)?;

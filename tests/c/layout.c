@@ -32,6 +32,7 @@ OFFSET(simdetr_trainer_options_t, parallel_for, 40);
 IS(labels_size, sizeof(simdetr_labels_t) == 48);
 IS(stage_report_size, sizeof(simdetr_stage_report_t) == 32);
 IS(relabel_report_size, sizeof(simdetr_relabel_report_t) == 32);
+IS(step_report_size, sizeof(simdetr_step_report_t) == 80);
 IS(detector_callbacks_size, sizeof(simdetr_detector_callbacks_t) == 88);
 OFFSET(simdetr_detector_callbacks_t, forward, 40);
 IS(detector_start_size, sizeof(simdetr_detector_start_t) == 40);

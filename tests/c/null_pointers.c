@@ -379,6 +379,9 @@ static void trainers(void) {
   simdetr_trainer_t *trainer = NULL;
   simdetr_detector_callbacks_t callbacks;
   simdetr_labels_t labels;
+  simdetr_targets_t targets;
+  DLTensor tensor;
+  int64_t shape[4] = {1, 2, 2, 3};
   size_t count;
   uint64_t bytes;
   simdetr_detector_callbacks_init(&callbacks, sizeof callbacks);
@@ -409,10 +412,27 @@ static void trainers(void) {
   REFUSED(simdetr_trainer_relabel(trainer, "a", 1, NULL, "c", "d", NULL, NULL, &error));
   REFUSED(simdetr_trainer_relabel(trainer, "a", 1, "b", NULL, "d", NULL, NULL, &error));
   REFUSED(simdetr_trainer_relabel(trainer, "a", 1, "b", "c", NULL, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_begin(NULL, 1, 1, &error));
+  simdetr_targets_init(&targets, sizeof targets);
+  memset(&tensor, 0, sizeof tensor);
+  tensor.data = values;
+  tensor.device.device_type = kDLCPU;
+  tensor.ndim = 4;
+  tensor.dtype.code = kDLFloat;
+  tensor.dtype.bits = 32;
+  tensor.dtype.lanes = 1;
+  tensor.shape = shape;
+  REFUSED(simdetr_trainer_step(NULL, &tensor, NULL, &targets, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_step(trainer, NULL, NULL, &targets, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_step(trainer, &tensor, NULL, NULL, NULL, NULL, &error));
+  REFUSED(simdetr_trainer_write_detector(NULL, "a", &error));
+  REFUSED(simdetr_trainer_write_detector(trainer, NULL, &error));
   simdetr_trainer_destroy(trainer);
   simdetr_trainer_destroy(NULL);
   simdetr_trainer_options_init(NULL, 8);
   simdetr_detector_callbacks_init(NULL, 8);
+}
+
 static void detectors(void) {
   static const char config[] = "[detector]\nbackbone_depth = 18\nbackbone_width = 8\nhidden_size = 32\n";
   simdetr_detector_options_t options;

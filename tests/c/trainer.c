@@ -1,5 +1,5 @@
 /* Algorithm 1 from C: a detector of the host through two stages, failing callbacks, cancelling, single
- * stages and relabelling, refusals; one step of the built-in detector. */
+ * stages and relabelling, loops of the host's own, refusals; a few steps of the built-in detector. */
 #include <sys/stat.h>
 
 #include "bitmap.h"
@@ -290,6 +290,74 @@ static void options(void) {
   EXPECT(own.ended == 1 && trainer == NULL);
 }
 
+enum { SIDE = 64 };
+
+/* Steps on two images of the host's own: one target in the first, none in the second. */
+static void own_loop(simdetr_trainer_t *trainer, int builtin) {
+  static float interleaved[2 * SIDE * SIDE * 3], planar[2 * 3 * SIDE * SIDE];
+  static const float target[4] = {0.5f, 0.5f, 0.25f, 0.5f};
+  static const uint32_t counts[2] = {1, 0}, sizes[4] = {SIDE, SIDE - 8, SIDE / 2, SIDE}, large[4] = {1, SIDE + 1, 1, 1};
+  int64_t shape[4] = {2, SIDE, SIDE, 3}, planar_shape[4] = {2, 3, SIDE, SIDE}, class_of_target = 1;
+  simdetr_targets_t targets;
+  simdetr_step_report_t report, again;
+  DLTensor images;
+  size_t i;
+  simdetr_targets_init(&targets, sizeof targets);
+  targets.counts = counts;
+  targets.images_count = 2;
+  targets.classes = &class_of_target;
+  targets.boxes = target;
+  targets.targets_count = 1;
+  for (i = 0; i < sizeof interleaved / sizeof *interleaved; i++) {
+    size_t image = i / (SIDE * SIDE * 3), pixel = i / 3 % (SIDE * SIDE), channel = i % 3;
+    interleaved[i] = (float)(i * 7 % 31) * 0.05f - 0.7f;
+    planar[(image * 3 + channel) * SIDE * SIDE + pixel] = interleaved[i];
+  }
+  memset(&images, 0, sizeof images);
+  images.data = interleaved;
+  images.device.device_type = kDLCPU;
+  images.ndim = 4;
+  images.dtype.code = kDLFloat;
+  images.dtype.bits = 32;
+  images.dtype.lanes = 1;
+  images.shape = shape;
+  report.struct_size = again.struct_size = sizeof report;
+#define STEP(sizes, report) simdetr_trainer_step(trainer, &images, sizes, &targets, NULL, report, &error)
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, STEP(sizes, &report));
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_trainer_write_detector(trainer, "loop", &error));
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_trainer_begin(trainer, 0, 2, &error));
+  EXPECT_OK(simdetr_trainer_begin(trainer, 2, 2, &error));
+  EXPECT_OK(STEP(sizes, &report));
+  EXPECT(report.loss > 0 && report.boxes_count == 1 && report.pairs_count == 1 && report.gradient_norm > 0);
+  class_of_target = 2;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, STEP(sizes, &report));
+  class_of_target = 1;
+  EXPECT_STATUS(SIMDETR_ERROR_SHAPE, STEP(large, &report));
+  shape[3] = 4;
+  EXPECT_STATUS(SIMDETR_ERROR_SHAPE, STEP(sizes, &report));
+  shape[3] = 3;
+  /* The same numbers in another order; without sizes both images fill their maps. */
+  EXPECT_OK(simdetr_trainer_begin(trainer, 2, 2, &error));
+  images.data = planar;
+  images.shape = planar_shape;
+  EXPECT_OK(STEP(sizes, &again));
+  EXPECT(again.loss == report.loss && again.gradient_norm == report.gradient_norm);
+  EXPECT_OK(STEP(NULL, NULL));
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, STEP(NULL, NULL));
+  EXPECT_MESSAGE("all 2 are done");
+  EXPECT_OK(simdetr_trainer_write_detector(trainer, "loop", &error));
+  EXPECT(exists(builtin ? "loop.safetensors" : "loop.host"));
+}
+
+static void own_loops(void) {
+  own_detector_t own;
+  simdetr_trainer_t *trainer;
+  memset(&own, 0, sizeof own);
+  trainer = trainer_of(&own);
+  own_loop(trainer, 0);
+  simdetr_trainer_destroy(trainer);
+}
+
 /* The built-in detector takes a step on the same labels. */
 static void built_in(void) {
   char small[2048] = "";
@@ -307,6 +375,7 @@ static void built_in(void) {
   EXPECT_OK(simdetr_trainer_relabel(trainer, "built-in", 1, "whole/T0.json", "pictures", "built-in/T1.json", NULL, &labels,
                                     &error));
   EXPECT(labels.images_count == PICTURES && labels.boxes_count > 0);
+  own_loop(trainer, 1);
   /* A run of another detector is not gone on with. */
   EXPECT_STATUS(SIMDETR_ERROR_RUN_MISMATCH,
                 simdetr_trainer_train(trainer, "whole", 1, "whole/T0.json", "pictures", NULL, &report, &error));
@@ -320,6 +389,7 @@ int main(void) {
   refusals();
   predictions();
   options();
+  own_loops();
   /* Minutes under an emulator. */
   if (getenv("SIMDETR_TEST_SLOW_MACHINE") == NULL) built_in();
   return 0;

@@ -1,4 +1,5 @@
 // The trainer's C++ form: a detector of the host that throws, stops and predicts; refusals as results.
+#include <simdetr/detect.hpp>
 #include <simdetr/trainer.hpp>
 
 #include <array>
@@ -42,7 +43,7 @@ class still : public simdetr::host_detector {
   int load(const std::string &) override { return 0; }
   bool predicts() const override { return true; }
   int predict(const simdetr_image_t &image, std::size_t capacity,
-              simdetr::detections &found) override {
+              simdetr::found_boxes &found) override {
     EXPECT(capacity == 100);
     float width = static_cast<float>(image.width), height = static_cast<float>(image.height);
     found.boxes = {0, 0, width, height, 0, 0, width / 4, height / 4};
@@ -115,6 +116,25 @@ int main() {
   auto found = moved.relabel("run", 1, "labels.json", ".", "found.json").value();
   EXPECT(found.boxes_count == 2 && moved.memory_bytes().value() > 0);
   EXPECT(moved.pretrain("absent", "other").failure().status() == SIMDETR_ERROR_IO);
+  std::vector<float> pixels(64 * 64 * 3, 0.25F);
+  std::array<std::int64_t, 4> shape{1, 64, 64, 3};
+  DLTensor images{};
+  images.data = pixels.data();
+  images.device.device_type = kDLCPU;
+  images.ndim = 4;
+  images.dtype = {kDLFloat, 32, 1};
+  images.shape = shape.data();
+  const std::array<std::uint32_t, 1> counts{1};
+  const std::array<std::int64_t, 1> classes{0};
+  const std::array<float, 4> box{0.5F, 0.5F, 0.25F, 0.25F};
+  const simdetr::targets wanted{counts, classes, box};
+  EXPECT(!moved.step(images, {}, wanted).ok());
+  moved.begin(1, 2).value();
+  auto stepped = moved.step(images, {}, wanted).value();
+  EXPECT(stepped.loss > 0 && stepped.boxes_count == 1 && detector->steps == 5);
+  const std::array<std::uint32_t, 3> uneven{64, 64, 64};
+  EXPECT(moved.step(images, uneven, wanted).failure().status() == SIMDETR_ERROR_SHAPE);
+  moved.write_detector("loop").value();
   std::weak_ptr<still> watched = detector;
   detector.reset();
   moved = simdetr::trainer::create(options).value();

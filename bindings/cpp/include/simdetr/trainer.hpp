@@ -7,7 +7,7 @@
 namespace simdetr {
 
 // Boxes that a detector of the host found in one image.
-struct detections {
+struct found_boxes {
   std::vector<float> boxes;  // [count, 4]: x0, y0, x1, y1 in pixels
   std::vector<std::int64_t> classes;
   std::vector<float> scores;
@@ -39,7 +39,7 @@ class host_detector {
 
   // True: labels come from predict(). False: from the last layer of forward().
   virtual bool predicts() const { return false; }
-  virtual int predict(const simdetr_image_t &image, std::size_t capacity, detections &found) {
+  virtual int predict(const simdetr_image_t &image, std::size_t capacity, found_boxes &found) {
     (void)image, (void)capacity, (void)found;
     return 0;
   }
@@ -100,7 +100,7 @@ struct kept_detector {
                               std::int64_t *classes, float *scores, std::size_t capacity,
                               std::size_t *count) noexcept {
     return guarded(raw, [&](host_detector &own) -> std::int32_t {
-      detections found;
+      found_boxes found;
       if (int status = own.predict(*image, capacity, found); status != 0) return status;
       std::size_t total = found.scores.size();
       if (found.classes.size() != total || found.boxes.size() != total * 4 || total > capacity) {
@@ -213,6 +213,44 @@ class trainer : public handle<simdetr_trainer_t, simdetr_trainer_destroy> {
       return failure;
     }
     return report;
+  }
+
+  // Begins a loop of the program's own: a detector at the start of a run.
+  result<void> begin(std::size_t classes_count, std::uint64_t steps_count) {
+    return detail::done([&](auto *error) {
+      return simdetr_trainer_begin(get(), classes_count, steps_count, error);
+    });
+  }
+
+  // One step of that loop. `sizes` is [images, 2], or empty where no image is padded.
+  result<simdetr_step_report_t> step(const DLTensor &images, span<const std::uint32_t> sizes,
+                                     const targets &wanted, const run *control = nullptr) {
+    std::size_t expected = images.ndim > 0 ? static_cast<std::size_t>(images.shape[0]) * 2 : 0;
+    if (!sizes.empty()) {
+      if (auto bad = detail::check_length("sizes", sizes.size(), expected); !bad) {
+        return bad.failure();
+      }
+    }
+    if (auto bad =
+            detail::check_length("target boxes", wanted.boxes.size(), wanted.classes.size() * 4);
+        !bad) {
+      return bad.failure();
+    }
+    simdetr_targets_t raw = detail::raw(wanted);
+    auto report = detail::sized<simdetr_step_report_t>();
+    error failure;
+    if (simdetr_trainer_step(get(), &images, sizes.empty() ? nullptr : sizes.data(), &raw,
+                             detail::raw(control), &report, failure.out()) != SIMDETR_OK) {
+      return failure;
+    }
+    return report;
+  }
+
+  // Writes the detector of that loop as `stem` with an ending of its own.
+  result<void> write_detector(const std::string &stem) {
+    return detail::done([&](auto *error) {
+      return simdetr_trainer_write_detector(get(), stem.c_str(), error);
+    });
   }
 
   result<std::uint64_t> memory_bytes() const {

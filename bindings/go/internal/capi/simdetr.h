@@ -2298,6 +2298,52 @@ typedef struct simdetr_relabel_report_t {
 } simdetr_relabel_report_t;
 
 /**
+ * What one step did.
+ */
+typedef struct simdetr_step_report_t {
+  /**
+   * `sizeof(simdetr_step_report_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * Weighted sum of all losses of all layers.
+   */
+  double loss;
+  /**
+   * Class loss of the last layer, not weighted, as the next two.
+   */
+  double class_loss;
+  /**
+   * L1 loss of the last layer.
+   */
+  double l1_loss;
+  /**
+   * GIoU loss of the last layer.
+   */
+  double giou_loss;
+  /**
+   * Share of the last layer's matched queries whose best class is their target's.
+   */
+  double accuracy;
+  /**
+   * Norm of the gradients before clipping.
+   */
+  double gradient_norm;
+  /**
+   * The schedule's factor on every learning rate.
+   */
+  double rate_factor;
+  /**
+   * Targets of the step.
+   */
+  uint64_t boxes_count;
+  /**
+   * Those that found a query.
+   */
+  uint64_t pairs_count;
+} simdetr_step_report_t;
+
+/**
  * What a file does not say, and who does the work. Zero in a field is its default.
  */
 typedef struct simdetr_detector_options_t {
@@ -4966,6 +5012,69 @@ simdetr_status_t simdetr_trainer_relabel(struct simdetr_trainer_t *trainer,
                                          const struct simdetr_run_options_t *run,
                                          struct simdetr_relabel_report_t *report,
                                          struct simdetr_error_t *error);
+
+/**
+ * Begins a loop of the host's own: a detector at the start of a run, step 0.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] classes_count Classes of the targets.
+ * @param[in] steps_count Steps that will be taken: what the learning rate's schedule counts with.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a count of 0; what a callback answered.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_begin(struct simdetr_trainer_t *trainer,
+                                       size_t classes_count,
+                                       uint64_t steps_count,
+                                       struct simdetr_error_t *error);
+
+/**
+ * Takes one step of the loop that `simdetr_trainer_begin` began: forward, losses, backward, update.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] images f32 `[N, 3, H, W]` or `[N, H, W, 3]`, any positive strides, normalised by the
+ * encoder's mean and deviation; copied.
+ * @param[in] sizes `[N, 2]`: height and width of each image without its padding, which lies at the
+ * right and below and is taken for 0. NULL: no image is padded.
+ * @param[in] targets What the images hold.
+ * @param[in] run Optional: a token that is set keeps the step from beginning.
+ * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_DIVERGED` for losses or gradients that are not finite;
+ * `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin` and after the last step. A step
+ * that failed changed nothing and may be taken again.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_step(struct simdetr_trainer_t *trainer,
+                                      const DLTensor *images,
+                                      const uint32_t *sizes,
+                                      const struct simdetr_targets_t *targets,
+                                      const struct simdetr_run_options_t *run,
+                                      struct simdetr_step_report_t *report,
+                                      struct simdetr_error_t *error);
+
+/**
+ * Writes the detector of the loop, as it is now: `STEM.safetensors` for the built-in one, which
+ * `simdetr predict` reads, `STEM.host` for one of the host.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] stem Path without its ending.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin`; what a callback answered.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_write_detector(struct simdetr_trainer_t *trainer,
+                                                const char *stem,
+                                                struct simdetr_error_t *error);
 
 /**
  * Sets every field to its default and `struct_size` to the size given.
