@@ -6,10 +6,9 @@
 //! flipped and with changed colours, in batches of 16; and as `loader pixels OUTPUT IMAGE...`, which
 //! writes for each image its pixels, the image at 160x160, and the image after [`STEPS`].
 
-use fast_image_resize::Resizer;
 use simdetr::control::Control;
 use simdetr::data::image::decode::read;
-use simdetr::data::image::{Image, ImageLimits, Normalisation};
+use simdetr::data::image::{Image, ImageLimits, Normalisation, Sampler};
 use simdetr::data::training::augmentation::blur::{self, BlurScratch};
 use simdetr::data::training::augmentation::colour::{self, Step};
 use simdetr::data::training::augmentation::framing::Framing;
@@ -42,10 +41,10 @@ fn operations(path: &Path) -> Result<()> {
     let source = read(path, &limits)?;
     println!("{}: {}x{}", path.display(), source.width, source.height);
     println!("  decode                     {:.3} ms", best_ms(|| drop(read(path, &limits))));
-    let (mut resizer, mut drawn) = (Resizer::new(), Image::default());
+    let (mut sampler, mut drawn) = (Sampler::default(), Image::default());
     for side in [160, 320] {
         let framing = Framing::whole(source.width, source.height).resized(side, side);
-        let time = best_ms(|| drop(framing.draw(&source, &mut resizer, &mut drawn)));
+        let time = best_ms(|| drop(framing.draw(&source, &mut sampler, &mut drawn)));
         println!("  resize to {side}x{side}          {time:.3} ms");
     }
     let steps =
@@ -72,7 +71,7 @@ fn pixels(output: &str, images: &[&str]) -> Result<()> {
     for path in images {
         let mut image = read(Path::new(path), &ImageLimits::default())?;
         let framing = Framing::whole(image.width, image.height).resized(160, 160);
-        framing.draw(&image, &mut Resizer::new(), &mut square)?;
+        framing.draw(&image, &mut Sampler::default(), &mut square)?;
         bytes.extend_from_slice(&image.pixels);
         bytes.extend_from_slice(&square.pixels);
         colour::apply(&mut image, &STEPS);

@@ -924,36 +924,6 @@ typedef struct simdetr_encoder_callback_t {
 } simdetr_encoder_callback_t;
 
 /**
- * One map, borrowed until its `simdetr_feature_maps_t` is filled again or destroyed.
- */
-typedef struct simdetr_feature_map_t {
-  /**
-   * Name such as "layer4", NUL-terminated and cut to fit.
-   */
-  char name[64];
-  /**
-   * `[height, width, channels]`, row by row, without gaps.
-   */
-  const float *values;
-  /**
-   * Rows of cells.
-   */
-  size_t height;
-  /**
-   * Cells in a row.
-   */
-  size_t width;
-  /**
-   * Channels of a cell.
-   */
-  size_t channels;
-  /**
-   * Nominal pixels of the resized image for each cell.
-   */
-  size_t stride;
-} simdetr_feature_map_t;
-
-/**
  * The image that feature maps belong to.
  */
 typedef struct simdetr_image_geometry_t {
@@ -986,6 +956,36 @@ typedef struct simdetr_image_geometry_t {
    */
   uint32_t reserved;
 } simdetr_image_geometry_t;
+
+/**
+ * One map, borrowed until its `simdetr_feature_maps_t` is filled again or destroyed.
+ */
+typedef struct simdetr_feature_map_t {
+  /**
+   * Name such as "layer4", NUL-terminated and cut to fit.
+   */
+  char name[64];
+  /**
+   * `[height, width, channels]`, row by row, without gaps.
+   */
+  const float *values;
+  /**
+   * Rows of cells.
+   */
+  size_t height;
+  /**
+   * Cells in a row.
+   */
+  size_t width;
+  /**
+   * Channels of a cell.
+   */
+  size_t channels;
+  /**
+   * Nominal pixels of the resized image for each cell.
+   */
+  size_t stride;
+} simdetr_feature_map_t;
 
 /**
  * One task of the library, to be called by the host's job system.
@@ -2923,6 +2923,18 @@ simdetr_status_t simdetr_encoder_create_from_callback(const struct simdetr_encod
                                                       struct simdetr_error_t *error);
 
 /**
+ * Sets every field to zero and `struct_size` to the size given.
+ *
+ * @param[out] geometry May be NULL.
+ * @param[in] struct_size `sizeof *geometry`.
+ *
+ * Any thread.
+ */
+SIMDETR_API
+void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
+                                 size_t struct_size);
+
+/**
  * Makes an empty set of feature maps.
  *
  * @param[out] out The set, to be given to `simdetr_feature_maps_destroy`.
@@ -3409,18 +3421,6 @@ SIMDETR_NODISCARD
 simdetr_status_t simdetr_extractor_memory_bytes(const struct simdetr_extractor_t *extractor,
                                                 uint64_t *bytes,
                                                 struct simdetr_error_t *error);
-
-/**
- * Sets every field to zero and `struct_size` to the size given.
- *
- * @param[out] geometry May be NULL.
- * @param[in] struct_size `sizeof *geometry`.
- *
- * Any thread.
- */
-SIMDETR_API
-void simdetr_image_geometry_init(struct simdetr_image_geometry_t *geometry,
-                                 size_t struct_size);
 
 /**
  * Finds the proposals of one image from feature maps of the host.

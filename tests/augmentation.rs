@@ -2,9 +2,8 @@
 //!
 //! Golden file: `tests/golden/augmentation/`, made by the script beside it.
 
-use fast_image_resize::Resizer;
 use safetensors::SafeTensors;
-use simdetr::data::image::Image;
+use simdetr::data::image::{Image, Sampler};
 use simdetr::data::training::augmentation::blur::{self, BlurScratch};
 use simdetr::data::training::augmentation::colour::{self, Step};
 use simdetr::data::training::augmentation::framing::Framing;
@@ -38,10 +37,10 @@ fn a_resize_is_torchvisions_antialiased_one() {
     for (name, width, height) in [("smaller", 33, 20), ("larger", 95, 70)] {
         Framing::whole(source.width, source.height)
             .resized(width, height)
-            .draw(&source, &mut Resizer::new(), &mut drawn)
+            .draw(&source, &mut Sampler::default(), &mut drawn)
             .unwrap();
-        // Rows first or columns first: the levels between the passes are rounded differently.
-        assert_near(&drawn, name, 1, 0.1);
+        // torchvision rounds the levels between its two passes as well, ours are rounded once.
+        assert_near(&drawn, name, 1, 0.2);
     }
 }
 

@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     "encoder",
     "encoder_open",
     "encoder_callback",
+    "image_geometry",
     "feature_maps",
     "encoder_encode",
     "proposals",

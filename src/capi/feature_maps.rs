@@ -5,8 +5,8 @@
 
 use super::encoder::map_name;
 use super::error::simdetr_error_t;
-use super::extractor_maps::simdetr_image_geometry_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
+use super::image_geometry::simdetr_image_geometry_t;
 use super::options::write_struct;
 use super::pointers::output;
 use super::status::simdetr_status_t;

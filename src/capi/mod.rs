@@ -36,6 +36,7 @@ pub mod extractor_options;
 pub mod feature_maps;
 mod guard;
 pub mod image;
+pub mod image_geometry;
 pub mod log;
 pub mod matcher;
 mod options;

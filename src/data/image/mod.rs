@@ -9,11 +9,13 @@ pub mod encode;
 mod jpeg_end;
 pub mod normalise;
 pub mod resize;
+pub mod sampler;
 pub mod view;
 
 pub use decode::ImageLimits;
 pub use normalise::Normalisation;
 pub use resize::{ResizeRule, resize};
+pub use sampler::{Sampler, Window};
 pub use view::{ImageView, PixelFormat};
 
 use crate::{Error, Result};

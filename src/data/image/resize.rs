@@ -1,13 +1,8 @@
-//! Antialiased resizing, and the rule that picks the size an encoder sees.
-//!
-//! The filter is the triangle, widened by the ratio when an image shrinks: what Pillow calls
-//! `BILINEAR` and torchvision `antialias=True`. Without the widening a shrunken image aliases.
+//! Antialiased resizing ([`super::sampler`]), and the rule that picks the size an encoder sees.
 
 use super::Image;
+use super::sampler::{Sampler, Window};
 use crate::{Error, Result};
-use fast_image_resize as fir;
-use fir::images::{TypedImage, TypedImageRef};
-use fir::pixels::U8x3;
 use serde::{Deserialize, Serialize};
 
 /// How large an image is when an encoder sees it.
@@ -82,21 +77,9 @@ pub fn resize(image: &Image, width: u32, height: u32) -> Result<Image> {
     if (width, height) == (image.width, image.height) {
         return Ok(image.clone());
     }
-    let shape = |error: &dyn std::fmt::Display| {
-        Error::shape("image", format!("{}x{}x3 bytes", image.height, image.width), error)
-    };
-    // The typed form: naming the pixel at run time would link every other pixel type too, 3 MB.
-    let source: TypedImageRef<'_, U8x3> =
-        TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
-            .map_err(|error| shape(&error))?;
-    let mut pixels = vec![0; width as usize * height as usize * 3];
-    let mut target: TypedImage<'_, U8x3> =
-        TypedImage::from_buffer(width, height, &mut pixels).map_err(|error| shape(&error))?;
-    let filter = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
-    fir::Resizer::new()
-        .resize_typed(&source, &mut target, &fir::ResizeOptions::new().resize_alg(filter))
-        .map_err(|error| shape(&error))?;
-    Ok(Image { width, height, pixels })
+    let mut target = Image::default();
+    Sampler::default().draw(image, Window::whole(image), (width, height), &mut target)?;
+    Ok(target)
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@
 use super::framing::Framing;
 use super::mosaic::{Tile, place};
 use crate::Result;
-use crate::data::image::Image;
+use crate::data::image::{Image, Sampler};
 use crate::data::training::sample::{Sample, Target};
 use crate::geometry::{area, intersection};
 use crate::random::Random;
-use fast_image_resize as fir;
 
 /// Objects with a shorter side are not copied; nobody could recognise them.
 const SIDE_MIN: u32 = 4;
@@ -29,7 +28,7 @@ pub fn apply(
     (source, count): (&Sample, usize),
     sample: &mut Sample,
     share_min: f64,
-    (resizer, object): (&mut fir::Resizer, &mut Image),
+    (sampler, object): (&mut Sampler, &mut Image),
 ) -> Result<()> {
     if source.targets.is_empty() {
         return Ok(());
@@ -41,7 +40,7 @@ pub fn apply(
         let (width, height) = framing.size();
         let x = random.below(u64::from(sides.0 - width) + 1) as u32;
         let y = random.below(u64::from(sides.1 - height) + 1) as u32;
-        framing.draw(&source.image, resizer, object)?;
+        framing.draw(&source.image, sampler, object)?;
         place(object, Tile { x, y, width, height }, &mut sample.image);
         let bounds = [x, y, x + width, y + height].map(|edge| edge as f32);
         sample.targets.retain(|target| {
@@ -75,8 +74,8 @@ mod tests {
     use super::*;
 
     fn paste(random: &mut Random, source: &Sample, sample: &mut Sample) {
-        let (mut resizer, mut object) = (fir::Resizer::new(), Image::default());
-        apply(random, (source, 1), sample, 0.3, (&mut resizer, &mut object)).unwrap();
+        let (mut sampler, mut object) = (Sampler::default(), Image::default());
+        apply(random, (source, 1), sample, 0.3, (&mut sampler, &mut object)).unwrap();
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Which part of an image is seen, how large, and whether mirrored: flip, resize and crop in any
 //! order, as one step.
 //!
-//! Pixels are sampled once, by the antialiased triangle filter of [`crate::data::image::resize`],
+//! Pixels are sampled once, by the antialiased triangle filter of [`crate::data::image::sampler`],
 //! where a chain of flip, resize, crop and resize samples twice and blurs twice. Boxes go through
 //! the same affine map, so they stay where their objects are to the last bit of f64.
 
-use crate::data::image::Image;
+use crate::Result;
+use crate::data::image::{Image, Sampler, Window};
 use crate::geometry::BoundingBox;
 use crate::random::Random;
-use crate::{Error, Result};
-use fast_image_resize as fir;
 
 /// A window of an image and the size it is drawn at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,35 +88,18 @@ impl Framing {
     /// Draws the frame of `source` into `target`, whose memory is used again.
     ///
     /// # Errors
-    /// [`Error::Shape`] when `source.pixels` does not fit its sides, or the frame not the source.
-    pub fn draw(
-        &self,
-        source: &Image,
-        resizer: &mut fir::Resizer,
-        target: &mut Image,
-    ) -> Result<()> {
-        let shape = |error: &dyn std::fmt::Display| {
-            Error::shape("image", format!("{}x{}x3 bytes", source.height, source.width), error)
-        };
-        (target.width, target.height) = (self.width, self.height);
-        target.pixels.resize(self.width as usize * self.height as usize * 3, 0);
-        let pixels = fir::PixelType::U8x3;
-        let from = fir::images::ImageRef::new(source.width, source.height, &source.pixels, pixels)
-            .map_err(|error| shape(&error))?;
-        let mut to =
-            fir::images::Image::from_slice_u8(self.width, self.height, &mut target.pixels, pixels)
-                .map_err(|error| shape(&error))?;
+    /// [`crate::Error::Shape`] when `source.pixels` does not fit its sides, or the frame not the
+    /// source.
+    pub fn draw(&self, source: &Image, sampler: &mut Sampler, target: &mut Image) -> Result<()> {
         // Composed windows may pass the edge by a rounding.
         let (left, top) = (self.left.max(0.0), self.top.max(0.0));
-        let options = fir::ResizeOptions::new()
-            .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
-            .crop(
-                left,
-                top,
-                self.source_width.min(f64::from(source.width) - left),
-                self.source_height.min(f64::from(source.height) - top),
-            );
-        resizer.resize(&from, &mut to, &options).map_err(|error| shape(&error))?;
+        let window = Window {
+            left,
+            top,
+            width: self.source_width.min(f64::from(source.width) - left),
+            height: self.source_height.min(f64::from(source.height) - top),
+        };
+        sampler.draw(source, window, (self.width, self.height), target)?;
         if self.mirrored {
             mirror(target);
         }
@@ -160,7 +142,7 @@ mod tests {
     /// Wherever the frame puts the rectangle's pixels, it puts the box.
     #[test]
     fn boxes_follow_the_pixels_through_any_chain_of_steps() {
-        let mut resizer = fir::Resizer::new();
+        let mut sampler = Sampler::default();
         let mut drawn = Image::default();
         let mut seen_count = 0;
         for case in 0..200 {
@@ -179,7 +161,7 @@ mod tests {
                         .resized(60 + random.below(100) as u32, 60 + random.below(100) as u32),
                 };
             }
-            framing.draw(&source, &mut resizer, &mut drawn).unwrap();
+            framing.draw(&source, &mut sampler, &mut drawn).unwrap();
             let expected = framing.map(&bounds);
             let Some(found) = rectangle(&drawn) else { continue };
             seen_count += 1;
@@ -199,7 +181,7 @@ mod tests {
         let source = Image::new(5, 4, pixels).unwrap();
         let mut drawn = Image::default();
         let framing = Framing::whole(5, 4).mirrored().cropped(1, 2, 3, 2);
-        framing.draw(&source, &mut fir::Resizer::new(), &mut drawn).unwrap();
+        framing.draw(&source, &mut Sampler::default(), &mut drawn).unwrap();
         assert_eq!((drawn.width, drawn.height), (3, 2));
         for (x, y) in [(0, 0), (2, 1), (1, 0)] {
             assert_eq!(drawn.pixel(x, y), source.pixel(4 - 1 - x, 2 + y));

@@ -79,7 +79,7 @@ pub fn place(image: &Image, tile: Tile, mosaic: &mut Image) {
 mod tests {
     use super::super::test_scene::{keyed, rectangle, scene};
     use super::*;
-    use fast_image_resize as fir;
+    use crate::data::image::Sampler;
 
     #[test]
     fn tiles_cover_the_mosaic_once_and_keep_their_share() {
@@ -122,7 +122,7 @@ mod tests {
             let tile = tiles[random.below(6) as usize];
             let whole = Framing::whole(source.width, source.height).mirrored();
             let framing = cover(&mut random, whole, tile.width, tile.height);
-            framing.draw(&source, &mut fir::Resizer::new(), &mut drawn).unwrap();
+            framing.draw(&source, &mut Sampler::default(), &mut drawn).unwrap();
             place(&drawn, tile, &mut mosaic);
             let Some(found) = rectangle(&mosaic) else { continue };
             seen_count += 1;

@@ -9,12 +9,11 @@
 use super::config::AugmentationConfig;
 use super::framing::Framing;
 use super::{blur, colour, copy_paste, greyscale, mosaic, multi_scale, rotation, shift};
-use crate::data::image::{Image, ImageLimits};
+use crate::data::image::{Image, ImageLimits, Sampler};
 use crate::data::training::sample::{Sample, Target, keep_visible};
 use crate::data::training::set::TrainingSet;
 use crate::random::{Random, StreamKey};
 use crate::{Error, Result};
-use fast_image_resize as fir;
 
 /// An image that could not be read, so that another took its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub struct BrokenImage {
 /// Memory that is used again from sample to sample.
 #[derive(Default)]
 pub struct Scratch {
-    resizer: fir::Resizer,
+    sampler: Sampler,
     blur: blur::BlurScratch,
     tile: Image,
 }
@@ -84,7 +83,7 @@ impl Recipe<'_> {
         let source = self.load(index, broken)?;
         let (width, height) = (source.image.width, source.image.height);
         let framing = multi_scale::draw(random, self.config, width, height);
-        framing.draw(&source.image, &mut scratch.resizer, &mut sample.image)?;
+        framing.draw(&source.image, &mut scratch.sampler, &mut sample.image)?;
         self.add_targets(&source, &framing, (0, 0), &mut sample.targets);
         self.recolour(random, &mut sample.image, &mut scratch.blur);
         Ok(())
@@ -109,7 +108,7 @@ impl Recipe<'_> {
             let whole = Framing::whole(source.image.width, source.image.height);
             let framing = multi_scale::flipped(random, self.config, whole);
             let framing = mosaic::cover(random, framing, tile.width, tile.height);
-            framing.draw(&source.image, &mut scratch.resizer, &mut scratch.tile)?;
+            framing.draw(&source.image, &mut scratch.sampler, &mut scratch.tile)?;
             self.recolour(random, &mut scratch.tile, &mut scratch.blur);
             mosaic::place(&scratch.tile, tile, &mut sample.image);
             self.add_targets(&source, &framing, (tile.x, tile.y), &mut sample.targets);
@@ -139,7 +138,7 @@ impl Recipe<'_> {
             let partner = random.below(self.set.images_count() as u64) as usize;
             let count = 1 + random.below(config.copy_paste_count_max as u64) as usize;
             let source = self.load(partner, broken)?;
-            let memory = (&mut scratch.resizer, &mut scratch.tile);
+            let memory = (&mut scratch.sampler, &mut scratch.tile);
             copy_paste::apply(random, (&source, count), sample, share_min, memory)?;
         }
         Ok(())
