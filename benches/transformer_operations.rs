@@ -36,7 +36,7 @@ fn operation(name: &str, numbers: &[usize]) -> Result<Box<dyn Operation<f32>>, B
             Box::new(LayerNorm { rows, columns, residual: true, epsilon: 1e-5 })
         }
         ("attention", &[batch, queries, keys, heads, dim]) => {
-            Box::new(Attention { batch, queries, keys, heads, dim, masked: false })
+            Box::new(Attention { batch, queries, keys, heads, dim, masked: false, dropout: None })
         }
         ("softmax", &[groups, length]) => Box::new(Softmax { groups, length }),
         ("dropout", &[length]) => Box::new(Dropout { length, rate: 0.1, number: 1 }),

@@ -99,7 +99,8 @@ fn layer_norm_agrees_with_torch() {
 #[test]
 fn softmax_and_attention_agree_with_torch() {
     check("softmax", &Softmax { groups: 9, length: 12 }, &[]);
-    let shape = Attention { batch: 2, queries: 6, keys: 7, heads: 2, dim: 5, masked: false };
+    let shape =
+        Attention { batch: 2, queries: 6, keys: 7, heads: 2, dim: 5, masked: false, dropout: None };
     check("attention", &shape, &[]);
     check("attention_masked", &Attention { queries: 7, masked: true, ..shape }, &[3]);
 }

@@ -18,11 +18,11 @@ use super::cluster::cluster;
 use super::config::RunConfig;
 use super::export::export;
 use super::extract::{ExtractRequest, extract};
+use super::recall;
 use super::workspace::Workspace;
 use crate::control::Control;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::evaluation::{self, EvaluationInput, EvaluationOptions};
 use crate::training::relabel::{RelabelRequest, relabel};
 use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
 
     /// The file of T_stage.
     fn labels(&self, stage: u16) -> PathBuf {
-        self.workspace.root().join(format!("T{stage}.json"))
+        self.workspace.labels(stage)
     }
 
     /// T_0: proposals of every image, clustered.
@@ -236,16 +236,8 @@ impl<'a> Run<'a> {
 
     fn describe(&self, stage: u16, set: &TrainingSet) -> Result<LabelsReport> {
         let path = self.labels(stage);
-        let recalls = match self.request.ground_truth {
-            None => None,
-            Some(truth) => {
-                let input = EvaluationInput::from_files(truth, &path)?;
-                let options =
-                    EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
-                let found = evaluation::evaluate(&input, &options, self.workers, self.control)?;
-                Some([0, 1, 2].map(|place| found.average_recall[place]))
-            }
-        };
+        let measure = |truth| recall::class_agnostic(truth, &path, self.workers, self.control);
+        let recalls = self.request.ground_truth.map(measure).transpose()?;
         let (images_count, boxes_count) = (set.images_count(), set.targets_count());
         Ok(LabelsReport { stage, path, images_count, boxes_count, recalls })
     }

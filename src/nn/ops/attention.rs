@@ -4,18 +4,22 @@
 //! v for each head. Probabilities are not kept but computed again from one saved number for each
 //! query and head, the logarithm of its sum of exponentials (Dao et al., "FlashAttention",
 //! arXiv:2205.14135, §3.1): one more small product instead of `[batch, heads, queries, keys]`.
+//! Dropout leaves out probabilities, as torch's attention does, and is drawn again in the backward.
 
+use super::dropout::{TOGETHER, Thinning};
 use super::heads::HeadBlocks;
 use super::reduce::{change_all, largest, sum_of};
 use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
-use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
+use crate::nn::operation::{
+    Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real, StepKey,
+};
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: queries `[batch, queries, heads * dim]`, keys and values `[batch, keys, heads * dim]`,
 /// and with `masked` a mask `[batch, keys]`, 1 where a key takes part and 0 where it is padding.
 /// Output: `[batch, queries, heads * dim]`; zeros where every key is padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
     pub batch: usize,
     pub queries: usize,
@@ -25,6 +29,8 @@ pub struct Attention {
     pub dim: usize,
     /// Whether there is a mask of keys. It gets no gradient.
     pub masked: bool,
+    /// Of the probabilities, in training.
+    pub dropout: Option<Thinning>,
 }
 
 /// Queries of one task: enough rows for a product, few enough that their scores stay in cache.
@@ -57,6 +63,22 @@ impl Attention {
 
     fn mask_of<'a, T>(&self, inputs: &[&'a [T]], image: usize) -> &'a [T] {
         if self.masked { &inputs[3][image * self.keys..][..self.keys] } else { &[] }
+    }
+
+    /// Dropout of the probabilities, or of their gradients, of task `task` of one head. Each task has
+    /// elements of its own, whole groups of them.
+    fn thin<T: Real>(
+        &self,
+        values: &mut [T],
+        image: usize,
+        head: usize,
+        task: usize,
+        step: &StepKey,
+    ) {
+        if let Some(dropout) = &self.dropout {
+            let place = (image * self.heads + head) * self.tasks_of_image() + task;
+            dropout.apply(values, place * self.scores_length().next_multiple_of(TOGETHER), step);
+        }
     }
 
     /// 1 / sqrt(dim).
@@ -119,6 +141,7 @@ impl<T: Real> Operation<T> for Attention {
                     let (scale, logarithms) = (self.scale(), &mut saved[head..]);
                     let kernel = Normalise { scores, keys, mask, scale, logarithms, heads };
                     plain::run(Level::best(), kernel);
+                    self.thin(scores, image, head, task, run.step);
                     let scores = Matrix::new(scores, rows, self.keys);
                     let start = head * self.dim;
                     let target =
@@ -138,9 +161,10 @@ impl<T: Real> Operation<T> for Attention {
         let head_length = self.head_length();
         let scratch = &mut run.scratch[..self.batch * self.heads * head_length];
         let (inputs, gradient, saved) = (run.inputs, run.output_gradient, run.saved);
+        let step = run.step;
         run.workers.for_each_piece(scratch, head_length.max(1), |index, block| {
             let (image, head) = (index / self.heads, index % self.heads);
-            self.head_backward(image, head, inputs, gradient, saved, block);
+            self.head_backward((image, head), inputs, gradient, saved, step, block);
         });
         let (heads, stride, width) = (self.heads, head_length, self.dim);
         let places =
@@ -158,11 +182,11 @@ impl Attention {
     /// The three gradients of one head of one image, into the front of `block`.
     fn head_backward<T: Real>(
         &self,
-        image: usize,
-        head: usize,
+        (image, head): (usize, usize),
         inputs: &[&[T]],
         gradient: &[T],
         saved: &[T],
+        step: &StepKey,
         block: &mut [T],
     ) {
         let (width, dim, keys) = (self.width(), self.dim, self.keys);
@@ -185,10 +209,13 @@ impl Attention {
             product_here(target, q, k.transposed(), Update::Overwrite);
             let target = MatrixMut::new(slopes, rows, keys);
             product_here(target, gradient, v.transposed(), Update::Overwrite);
+            let task = first / TASK_QUERIES;
+            self.thin(slopes, image, head, task, step);
             let logarithms = &saved[start * self.heads + head..];
             let (scale, heads) = (self.scale(), self.heads);
             let kernel = Slopes { scores, slopes, keys, mask, scale, logarithms, heads };
             plain::run(Level::best(), kernel);
+            self.thin(scores, image, head, task, step);
             let scores = Matrix::new(scores, rows, keys);
             let slopes = Matrix::new(slopes, rows, keys);
             let target = MatrixMut::new(&mut query_gradients[first * dim..], rows, dim);
@@ -279,7 +306,7 @@ mod tests {
     use crate::workers::Workers;
 
     fn shape(queries: usize, keys: usize, masked: bool) -> Attention {
-        Attention { batch: 2, queries, keys, heads: 3, dim: 4, masked }
+        Attention { batch: 2, queries, keys, heads: 3, dim: 4, masked, dropout: None }
     }
 
     /// Normal draws, and a mask that hides every third key.
@@ -301,17 +328,52 @@ mod tests {
                 let inputs = draw(&operation);
                 let wanted = &[true, true, true, false][..inputs.len()];
                 finite_difference::check_at(&operation, &inputs, wanted);
+                let dropout = Some(Thinning { rate: 0.3, number: 1 });
+                let operation = Attention { dropout, ..operation };
+                finite_difference::check_at(&operation, &inputs, wanted);
             }
         }
     }
 
     #[test]
     fn several_tasks_have_the_same_bits_and_precision() {
-        let operation = shape(3 * TASK_QUERIES + 5, 70, true);
+        let dropout = Some(Thinning { rate: 0.1, number: 2 });
+        let operation = Attention { dropout, ..shape(3 * TASK_QUERIES + 5, 70, true) };
         let inputs = draw(&operation);
         let wanted = [true, true, true, false];
         harness::assert_same_bits(&operation, &inputs, &wanted);
         harness::assert_precisions_agree(&operation, &operation, &inputs, &wanted, 1e-5);
+    }
+
+    #[test]
+    fn dropout_leaves_out_its_share_of_the_probabilities() {
+        let (queries, keys) = (2 * TASK_QUERIES, 8);
+        let whole = Attention {
+            batch: 1,
+            queries,
+            keys,
+            heads: 1,
+            dim: keys,
+            masked: false,
+            dropout: None,
+        };
+        let mut inputs = harness::draw_inputs::<f32>(&whole, 3);
+        // With unit vectors as values, the output is the probabilities.
+        for (place, value) in inputs[2].iter_mut().enumerate() {
+            *value = if place % (keys + 1) == 0 { 1.0 } else { 0.0 };
+        }
+        let rate = 0.25;
+        let thinned = Attention { dropout: Some(Thinning { rate, number: 0 }), ..whole };
+        let [whole, thinned] = [whole, thinned]
+            .map(|operation| harness::forward(&operation, &inputs, &Workers::caller()).output);
+        let mut dropped = 0;
+        for (probability, kept) in whole.iter().zip(&thinned) {
+            dropped += usize::from(*kept == 0.0);
+            assert!(*kept == 0.0 || (kept * 0.75 - probability).abs() < 1e-6);
+        }
+        let share = dropped as f64 / whole.len() as f64;
+        assert!((share - rate).abs() < 0.05, "{share}");
+        assert!(thinned[..whole.len() / 2] != thinned[whole.len() / 2..]);
     }
 
     #[test]

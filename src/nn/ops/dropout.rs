@@ -22,10 +22,31 @@ pub struct Dropout {
     pub number: u16,
 }
 
+/// The dropout of numbers that another operation computes and does not keep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thinning {
+    /// Share of the elements that becomes 0, in [0, 1).
+    pub rate: f64,
+    /// Tells the dropouts of one network apart.
+    pub number: u16,
+}
+
+impl Thinning {
+    /// Leaves out elements of `values`, of which the first is element `first` of all; `first` is a
+    /// multiple of [`TOGETHER`].
+    pub(super) fn apply<T: Real>(&self, values: &mut [T], first: usize, step: &StepKey) {
+        if step.training && self.rate > 0.0 {
+            let draw = Draw::new(self.rate, self.number, step, first);
+            let scale = T::from_f64(1.0 / (1.0 - self.rate));
+            plain::run(Level::best(), Thin { values, draw, scale });
+        }
+    }
+}
+
 /// Blocks of Philox that are drawn together, one in each lane of a vector register.
 const BLOCKS: usize = 16;
 /// Elements that they decide: word `w` of block `b` decides element `w * BLOCKS + b`.
-const TOGETHER: usize = 4 * BLOCKS;
+pub(super) const TOGETHER: usize = 4 * BLOCKS;
 /// Elements of one task.
 const TASK_LENGTH: usize = 256 * TOGETHER;
 
@@ -40,18 +61,11 @@ impl Dropout {
         workers: &Workers,
     ) {
         let rate = if step.training { self.rate } else { 0.0 };
-        let StepKey { seed, stage, step, part, .. } = *step;
-        let purpose = Purpose::Dropout;
-        let key = StreamKey { seed, stage, epoch: part, image_id: step, purpose };
-        // The largest 32-bit word that drops its element, plus one.
-        let threshold = (rate * 2f64.powi(32)) as u32;
         let scale = T::from_f64(1.0 / (1.0 - rate));
         workers.for_each_piece(to, TASK_LENGTH, |task, to| {
             let from = &from[task * TASK_LENGTH..][..to.len()];
-            let first_block = task * TASK_LENGTH / 4;
-            let stream = key.counter_and_key(self.number);
-            let kernel = Pass { from, to, update, first_block, stream, threshold, scale };
-            plain::run(Level::best(), kernel);
+            let draw = Draw::new(rate, self.number, step, task * TASK_LENGTH);
+            plain::run(Level::best(), Pass { from, to, update, draw, scale });
         });
     }
 }
@@ -80,33 +94,73 @@ impl<T: Real> Operation<T> for Dropout {
     }
 }
 
+/// Who decides about consecutive elements.
+struct Draw {
+    /// Number of the block that decides the first element.
+    first_block: usize,
+    stream: ([u32; 4], [u32; 2]),
+    /// The largest 32-bit word that drops its element, plus one.
+    threshold: u32,
+}
+
+impl Draw {
+    fn new(rate: f64, number: u16, step: &StepKey, first: usize) -> Draw {
+        let StepKey { seed, stage, step, part, .. } = *step;
+        let purpose = Purpose::Dropout;
+        let key = StreamKey { seed, stage, epoch: part, image_id: step, purpose };
+        let threshold = (rate * 2f64.powi(32)) as u32;
+        Draw { first_block: first / 4, stream: key.counter_and_key(number), threshold }
+    }
+
+    /// One word for each of [`TOGETHER`] elements; those below the threshold leave theirs out.
+    #[inline(always)]
+    fn words(&self, group: usize) -> [[u32; BLOCKS]; 4] {
+        if self.threshold == 0 {
+            return [[u32::MAX; BLOCKS]; 4];
+        }
+        let (counter, key) = self.stream;
+        let first = (self.first_block + group * BLOCKS) as u32;
+        let numbers = std::array::from_fn(|block| first.wrapping_add(block as u32));
+        let [_, purpose, step, stage] = counter.map(|word| [word; BLOCKS]);
+        philox4x32_10_lanes([numbers, purpose, step, stage], key)
+    }
+}
+
+struct Thin<'a, T> {
+    values: &'a mut [T],
+    draw: Draw,
+    scale: T,
+}
+
+impl<T: Real> Kernel for Thin<'_, T> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        for (group, values) in self.values.chunks_mut(TOGETHER).enumerate() {
+            let words = self.draw.words(group);
+            for (value, word) in values.iter_mut().zip(words.as_flattened()) {
+                let kept = *word >= self.draw.threshold;
+                *value = if kept { *value * self.scale } else { T::ZERO };
+            }
+        }
+    }
+}
+
 struct Pass<'a, T> {
     from: &'a [T],
     to: &'a mut [T],
     update: Update,
-    /// Number of the block that decides the first element.
-    first_block: usize,
-    stream: ([u32; 4], [u32; 2]),
-    threshold: u32,
+    draw: Draw,
     scale: T,
 }
 
 impl<T: Real> Kernel for Pass<'_, T> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let (counter, key) = self.stream;
         let groups = self.to.chunks_mut(TOGETHER).zip(self.from.chunks(TOGETHER));
         for (group, (to, from)) in groups.enumerate() {
-            let mut words = [[u32::MAX; BLOCKS]; 4];
-            if self.threshold > 0 {
-                let first = (self.first_block + group * BLOCKS) as u32;
-                let numbers = std::array::from_fn(|block| first.wrapping_add(block as u32));
-                let [_, purpose, step, stage] = counter.map(|word| [word; BLOCKS]);
-                words = philox4x32_10_lanes([numbers, purpose, step, stage], key);
-            }
-            let words = words.as_flattened();
-            for ((to, from), word) in to.iter_mut().zip(from).zip(words) {
-                let kept = if *word >= self.threshold { *from * self.scale } else { T::ZERO };
+            let words = self.draw.words(group);
+            for ((to, from), word) in to.iter_mut().zip(from).zip(words.as_flattened()) {
+                let kept = if *word >= self.draw.threshold { *from * self.scale } else { T::ZERO };
                 self.update.put(to, kept);
             }
         }

@@ -99,6 +99,7 @@ fn look_at_each_other(
         heads,
         dim: hidden / heads,
         masked: false,
+        dropout: parts.thinning(),
     };
     let found = Rows { tensor: parts.network.add(attention, &projected), ..queries };
     let change = parts.linear(&format!("{name}.self_attn.out_proj"), found, hidden, false)?;

@@ -3,7 +3,7 @@
 use super::super::config::DetectorConfig;
 use crate::nn::network::{NetworkBuilder, TensorId};
 use crate::nn::ops::add::Add;
-use crate::nn::ops::dropout::Dropout;
+use crate::nn::ops::dropout::{Dropout, Thinning};
 use crate::nn::ops::layer_norm::LayerNorm;
 use crate::nn::ops::linear::Linear;
 use crate::nn::parameters::ParameterTable;
@@ -123,14 +123,17 @@ impl<'a> Parts<'a> {
         self.residual_norm(&format!("{name}.{norm}"), rows, change)
     }
 
-    fn dropout(&mut self, rows: Rows) -> Rows {
-        if self.config.dropout == 0.0 {
-            return rows;
-        }
+    /// The next dropout, where there is any.
+    pub(super) fn thinning(&mut self) -> Option<Thinning> {
+        let rate = f64::from(self.config.dropout);
         let number = self.dropouts_count;
-        self.dropouts_count += 1;
-        let length = rows.rows * rows.columns;
-        let operation = Dropout { length, rate: self.config.dropout.into(), number };
+        self.dropouts_count += u16::from(rate > 0.0);
+        (rate > 0.0).then_some(Thinning { rate, number })
+    }
+
+    fn dropout(&mut self, rows: Rows) -> Rows {
+        let Some(Thinning { rate, number }) = self.thinning() else { return rows };
+        let operation = Dropout { length: rows.rows * rows.columns, rate, number };
         Rows { tensor: self.network.add(operation, &[rows.tensor]), ..rows }
     }
 }
