@@ -126,6 +126,10 @@ fn a_detector_is_trained_measured_resumed_and_read_by_every_command() {
     assert_eq!(written["annotations"][0]["category_id"], 41);
     answer(&["evaluate", "--ground-truth", text(&truth), "--detections", text(&out)]);
 
+    let onnx = place.path("detector.onnx");
+    let exported = ["export", "--detector", text(&detector), "--format", "onnx"];
+    answer(&[&exported[..], &["--out", text(&onnx), "--height", "64", "--width", "96"]].concat());
+    assert!(fs::metadata(&onnx).unwrap().len() > 1 << 20);
     for format in ["official", "hugging-face"] {
         let copy = place.path("copy.safetensors");
         let exported = ["export", "--detector", text(&detector), "--format", format];
@@ -135,6 +139,9 @@ fn a_detector_is_trained_measured_resumed_and_read_by_every_command() {
         answer(&[&arguments[..], &["--out", text(&other), "--detections-max", "5"]].concat());
         assert!(fs::read(&other).unwrap() == fs::read(&out).unwrap(), "{format}");
     }
+    let document: Value =
+        serde_json::from_slice(&fs::read(place.path("config.json")).unwrap()).unwrap();
+    assert_eq!(document["id2label"]["0"], "thing");
 }
 
 #[test]
@@ -146,9 +153,13 @@ fn every_start_is_possible_and_gives_another_detector() {
     let export = ["export", "--detector", text(&pretrained), "--format", "backbone"];
     answer(&[&export[..], &["--out", text(&backbone)]].concat());
     let mut results = vec![fs::read(&pretrained).unwrap()];
-    for (name, init) in
-        [("encoder", "encoder"), ("detector", text(&pretrained)), ("backbone", text(&backbone))]
-    {
+    let checkpoint = place.path("random/checkpoints/stage1-000002.safetensors");
+    for (name, init) in [
+        ("encoder", "encoder"),
+        ("detector", text(&pretrained)),
+        ("backbone", text(&backbone)),
+        ("checkpoint", text(&checkpoint)),
+    ] {
         let report = place.finetune(init, name, &["--fraction", "0.5", "--split-seed", "3"]);
         assert_eq!(report["images_count"], 3);
         results.push(fs::read(place.path(name).join("detector.safetensors")).unwrap());

@@ -50,9 +50,10 @@ pub struct FinetuneRequest<'a> {
     pub annotations: &'a Path,
     /// Folder of its images.
     pub images: &'a Path,
-    /// `random`, `encoder` (its weights in the backbone), or a safetensors file: of a detector, of
-    /// which everything but the class head is taken and which then gives the sizes, `frozen` and
-    /// `dropout` aside; or of a ResNet, for the backbone.
+    /// `random`, `encoder` (its weights in the backbone), or a safetensors file: of a detector or a
+    /// checkpoint, of which everything but the class head is taken and which then gives the sizes,
+    /// `frozen` and `dropout` aside; or of a ResNet, for the backbone. Files that do not say their
+    /// sizes have those of `config`.
     pub init: &'a str,
     /// Share of the images in (0, 1]; see [`TrainingSet::subset`].
     pub fraction: f64,
@@ -93,10 +94,10 @@ pub fn finetune(
     let mut trainer = start(request, &set, workers)?;
     std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
     let settings = settings(request, &set)?;
-    atomic_file::write(&out.join("finetune.toml"), settings.as_bytes())?;
     // The weights are in place, so that the stage does not begin with others.
     let stage = StageConfig { settings, fresh: false, ..stage_config(config, STAGE)? };
     let steps_count = train(&mut trainer, &set, &stage, &StagePaths::in_run(out), control)?;
+    atomic_file::write(&out.join("finetune.toml"), stage.settings.as_bytes())?;
     let path = trainer.write_detector(&out.join("detector"), &view(config), set.categories())?;
     drop(trainer);
     let detector = Detector::open(&path, None)?;

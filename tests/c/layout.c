@@ -44,6 +44,15 @@ IS(detector_gradients_size, sizeof(simdetr_detector_gradients_t) == 48);
 IS(detector_update_size, sizeof(simdetr_detector_update_t) == 64);
 OFFSET(simdetr_detector_update_t, gradient_norm, 56);
 
+IS(detector_options_size, sizeof(simdetr_detector_options_t) == 48);
+OFFSET(simdetr_detector_options_t, parallel_for, 32);
+IS(prediction_options_size, sizeof(simdetr_prediction_options_t) == 24);
+OFFSET(simdetr_prediction_options_t, score_min, 16);
+IS(detector_description_size, sizeof(simdetr_detector_description_t) == 56);
+OFFSET(simdetr_detector_description_t, image_mean, 24);
+IS(detections_view_size, sizeof(simdetr_detections_view_t) == 64);
+OFFSET(simdetr_detections_view_t, boxes, 32);
+
 IS(tensor_size, sizeof(DLTensor) == 48);
 OFFSET(DLTensor, ndim, 16);
 OFFSET(DLTensor, dtype, 20);

@@ -118,7 +118,7 @@ pub enum Command {
         /// Folder of its images.
         #[arg(long, value_name = "DIR")]
         images: PathBuf,
-        /// What to start from: a detector or a ResNet (.safetensors), `encoder` for the encoder's
+        /// What to start from: a detector, a checkpoint or a ResNet (.safetensors), `encoder` for the encoder's
         /// weights in the backbone, or `random`.
         #[arg(long, value_name = "random|encoder|FILE")]
         init: String,

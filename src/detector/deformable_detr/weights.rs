@@ -23,8 +23,10 @@ pub enum Naming {
     HuggingFace,
 }
 
-/// Names that a file has beside a detector's own: counters of batch norms.
+/// How names end that a file has beside a detector's own: counters of batch norms.
 const COUNTER: &str = "num_batches_tracked";
+/// How names begin that a checkpoint of training has beside a detector's own.
+pub const OPTIMISER_PREFIX: &str = "optimiser.";
 
 /// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
 /// of its rows.
@@ -98,7 +100,8 @@ pub fn read(
         let names = missing.iter().map(String::as_str);
         return Err(checkpoint.names_error("a Deformable DETR of this size needs more", names));
     }
-    let unknown = |name: &&str| !known.contains(*name) && !name.ends_with(COUNTER);
+    let beside = |name: &str| name.ends_with(COUNTER) || name.starts_with(OPTIMISER_PREFIX);
+    let unknown = |name: &&str| !known.contains(*name) && !beside(name);
     let unknown: Vec<&str> = checkpoint.names().filter(unknown).collect();
     if !unknown.is_empty() {
         let reason = "a Deformable DETR of this size does not have these names";
