@@ -74,4 +74,23 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
+
+    #[test]
+    fn someone_who_writes_nothing_or_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.host");
+        write_by(&path, |partial| {
+            std::fs::write(partial, b"old").map_err(|e| Error::io(partial, e))
+        })
+        .unwrap();
+        let error = write_by(&path, |_| Ok(())).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        let error = write_by(&path, |partial| {
+            std::fs::write(partial, b"half").map_err(|error| Error::io(partial, error))?;
+            Err(Error::HostCallback { callback: "save", status: -3 })
+        });
+        assert!(matches!(error.unwrap_err(), Error::HostCallback { status: -3, .. }));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

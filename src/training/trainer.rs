@@ -9,7 +9,6 @@ use super::groups::{Group, groups};
 use super::schedule;
 use super::step::{Judge, StepPlace, StepReport};
 use super::trainable::{StageStart, TrainableDetector, View};
-use crate::Result;
 use crate::criterion::{CriterionConfig, Gradients};
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
@@ -23,12 +22,13 @@ use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use crate::detector::deformable_detr::weights::Naming;
 use crate::detector::prediction::{Detection, Reading};
-use crate::matching::Predictions;
+use crate::matching::{ClassLoss, Predictions};
 use crate::nn::matrix_product::Update;
 use crate::nn::network::{Memory, Purpose};
 use crate::nn::operation::StepKey;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,8 @@ impl Trainer {
     /// A detector with drawn weights. `criterion` says how it is judged.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidArgument`] with the first key out of range.
+    /// [`Error::InvalidArgument`] with the first key out of range, and for a softmax over the
+    /// classes: each has a logit of its own and "no object" has none.
     pub fn new(
         detector: &DetectorConfig,
         training: &TrainingConfig,
@@ -69,6 +70,10 @@ impl Trainer {
     ) -> Result<Trainer> {
         detector.validate()?;
         training.validate()?;
+        if criterion.class_loss == ClassLoss::Softmax {
+            let reason = "softmax; the built-in detector has a sigmoid for each class (focal)";
+            return Err(Error::invalid("class_loss", reason));
+        }
         let table = parameter_table(detector)?;
         Ok(Trainer {
             parameters: initialise(detector, &table, seed),
@@ -254,5 +259,20 @@ impl TrainableDetector for Trainer {
         let numbers =
             self.parameters.len() + self.gradients.len() + 2 * self.table.trained_length();
         numbers * size_of::<f32>() + self.memory.memory_bytes() + self.judge.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_softmax_is_refused_because_no_object_has_no_logit() {
+        let criterion =
+            CriterionConfig { class_loss: ClassLoss::Softmax, ..CriterionConfig::default() };
+        let (detector, training) = (DetectorConfig::default(), TrainingConfig::default());
+        let refused = Trainer::new(&detector, &training, &criterion, 0, Workers::caller());
+        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.starts_with("class_loss: softmax"), "{message}");
     }
 }
