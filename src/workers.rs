@@ -95,9 +95,7 @@ impl Workers {
         match &self.kind {
             _ if tasks <= 1 => (0..tasks).for_each(task),
             Kind::Caller => (0..tasks).for_each(task),
-            Kind::Pool(pool) => {
-                pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(&task));
-            }
+            Kind::Pool(pool) => tasks_on(pool, tasks, &task),
             Kind::Host { parallel_for, .. } => parallel_for(tasks, &task),
         }
     }
@@ -114,12 +112,7 @@ impl Workers {
             Kind::Caller => {
                 data.chunks_mut(piece).enumerate().for_each(|(index, part)| task(index, part));
             }
-            Kind::Pool(pool) => pool.install(|| {
-                data.par_chunks_mut(piece)
-                    .with_max_len(1)
-                    .enumerate()
-                    .for_each(|(index, part)| task(index, part));
-            }),
+            Kind::Pool(pool) => pieces_on(pool, data, piece, &task),
             Kind::Host { parallel_for, .. } => {
                 let parts: Vec<_> = data.chunks_mut(piece).map(Mutex::new).collect();
                 parallel_for(parts.len(), &|index| {
@@ -141,9 +134,7 @@ impl Workers {
         let count = slices.first().map_or(0, |(data, piece)| data.len().div_ceil(*piece.max(&1)));
         let mut rest = slices.map(|(data, _)| data);
         match &self.kind {
-            Kind::Pool(pool) if count > 1 => {
-                pool.install(|| halve(0, count, rest, &lengths, &task));
-            }
+            Kind::Pool(pool) if count > 1 => halves_on(pool, count, rest, &lengths, &task),
             Kind::Host { parallel_for, .. } if count > 1 => {
                 let mut parts = Vec::with_capacity(count);
                 for _ in 0..count {
@@ -181,9 +172,7 @@ impl Workers {
         task: impl Fn(usize, &mut [T]) + Sync,
     ) {
         match &self.kind {
-            Kind::Pool(pool) if parts > 1 => {
-                pool.install(|| split(data, 0..parts, &start_of, &task));
-            }
+            Kind::Pool(pool) if parts > 1 => parts_on(pool, data, parts, &start_of, &task),
             Kind::Host { parallel_for, .. } if parts > 1 => {
                 let mut rest = data;
                 let cut = |index: usize| {
@@ -231,12 +220,54 @@ impl Workers {
     }
 }
 
+// The pool's side of each loop takes its task by reference to `dyn`: rayon's code is then there once
+// for each element type and not once for each loop of the library, half a megabyte of them.
+
+fn tasks_on(pool: &rayon::ThreadPool, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+}
+
+fn pieces_on<T: Send>(
+    pool: &rayon::ThreadPool,
+    data: &mut [T],
+    piece: usize,
+    task: &PieceTask<'_, T>,
+) {
+    pool.install(|| {
+        let pieces = data.par_chunks_mut(piece).with_max_len(1).enumerate();
+        pieces.for_each(|(index, part)| task(index, part));
+    });
+}
+
+fn halves_on<T: Send, const N: usize>(
+    pool: &rayon::ThreadPool,
+    count: usize,
+    slices: [&mut [T]; N],
+    lengths: &[usize; N],
+    task: &PiecesTask<'_, T, N>,
+) {
+    pool.install(|| halve(0, count, slices, lengths, task));
+}
+
+fn parts_on<T: Send>(
+    pool: &rayon::ThreadPool,
+    data: &mut [T],
+    parts: usize,
+    start_of: &(dyn Fn(usize) -> usize + Sync),
+    task: &PieceTask<'_, T>,
+) {
+    pool.install(|| split(data, 0..parts, start_of, task));
+}
+
+type PieceTask<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
+type PiecesTask<'a, T, const N: usize> = dyn Fn(usize, [&mut [T]; N]) + Sync + 'a;
+
 /// Halves `parts` until one is left, which runs `task`; nothing is allocated.
 fn split<T: Send>(
     data: &mut [T],
     parts: Range<usize>,
-    start_of: &(impl Fn(usize) -> usize + Sync),
-    task: &(impl Fn(usize, &mut [T]) + Sync),
+    start_of: &(dyn Fn(usize) -> usize + Sync),
+    task: &PieceTask<'_, T>,
 ) {
     if parts.len() <= 1 {
         return parts.for_each(|index| task(index, data));
@@ -275,7 +306,7 @@ fn halve<T: Send, const N: usize>(
     count: usize,
     slices: [&mut [T]; N],
     lengths: &[usize; N],
-    task: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+    task: &PiecesTask<'_, T, N>,
 ) {
     if count <= 1 {
         // A slice may be longer than its pieces.

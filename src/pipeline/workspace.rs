@@ -146,7 +146,7 @@ impl Workspace {
     pub fn record(&self) -> Result<RunRecord> {
         let path = self.record_path();
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        toml::from_str(&text).map_err(|error| Error::format(&path, error.message()))
+        crate::config::read_record(&text).map_err(|error| Error::format(&path, error.message()))
     }
 
     /// The record of a run in which `step` is done.

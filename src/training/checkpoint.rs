@@ -113,7 +113,7 @@ fn header_of(path: &Path, text: Option<&String>) -> Result<Header> {
     let text =
         text.ok_or_else(|| Error::format(path, format!("no checkpoint: it lacks `{KEY}`")))?;
     let header: Header =
-        toml::from_str(text).map_err(|error| Error::format(path, error.message()))?;
+        crate::config::read_record(text).map_err(|error| Error::format(path, error.message()))?;
     if header.version != VERSION {
         let version = header.version;
         let reason = format!("checkpoint of version {version}; this library reads {VERSION}");

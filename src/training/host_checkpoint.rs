@@ -61,7 +61,7 @@ pub fn save(path: &Path, position: &Position, model: &mut dyn HostModel) -> Resu
 pub fn load(path: &Path, settings: &str, model: &mut dyn HostModel) -> Result<Position> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let header: Header =
-        toml::from_str(&text).map_err(|error| Error::format(path, error.message()))?;
+        crate::config::read_record(&text).map_err(|error| Error::format(path, error.message()))?;
     if header.version != VERSION {
         let version = header.version;
         let reason = format!("checkpoint of version {version}; this library reads {VERSION}");

@@ -102,8 +102,8 @@ impl DetectorDescription {
     /// [`Error::Format`] for a document that is damaged or of another version; those of
     /// [`DetectorDescription::validate`].
     pub fn from_text(text: &str, source: &str) -> Result<DetectorDescription> {
-        let document: Document =
-            toml::from_str(text).map_err(|error| Error::format(source, error.message()))?;
+        let document: Document = crate::config::read_record(text)
+            .map_err(|error| Error::format(source, error.message()))?;
         if document.version != VERSION {
             let version = document.version;
             let reason = format!("detector of version {version}; this library reads {VERSION}");

@@ -255,21 +255,24 @@ unsafe fn multiply_panel<L: Lanes, const VECTORS: usize>(
     column: usize,
 ) {
     let count = job.rows.offsets.len();
-    for row in (0..count).step_by(TILE_ROWS) {
+    let mut row = 0;
+    while row < count {
+        // What is left after the whole tiles goes by fours, twos and ones: a tile for every count
+        // would be 0.2 MB of code for a few rows.
         // SAFETY: the caller's promise.
-        unsafe {
+        row += unsafe {
             match count - row {
                 1 => tile::<L, 1, VECTORS>(job, weights, row, column),
-                2 => tile::<L, 2, VECTORS>(job, weights, row, column),
-                3 => tile::<L, 3, VECTORS>(job, weights, row, column),
-                4 => tile::<L, 4, VECTORS>(job, weights, row, column),
-                5 => tile::<L, 5, VECTORS>(job, weights, row, column),
+                2 | 3 => tile::<L, 2, VECTORS>(job, weights, row, column),
+                4 | 5 => tile::<L, 4, VECTORS>(job, weights, row, column),
                 _ => tile::<L, TILE_ROWS, VECTORS>(job, weights, row, column),
             }
-        }
+        };
     }
 }
 
+/// Answers the rows done.
+///
 /// # Safety
 /// As [`multiply_panel`]; rows `row..row + ROWS` exist.
 #[inline(always)]
@@ -278,7 +281,7 @@ unsafe fn tile<L: Lanes, const ROWS: usize, const VECTORS: usize>(
     mut weights: *const f32,
     row: usize,
     column: usize,
-) {
+) -> usize {
     let rows = &job.rows;
     // SAFETY: bias and panels are padded to whole vectors, and `multiply` checked the offsets.
     unsafe {
@@ -314,6 +317,7 @@ unsafe fn tile<L: Lanes, const ROWS: usize, const VECTORS: usize>(
             finish_row::<L, VECTORS>(job, sums, row + line, column);
         }
     }
+    ROWS
 }
 
 /// Asks for what the epilogue of one row will touch: the sums take long enough for it to arrive,
