@@ -51,11 +51,14 @@ impl SimilarCentroids {
         for first in 0..clusters {
             for second in first + 1..clusters {
                 let (a, b) = (centroid(first), centroid(second));
-                let lengths = (dot(a, a) * dot(b, b)).sqrt();
+                let squares = [dot(a, a), dot(b, b)];
+                let lengths = (squares[0] * squares[1]).sqrt();
+                // Of a flat map, centred rows have no direction: they are all alike.
+                let alike = squares == [0.0; 2] || dot(a, b) > similarity * lengths;
                 let (low, high) =
                     (group[first].min(group[second]), group[first].max(group[second]));
                 let empty = sizes[first] == 0 || sizes[second] == 0;
-                if empty || low == high || dot(a, b) <= similarity * lengths {
+                if empty || low == high || !alike {
                     continue;
                 }
                 group.iter_mut().filter(|entry| **entry == high).for_each(|entry| *entry = low);
@@ -92,6 +95,11 @@ mod tests {
         let rows = [[1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [0.6, 0.8], [-1.0, 0.0]];
         assert_eq!(merge(&rows, 0.75), (vec![0, 0, 0, 0, 4], 3));
         assert_eq!(merge(&[[1.0, 0.0], [1.0, 0.0]], 1.0), (vec![0, 1], 0));
+    }
+
+    #[test]
+    fn centroids_without_direction_are_alike_and_like_no_other() {
+        assert_eq!(merge(&[[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]], 0.5), (vec![0, 1, 0], 1));
     }
 
     #[test]
