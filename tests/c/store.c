@@ -120,7 +120,7 @@ static void faults(void) {
   simdetr_proposals_destroy(proposals);
   EXPECT_STATUS(SIMDETR_ERROR_FORMAT, simdetr_proposal_store_open("absent", &store, &error));
   file = fopen("first/000002.arrow", "r+");
-  EXPECT(file != NULL && fseek(file, 0, SEEK_SET) == 0 && fputs("XXXX", file) >= 0 && fclose(file) == 0);
+  EXPECT(file != NULL && fseek(file, 0, SEEK_SET) == 0 && fputs("junk", file) >= 0 && fclose(file) == 0);
   EXPECT_STATUS(SIMDETR_ERROR_FORMAT, simdetr_proposal_store_open("first", &store, &error));
   EXPECT_MESSAGE("000002.arrow");
   EXPECT(store == NULL);
