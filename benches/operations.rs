@@ -88,7 +88,7 @@ impl Backbone {
                 next += 3 + usize::from(shortcut);
             }
         }
-        let network = adding.builder.finish(&[map.0], Purpose::Training);
+        let network = adding.builder.finish(&[map.0], Purpose::Training { recompute: false });
         Ok(Backbone { network, memory: Memory::default(), pixels, trained })
     }
 
@@ -236,7 +236,7 @@ fn time_shape(geometry: Geometry, side: usize, workers: &Workers) -> [f64; 3] {
         };
         let inputs = [builder.parameter(map, trained[0]), builder.parameter(kernel, trained[1])];
         let output = builder.add(layer, &inputs);
-        let network = builder.finish(&[output], Purpose::Training);
+        let network = builder.finish(&[output], Purpose::Training { recompute: false });
         let mut memory = Memory::default();
         for _ in 0..ROUNDS {
             let start = Instant::now();

@@ -177,7 +177,7 @@ struct Learned {
 }
 
 fn learn(case: &Value, workers: &Workers) -> Learned {
-    let mut run = forward(case, Purpose::Training, workers);
+    let mut run = forward(case, Purpose::Training { recompute: false }, workers);
     let shape = run.network.predictions();
     let outputs = run.network.outputs(&mut run.memory);
     let predictions = Predictions::new(outputs.logits, outputs.boxes, shape).unwrap();

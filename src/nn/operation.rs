@@ -187,6 +187,12 @@ pub trait Operation<T: Real>: Debug + Send + Sync {
         0
     }
 
+    /// Whether a forward costs little beside what its neighbours do, so that it may run again on
+    /// the way back in place of keeping its output. Its second run must save what the first did.
+    fn is_cheap(&self) -> bool {
+        false
+    }
+
     /// What the backward reads.
     fn backward_reads(&self) -> BackwardReads;
 

@@ -44,6 +44,9 @@ pub struct TrainingConfig {
     /// Images that are in memory together; gradients of `batch_size` are the sum of several parts.
     /// 0: all of them. Default 0.
     pub part_size: usize,
+    /// Whether outputs of cheap operations (normalisation, sums, masks) are computed again on the
+    /// way back in place of being kept: less memory, the same numbers. Default false.
+    pub recompute: bool,
     /// Epochs of a stage; `steps` overrides it. Default 5 (¶109).
     pub epochs: usize,
     /// Optimiser steps of a stage; 0: `epochs` decides. Default 0.
@@ -68,6 +71,7 @@ impl Default for TrainingConfig {
             warmup_steps: 0,
             batch_size: 192,
             part_size: 0,
+            recompute: false,
             epochs: 5,
             steps: 0,
             checkpoint_steps: 500,

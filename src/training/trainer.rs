@@ -132,7 +132,8 @@ impl Trainer {
         if !self.networks.contains_key(&shape) {
             let workers = self.workers.count();
             let (detector, table) = (&self.detector, &self.table);
-            let network = DetectorNetwork::new(detector, table, shape, Purpose::Training, workers)?;
+            let purpose = Purpose::Training { recompute: self.training.recompute };
+            let network = DetectorNetwork::new(detector, table, shape, purpose, workers)?;
             self.networks.insert(shape, network);
         }
         Ok(())

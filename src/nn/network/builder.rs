@@ -9,8 +9,9 @@ use std::ops::Range;
 /// What a network is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Forward and backward.
-    Training,
+    /// Forward and backward. With `recompute`, the outputs of cheap operations are computed again
+    /// on the way back where that saves memory; the numbers are the same.
+    Training { recompute: bool },
     /// Forward alone: buffers are free as soon as nothing ahead reads them.
     Prediction,
 }
@@ -71,7 +72,7 @@ impl<T: Real> NetworkBuilder<T> {
     /// Lays the network out. `outputs` keep their values until the backward, or the next forward.
     pub fn finish(self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
         let wants = match purpose {
-            Purpose::Training => self.wants_gradient(),
+            Purpose::Training { .. } => self.wants_gradient(),
             Purpose::Prediction => vec![false; self.tensors.len()],
         };
         let (updates, reached) = self.updates(outputs, &wants);
@@ -79,7 +80,7 @@ impl<T: Real> NetworkBuilder<T> {
         let places = lay_out(&self.tensors, &self.nodes, &lives, self.workers_count);
         let unreached = self.tensors.iter().zip(reached).filter_map(|(tensor, reached)| {
             match (&tensor.source, reached, purpose) {
-                (Source::Parameter { range, trained: true }, false, Purpose::Training) => {
+                (Source::Parameter { range, trained: true }, false, Purpose::Training { .. }) => {
                     Some(range.clone())
                 }
                 _ => None,

@@ -4,6 +4,7 @@
 //! n+1..=2n back. What a backward does not read is free after the last forward that does.
 
 use super::builder::Purpose;
+use super::recompute::LateReads;
 use super::{Node, Places, Source, TensorId, TensorInfo};
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::Real;
@@ -14,6 +15,10 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Lives {
     values: Vec<Range<usize>>,
+    /// Of what is computed again: from then to its last reader.
+    late_values: Vec<Range<usize>>,
+    /// For each node, the moment before which it runs again.
+    again: Vec<Option<usize>>,
     gradients: Vec<Range<usize>>,
     saved: Vec<Range<usize>>,
     /// Whether each node runs backward.
@@ -32,7 +37,12 @@ impl Lives {
         let moment = |node: usize| 2 * count - node;
         let backward: Vec<bool> =
             updates.iter().map(|list| list.iter().any(Option::is_some)).collect();
+        let mut late = LateReads::new(tensors, nodes, &backward, moment);
+        if purpose == (Purpose::Training { recompute: true }) {
+            late.choose(tensors, nodes, outputs);
+        }
         let mut values: Vec<Range<usize>> = vec![0..0; tensors.len()];
+        let mut late_values = vec![0..0; tensors.len()];
         let mut gradients: Vec<Range<usize>> = vec![0..0; tensors.len()];
         let mut saved = vec![0..0; count];
         for (tensor, life) in tensors.iter().zip(&mut values) {
@@ -41,19 +51,20 @@ impl Lives {
             }
         }
         for (number, node) in nodes.iter().enumerate() {
-            let reads = node.operation.backward_reads();
             values[node.output] = number..number + 1;
-            for (input, read) in node.inputs.iter().zip(reads.inputs) {
-                let last = if backward[number] && read { moment(number) } else { number };
-                extend(&mut values[input.index], last);
-            }
+            node.inputs.iter().for_each(|input| extend(&mut values[input.index], number));
             saved[number] = number..number + 1;
             if backward[number] {
                 extend(&mut saved[number], moment(number));
-                if reads.output {
-                    extend(&mut values[node.output], moment(number));
-                }
             }
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            if late.again[number].is_some() {
+                late_values[node.output] = std::mem::take(&mut late.moments[node.output]);
+            }
+        }
+        for (life, late) in values.iter_mut().zip(&late.moments) {
+            life.end = life.end.max(late.end);
         }
         for output in outputs {
             extend(&mut values[output.index], count);
@@ -85,7 +96,7 @@ impl Lives {
                 (*values, *gradients) = (0..0, 0..0);
             }
         }
-        Lives { values, gradients, saved, backward }
+        Lives { values, late_values, again: late.again, gradients, saved, backward }
     }
 }
 
@@ -108,6 +119,9 @@ pub(super) fn lay_out<T: Real>(
     for (tensor, life) in tensors.iter().zip(&lives.values) {
         push(tensor.length, life.clone());
     }
+    for (tensor, life) in tensors.iter().zip(&lives.late_values) {
+        push(tensor.length, life.clone());
+    }
     for (tensor, life) in tensors.iter().zip(&lives.gradients) {
         push(tensor.length, life.clone());
     }
@@ -120,12 +134,21 @@ pub(super) fn lay_out<T: Real>(
         push(length, number..number + 1);
         let back = if lives.backward[number] { length } else { 0 };
         push(back, last - number..last - number + 1);
+        let again = lives.again[number].map_or(0..0, |moment| moment..moment + 1);
+        push(length, again);
     }
     let mut places = place(&lengths, &times).into_iter();
     let mut take = |count: usize| places.by_ref().take(count).collect::<Vec<_>>();
-    let (values, gradients) = (take(tensors.len()), take(tensors.len()));
-    let (saved, scratch) = (take(nodes.len()), take(2 * nodes.len()));
-    let all = values.iter().chain(&gradients).chain(&saved).chain(&scratch);
+    let (values, late_values) = (take(tensors.len()), take(tensors.len()));
+    let gradients = take(tensors.len());
+    let (saved, scratch) = (take(nodes.len()), take(3 * nodes.len()));
+    let all = [&values, &late_values, &gradients, &saved, &scratch].into_iter().flatten();
     let length = all.map(|place| place.end).max().unwrap_or(0);
-    Places { values, gradients, saved, scratch, length }
+    let mut again = vec![Vec::new(); nodes.len()];
+    for (number, moment) in lives.again.iter().enumerate() {
+        if let Some(moment) = moment {
+            again[last - moment].push(number);
+        }
+    }
+    Places { values, late_values, gradients, saved, scratch, again, length }
 }

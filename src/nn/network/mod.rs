@@ -7,6 +7,7 @@
 mod builder;
 mod carve;
 mod lives;
+mod recompute;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -72,10 +73,23 @@ pub struct Network<T> {
 #[derive(Debug, Default)]
 struct Places {
     values: Vec<Range<usize>>,
+    /// Where the values of the way back lie that are computed again.
+    late_values: Vec<Range<usize>>,
     gradients: Vec<Range<usize>>,
     saved: Vec<Range<usize>>,
+    /// Three for each node: forward, backward, forward again.
     scratch: Vec<Range<usize>>,
+    /// For each node, those that run again before its backward.
+    again: Vec<Vec<usize>>,
     length: usize,
+}
+
+impl Places {
+    /// Where a tensor's values lie on the way back.
+    fn late(&self, tensor: usize) -> &Range<usize> {
+        let again = &self.late_values[tensor];
+        if again.is_empty() { &self.values[tensor] } else { again }
+    }
 }
 
 impl<T> Network<T> {

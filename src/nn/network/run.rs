@@ -35,6 +35,13 @@ impl<T: Real> Memory<T> {
     }
 }
 
+/// On which way an operation's forward runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    There,
+    Back,
+}
+
 impl<T: Real> Network<T> {
     /// A data tensor, to be filled before each forward.
     pub fn data_mut<'a>(&self, memory: &'a mut Memory<T>, tensor: TensorId) -> &'a mut [T] {
@@ -91,32 +98,52 @@ impl<T: Real> Network<T> {
         workers: &Workers,
     ) {
         memory.fit(self);
-        for (number, node) in self.nodes.iter().enumerate() {
-            let count = node.inputs.len();
-            let mut requests = [Request::read(&(0..0)); INPUTS_MAX + 3];
-            for (request, input) in requests.iter_mut().zip(&node.inputs) {
-                *request = Request::read(&self.places.values[input.index]);
-            }
-            requests[count] = Request::write(&self.places.values[node.output]);
-            requests[count + 1] = Request::write(&self.places.saved[number]);
-            requests[count + 2] = Request::write(&self.places.scratch[2 * number]);
-            let mut parts = carve(memory.arena.as_mut_slice(), &requests[..count + 3]);
-            let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
-            for (place, input) in node.inputs.iter().enumerate() {
-                inputs[place] = match &self.tensors[input.index].source {
-                    Source::Parameter { range, .. } => &parameters[range.clone()],
-                    _ => parts[place].read(),
-                };
-            }
-            node.operation.forward(Forward {
-                inputs: &inputs[..count],
-                output: parts[count].write(),
-                saved: parts[count + 1].write(),
-                scratch: parts[count + 2].write(),
-                step,
-                workers,
+        for number in 0..self.nodes.len() {
+            self.forward_of(number, Pass::There, memory, parameters, step, workers);
+        }
+    }
+
+    fn forward_of(
+        &self,
+        number: usize,
+        pass: Pass,
+        memory: &mut Memory<T>,
+        parameters: &[T],
+        step: &StepKey,
+        workers: &Workers,
+    ) {
+        let (node, places) = (&self.nodes[number], &self.places);
+        let (count, output) = (node.inputs.len(), node.output);
+        let mut requests = [Request::read(&(0..0)); INPUTS_MAX + 3];
+        for (request, input) in requests.iter_mut().zip(&node.inputs) {
+            *request = Request::read(match pass {
+                Pass::There => &places.values[input.index],
+                Pass::Back => places.late(input.index),
             });
         }
+        let (output, scratch) = match pass {
+            Pass::There => (&places.values[output], &places.scratch[3 * number]),
+            Pass::Back => (places.late(output), &places.scratch[3 * number + 2]),
+        };
+        requests[count] = Request::write(output);
+        requests[count + 1] = Request::write(&places.saved[number]);
+        requests[count + 2] = Request::write(scratch);
+        let mut parts = carve(memory.arena.as_mut_slice(), &requests[..count + 3]);
+        let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
+        for (place, input) in node.inputs.iter().enumerate() {
+            inputs[place] = match &self.tensors[input.index].source {
+                Source::Parameter { range, .. } => &parameters[range.clone()],
+                _ => parts[place].read(),
+            };
+        }
+        node.operation.forward(Forward {
+            inputs: &inputs[..count],
+            output: parts[count].write(),
+            saved: parts[count + 1].write(),
+            scratch: parts[count + 2].write(),
+            step,
+            workers,
+        });
     }
 
     /// Runs back from the outputs' gradients. Each trained parameter's gradient is written to its
@@ -135,6 +162,9 @@ impl<T: Real> Network<T> {
         }
         for number in (0..self.nodes.len()).rev() {
             if self.updates[number].iter().any(Option::is_some) {
+                for &again in &self.places.again[number] {
+                    self.forward_of(again, Pass::Back, memory, parameters, step, workers);
+                }
                 self.backward_of(number, memory, parameters, gradients, update, step, workers);
             }
         }
@@ -159,7 +189,7 @@ impl<T: Real> Network<T> {
         let mut parameter_requests = [Request::write(&(0..0)); INPUTS_MAX];
         for (place, input) in node.inputs.iter().enumerate() {
             if reads.inputs[place] {
-                requests[place] = Request::read(&places.values[input.index]);
+                requests[place] = Request::read(places.late(input.index));
             }
             requests[count + place] = match updates[place] {
                 Some(_) => Request::write(&places.gradients[input.index]),
@@ -172,11 +202,11 @@ impl<T: Real> Network<T> {
             }
         }
         if reads.output {
-            requests[2 * count] = Request::read(&places.values[node.output]);
+            requests[2 * count] = Request::read(places.late(node.output));
         }
         requests[2 * count + 1] = Request::read(&places.gradients[node.output]);
         requests[2 * count + 2] = Request::read(&places.saved[number]);
-        requests[2 * count + 3] = Request::write(&places.scratch[2 * number + 1]);
+        requests[2 * count + 3] = Request::write(&places.scratch[3 * number + 1]);
         let mut parts = carve(memory.arena.as_mut_slice(), &requests[..2 * count + 4]);
         let mut parameter_parts = carve(gradients, &parameter_requests[..count]);
         let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];

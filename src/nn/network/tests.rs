@@ -6,6 +6,7 @@ use crate::nn::matrix_product::Update;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, Operation, Real, StepKey,
 };
+use crate::nn::ops::add::Add;
 use crate::workers::Workers;
 
 /// z = a * b, element by element.
@@ -54,6 +55,7 @@ impl<T: Real> Operation<T> for Multiply {
     }
 }
 
+const TRAINING: Purpose = Purpose::Training { recompute: false };
 const STEP: StepKey = StepKey { seed: 0, stage: 1, step: 0, part: 0, training: true };
 
 #[test]
@@ -67,7 +69,7 @@ fn gradients_add_up_over_consumers_and_parts() {
     let scaled = builder.add(Multiply(2), &[y, frozen]);
     let u = builder.add(Multiply(2), &[scaled, b]);
     let v = builder.add(Multiply(2), &[y, u]);
-    let network = builder.finish(&[v, y], Purpose::Training);
+    let network = builder.finish(&[v, y], TRAINING);
     let parameters = [2.0, 3.0, 5.0, 7.0, 1.5, 2.5];
     let mut memory = Memory::default();
     let mut gradients = [f64::NAN; 6];
@@ -103,7 +105,7 @@ fn nothing_flows_through_a_detached_edge() {
     let y = builder.add(Multiply(1), &[x, a]);
     let z = builder.add(Multiply(1), &[y.detached(), b]);
     let _ = builder.add(Multiply(1), &[y, unused]);
-    let network = builder.finish(&[z], Purpose::Training);
+    let network = builder.finish(&[z], TRAINING);
     let (mut memory, mut gradients) = (Memory::default(), [9.0; 3]);
     network.data_mut(&mut memory, x)[0] = 3.0;
     let parameters = [2.0, 5.0, 1.0];
@@ -126,5 +128,51 @@ fn prediction_needs_less_memory_than_training() {
         builder.finish(&[map], purpose).memory_length()
     };
     assert!(chain(Purpose::Prediction) < 2200);
-    assert!(chain(Purpose::Training) >= 11_000);
+    assert!(chain(TRAINING) >= 11_000);
+}
+
+#[test]
+fn what_is_computed_again_has_the_same_bits_in_less_memory() {
+    const LENGTH: usize = 100;
+    const LAYERS: usize = 6;
+    // y is kept for the gradient of `second`, so y + data can be computed again, and so can its sum
+    // with y, for the gradient of `third`; the last sum cannot, as its inputs are not kept.
+    let build = |recompute| {
+        let mut builder = NetworkBuilder::<f64>::new(1);
+        let data = builder.data(LENGTH);
+        let mut map = data;
+        for layer in 0..LAYERS {
+            let mut weights = |which| {
+                builder
+                    .parameter((3 * layer + which) * LENGTH..(3 * layer + which + 1) * LENGTH, true)
+            };
+            let (first, second, third) = (weights(0), weights(1), weights(2));
+            let y = builder.add(Multiply(LENGTH), &[map, first]);
+            let kept = builder.add(Multiply(LENGTH), &[y, second]);
+            let sum = builder.add(Add { length: LENGTH }, &[y, data]);
+            let shifted = builder.add(Add { length: LENGTH }, &[sum, y]);
+            map = builder.add(Multiply(LENGTH), &[shifted, third]);
+            map = builder.add(Add { length: LENGTH }, &[map, kept]);
+        }
+        let network = builder.finish(&[map], Purpose::Training { recompute });
+        (network, data)
+    };
+    let run = |recompute| {
+        let (network, data) = build(recompute);
+        let parameters: Vec<f64> =
+            (0..3 * LAYERS * LENGTH).map(|i| 0.5 + (i % 17) as f64 / 31.0).collect();
+        let (mut memory, mut gradients) = (Memory::default(), vec![f64::NAN; parameters.len()]);
+        let values = network.data_mut(&mut memory, data);
+        values.iter_mut().enumerate().for_each(|(i, value)| *value = (i % 7) as f64 / 3.0);
+        let workers = Workers::caller();
+        network.forward(&mut memory, &parameters, &STEP, &workers);
+        network.outputs_and_gradients(&mut memory, [0])[0].1.fill(1.0);
+        let update = Update::Overwrite;
+        network.backward(&mut memory, &parameters, &mut gradients, update, &STEP, &workers);
+        let bits: Vec<u64> = gradients.iter().map(|value| value.to_bits()).collect();
+        (network.memory_length(), bits)
+    };
+    let ((length, bits), (length_again, bits_again)) = (run(false), run(true));
+    assert_eq!(bits, bits_again);
+    assert!(length_again + LAYERS / 2 * LENGTH <= length, "{length_again} against {length}");
 }

@@ -21,6 +21,10 @@ impl<T: Real> Operation<T> for Add {
         self.length
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

@@ -50,6 +50,10 @@ impl<T: Real> Operation<T> for Concatenate {
         self.outer * self.row_length()
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

@@ -26,6 +26,10 @@ impl<T: Real> Operation<T> for Embedding {
         self.batch * self.length()
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

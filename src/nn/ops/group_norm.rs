@@ -137,6 +137,10 @@ impl<T: Real> Operation<T> for GroupNorm {
         2 * self.images * self.groups
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let mut inputs = [false; INPUTS_MAX];
         (inputs[0], inputs[1]) = (true, true);

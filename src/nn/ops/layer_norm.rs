@@ -63,6 +63,10 @@ impl<T: Real> Operation<T> for LayerNorm {
         self.rows.div_ceil(TASK_ROWS) * 4 * self.columns
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let mut reads = BackwardReads::INPUTS;
         reads.inputs[self.weight_place() + 1] = false;

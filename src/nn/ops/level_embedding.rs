@@ -46,6 +46,10 @@ impl<T: Real> Operation<T> for LevelEmbedding {
         self.batch * self.image_rows() * self.columns
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

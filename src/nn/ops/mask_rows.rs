@@ -52,6 +52,10 @@ impl<T: Real> Operation<T> for MaskRows {
         self.rows * self.columns
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let mut inputs = [false; INPUTS_MAX];
         inputs[1] = true;

@@ -22,6 +22,10 @@ impl<T: Real> Operation<T> for Relu {
         self.length
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::OUTPUT
     }

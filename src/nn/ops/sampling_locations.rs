@@ -131,6 +131,10 @@ impl<T: Real> Operation<T> for SamplingLocations {
         self.batch * self.queries * self.offsets_row()
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let boxes = self.coordinates == 4;
         let mut inputs = [false; INPUTS_MAX];

@@ -39,6 +39,10 @@ impl<T: Real> Operation<T> for Slice {
         self.outer * self.range.len()
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
