@@ -39,6 +39,7 @@ dropout = 0.0
 [criterion]
 [training]
 schedule = "constant"
+recompute = {recompute}
 """
 
 
@@ -152,7 +153,8 @@ def write(options, folder):
         tensors[f"sizes.{index}"] = torch.full((options.batch, 2), float(options.side))
         tensors[f"counts.{index}"] = torch.tensor(batch["lengths"], dtype=torch.float32)
     save_file(tensors, folder / "batches.safetensors")
-    text = SETTINGS.format(threads=options.threads, layers=options.layers, classes=options.classes)
+    text = SETTINGS.format(threads=options.threads, layers=options.layers, classes=options.classes,
+        recompute=str(options.recompute).lower())
     (folder / "settings.toml").write_text(text)
 
 
@@ -182,6 +184,7 @@ def main():
     parser.add_argument("--side", type=int, default=320)
     parser.add_argument("--targets", type=int, default=25)
     parser.add_argument("--classes", type=int, default=2048)
+    parser.add_argument("--recompute", action="store_true", help="ours runs cheap operations again on the way back")
     parser.add_argument("--memory", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
