@@ -61,32 +61,51 @@ pub(super) struct SampleGradients<T> {
     pub locations: [Lanes<T>; 2],
 }
 
-/// One axis: the two cells beside a coordinate, whether they are inside, and the second's share.
+/// One axis of all samples: the two cells beside each coordinate, whether they are inside (1 or 0),
+/// and the second's share.
 #[derive(Clone, Copy)]
 struct Axis<T> {
-    cells: [T; 2],
-    inside: [bool; 2],
-    share: T,
+    cells: [Lanes<T>; 2],
+    inside: [Lanes<T>; 2],
+    share: Lanes<T>,
 }
 
-/// `location` in [0, 1] on a side of `length` cells.
+/// `locations` in [0, 1] on sides of `lengths` cells.
 #[inline(always)]
-fn axis<T: Real>(location: T, length: T) -> Axis<T> {
-    let at = location * length - T::from_f64(0.5);
-    let first = at.floor();
-    let last = length - T::ONE;
-    // Comparisons with NaN are false: it becomes the first cell and counts as inside, so that the
-    // weight carries it on.
-    let clamp = |cell: T| {
-        let low = if cell > T::ZERO { cell } else { T::ZERO };
-        if low > last { last } else { low }
-    };
-    let outside = |cell: T| (cell < T::ZERO) | (cell > last);
-    let second = first + T::ONE;
-    Axis {
-        cells: [clamp(first), clamp(second)],
-        inside: [!outside(first), !outside(second)],
-        share: at - first,
+fn axis<T: Real>(locations: &Lanes<T>, lengths: &Lanes<T>) -> Axis<T> {
+    let zeros = [T::ZERO; SAMPLES];
+    let mut axis = Axis { cells: [zeros; 2], inside: [zeros; 2], share: zeros };
+    for sample in 0..SAMPLES {
+        let at = locations[sample] * lengths[sample] - T::from_f64(0.5);
+        let first = at.floor();
+        axis.share[sample] = at - first;
+        axis.cells[0][sample] = first;
+        axis.cells[1][sample] = first + T::ONE;
+    }
+    for (cells, inside) in axis.cells.iter_mut().zip(&mut axis.inside) {
+        for sample in 0..SAMPLES {
+            let (cell, last) = (cells[sample], lengths[sample] - T::ONE);
+            // Comparisons with NaN are false: it becomes the first cell and counts as inside, so
+            // that the weight carries it on.
+            let low = if cell > T::ZERO { cell } else { T::ZERO };
+            cells[sample] = if low > last { last } else { low };
+            let reached = if cell < T::ZERO { T::ZERO } else { T::ONE };
+            inside[sample] = if cell > last { T::ZERO } else { reached };
+        }
+    }
+    axis
+}
+
+/// The numbers of up to [`SAMPLES`] samples; `rest` for those that there are not.
+#[inline(always)]
+pub(super) fn lanes<N: Copy>(numbers: &[N], rest: N) -> [N; SAMPLES] {
+    match numbers.first_chunk() {
+        Some(all) => *all,
+        None => {
+            let mut lanes = [rest; SAMPLES];
+            lanes[..numbers.len()].copy_from_slice(numbers);
+            lanes
+        }
     }
 }
 
@@ -94,30 +113,32 @@ impl<T: Real> Corners<T> {
     /// The corners of samples at `locations`, x and y of each.
     #[inline(always)]
     pub fn new(maps: &Maps<T>, locations: &[[T; 2]]) -> Corners<T> {
-        let mut at = [[T::ZERO; 2]; SAMPLES];
-        at[..locations.len()].copy_from_slice(locations);
+        let at = lanes(locations, [T::ZERO; 2]);
+        let zeros = [T::ZERO; SAMPLES];
+        let [mut across, mut down] = [zeros; 2];
+        for sample in 0..SAMPLES {
+            [across[sample], down[sample]] = at[sample];
+        }
+        let (x, y) = (axis(&across, &maps.widths), axis(&down, &maps.heights));
         let mut corners = Corners {
             cells: [[0u32; SAMPLES]; CORNERS],
-            weights: [[T::ZERO; SAMPLES]; CORNERS],
-            shares: [[T::ZERO; SAMPLES]; 2],
-            inside: [[T::ZERO; SAMPLES]; CORNERS],
+            weights: [zeros; CORNERS],
+            shares: [x.share, y.share],
+            inside: [zeros; CORNERS],
         };
-        for (sample, [x, y]) in at.into_iter().enumerate() {
-            let x = axis(x, maps.widths[sample]);
-            let y = axis(y, maps.heights[sample]);
-            corners.shares[0][sample] = x.share;
-            corners.shares[1][sample] = y.share;
-            let across = [T::ONE - x.share, x.share];
-            let down = [T::ONE - y.share, y.share];
-            for corner in 0..CORNERS {
-                let (row, column) = (corner / 2, corner % 2);
-                let inside = x.inside[column] & y.inside[row];
-                let weight = across[column] * down[row];
-                let cell =
-                    maps.starts[sample] + y.cells[row] * maps.widths[sample] + x.cells[column];
+        for corner in 0..CORNERS {
+            let (row, column) = (corner / 2, corner % 2);
+            for sample in 0..SAMPLES {
+                let (x_share, y_share) = (x.share[sample], y.share[sample]);
+                let across = if column == 0 { T::ONE - x_share } else { x_share };
+                let down = if row == 0 { T::ONE - y_share } else { y_share };
+                let inside = x.inside[column][sample] * y.inside[row][sample];
+                let rows = y.cells[row][sample] * maps.widths[sample];
+                let cell = maps.starts[sample] + rows + x.cells[column][sample];
                 corners.cells[corner][sample] = cell.whole();
-                corners.weights[corner][sample] = if inside { weight } else { T::ZERO };
-                corners.inside[corner][sample] = if inside { T::ONE } else { T::ZERO };
+                corners.weights[corner][sample] =
+                    if inside > T::ZERO { across * down } else { T::ZERO };
+                corners.inside[corner][sample] = inside;
             }
         }
         corners
@@ -151,12 +172,11 @@ impl<T: Real> Corners<T> {
     /// The weights of the corners times those of the samples; 0 for samples without one.
     #[inline(always)]
     pub fn weighted(&self, weights: &[T]) -> [Lanes<T>; CORNERS] {
-        let mut factors = [T::ZERO; SAMPLES];
-        factors[..weights.len()].copy_from_slice(weights);
-        let mut shares = self.weights;
-        for shares in &mut shares {
-            for (share, factor) in shares.iter_mut().zip(factors) {
-                *share *= factor;
+        let factors = lanes(weights, T::ZERO);
+        let mut shares = [[T::ZERO; SAMPLES]; CORNERS];
+        for (shares, weights) in shares.iter_mut().zip(&self.weights) {
+            for sample in 0..SAMPLES {
+                shares[sample] = weights[sample] * factors[sample];
             }
         }
         shares
