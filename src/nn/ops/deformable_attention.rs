@@ -5,17 +5,14 @@
 //! its own, and every sum has one order. `f32` runs on the vector kernels of
 //! [`crate::nn::simd::bilinear`]; other types take plain loops, which are also the truth that
 //! `f32` is compared with.
-//!
-//! Samples jump about among the cells of one head, which lie a row of all heads apart. Packed side
-//! by side they stay in a core's second cache while the queries pass, so that is what samples of
-//! enough queries are taken from.
 
+use super::deformable_cells::HeadCells;
 use super::deformable_samples::{Corners, Maps};
 use super::heads::HeadBlocks;
 use crate::nn::local::with_local;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 use crate::nn::simd::Level;
-use crate::nn::simd::bilinear::{CORNERS, Cells, SAMPLES, Samples, Scattered, gather, scatter};
+use crate::nn::simd::bilinear::{CORNERS, SAMPLES};
 use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: values `[batch, cells, heads, dim]` with the cells of all levels one after another
@@ -44,7 +41,7 @@ const TASKS_MAX: usize = 4;
 
 impl DeformableAttention {
     /// Cells of all levels.
-    fn cells(&self) -> usize {
+    pub(super) fn cells(&self) -> usize {
         self.levels.iter().map(|(height, width)| height * width).sum()
     }
 
@@ -154,9 +151,9 @@ impl<T: Real> Kernel for Sampling<'_, T> {
             let count = (rest.len() / row_length).min(queries - first % queries);
             let (output, after) = rest.split_at_mut(count * row_length);
             for head in 0..heads {
-                let place = Place::new(self.shape, self.inputs[0], first / queries, head);
-                let place = place.packed(self.shape.packs(count), self.packed);
-                sample(self.shape, &place, self.inputs, [first, head], output);
+                let cells = HeadCells::new(self.shape, self.inputs[0], first / queries, head);
+                let cells = cells.packed(self.shape.packs(count), self.packed);
+                sample(self.shape, &cells, self.inputs, [first, head], output);
             }
             (first, rest) = (first + count, after);
         }
@@ -167,7 +164,7 @@ impl<T: Real> Kernel for Sampling<'_, T> {
 #[inline(always)]
 fn sample<T: Real>(
     shape: &DeformableAttention,
-    place: &Place<'_, T>,
+    cells: &HeadCells<'_, T>,
     [_, locations, weights]: [&[T]; 3],
     [first, head]: [usize; 2],
     output: &mut [T],
@@ -179,113 +176,8 @@ fn sample<T: Real>(
             let start = ((first + row) * shape.heads + head) * samples + part;
             let corners = Corners::new(&maps, &locations[start..start + maps.count]);
             let output = &mut output[head * shape.dim..][..shape.dim];
-            place.gather(&corners, &weights[start..start + maps.count], output);
+            cells.gather(&corners, &weights[start..start + maps.count], output);
         }
-    }
-}
-
-/// The values of one head of one image: cell `c` is `values[start + c * stride..]`.
-struct Place<'a, T> {
-    values: &'a [T],
-    start: usize,
-    stride: usize,
-    dim: usize,
-    /// The same cells side by side.
-    packed: Option<&'a [f32]>,
-}
-
-impl<'a, T: Real> Place<'a, T> {
-    fn new(
-        shape: &DeformableAttention,
-        values: &'a [T],
-        image: usize,
-        head: usize,
-    ) -> Place<'a, T> {
-        let DeformableAttention { heads, dim, .. } = *shape;
-        let length = shape.cells() * heads * dim;
-        let values = &values[image * length..][..length];
-        Place { values, start: head * dim, stride: heads * dim, dim, packed: None }
-    }
-
-    /// Copies the cells side by side into `room` where that is `wanted`.
-    #[inline(always)]
-    fn packed<'b>(self, wanted: bool, room: &'b mut [f32]) -> Place<'b, T>
-    where
-        'a: 'b,
-    {
-        let Place { values, start, stride, dim, .. } = self;
-        let mut packed = None;
-        if let Some(values) = T::single(values).filter(|_| wanted && dim > 0) {
-            for (to, row) in room.chunks_exact_mut(dim).zip(values.chunks_exact(stride)) {
-                to.copy_from_slice(&row[start..start + dim]);
-            }
-            packed = Some(&*room);
-        }
-        Place { values, start, stride, dim, packed }
-    }
-
-    fn single(&self) -> Option<Cells<'_>> {
-        Some(match self.packed {
-            Some(values) => Cells { values, start: 0, stride: self.dim },
-            None => {
-                let values = T::single(self.values)?;
-                Cells { values, start: self.start, stride: self.stride }
-            }
-        })
-    }
-
-    /// Adds the weighted samples to the output.
-    #[inline(always)]
-    fn gather(&self, corners: &Corners<T>, weights: &[T], output: &mut [T]) {
-        let (shares, count) = (corners.weighted(weights), weights.len());
-        let (shares, numbers) = (shares.as_flattened(), corners.cells.as_flattened());
-        if let (Some(cells), Some(shares)) = (self.single(), T::single(shares)) {
-            if let Some(output) = T::single_mut(output) {
-                gather(Level::best(), cells, Samples { cells: numbers, shares, count }, output);
-            }
-            return;
-        }
-        for (place, (cell, share)) in numbers.iter().zip(shares).enumerate() {
-            if place % SAMPLES < count {
-                let values = &self.values[self.start + *cell as usize * self.stride..];
-                output.iter_mut().zip(values).for_each(|(to, value)| *to += *share * *value);
-            }
-        }
-    }
-
-    /// Adds the weighted gradient to the gradients of the cells, dense rows; answers its inner
-    /// products with the values of the corners.
-    #[inline(always)]
-    fn scatter(
-        &self,
-        corners: &Corners<T>,
-        weights: &[T],
-        gradient: &[T],
-        to: &mut [T],
-    ) -> [[T; SAMPLES]; CORNERS] {
-        let mut products = [[T::ZERO; SAMPLES]; CORNERS];
-        let (shares, count) = (corners.weighted(weights), weights.len());
-        let (shares, numbers) = (shares.as_flattened(), corners.cells.as_flattened());
-        let single = (self.single(), T::single(shares), T::single(gradient));
-        if let (Some(cells), Some(shares), Some(gradient)) = single {
-            let samples = Samples { cells: numbers, shares, count };
-            let found = T::single_mut(products.as_flattened_mut());
-            if let (Some(cells_to), Some(products)) = (T::single_mut(to), found) {
-                let mut to = Scattered { cells: cells_to, products };
-                scatter(Level::best(), cells, samples, gradient, &mut to);
-            }
-            return products;
-        }
-        let pairs = numbers.iter().zip(shares).zip(products.as_flattened_mut());
-        for (place, ((cell, share), product)) in pairs.enumerate() {
-            if place % SAMPLES < count {
-                let values = &self.values[self.start + *cell as usize * self.stride..];
-                *product = values.iter().zip(gradient).map(|(value, slope)| *value * *slope).sum();
-                let to = &mut to[*cell as usize * gradient.len()..];
-                to.iter_mut().zip(gradient).for_each(|(to, slope)| *to += *share * *slope);
-            }
-        }
-        products
     }
 }
 
@@ -313,8 +205,8 @@ impl<T: Real> Kernel for HeadGradient<'_, T> {
         let location_gradients = location_gradients.as_chunks_mut::<2>().0;
         let [values, locations, weights] = self.inputs;
         let locations = locations.as_chunks::<2>().0;
-        let place = Place::new(self.shape, values, image, head);
-        let place = place.packed(self.shape.packs(queries), self.packed);
+        let cells = HeadCells::new(self.shape, values, image, head);
+        let cells = cells.packed(self.shape.packs(queries), self.packed);
         value_gradients.fill(T::ZERO);
         for first in (0..samples).step_by(SAMPLES) {
             let Some(maps) = Maps::new(&self.shape.levels, self.shape.points, first) else {
@@ -326,7 +218,7 @@ impl<T: Real> Kernel for HeadGradient<'_, T> {
                 let corners = Corners::new(&maps, &locations[start..start + maps.count]);
                 let weights = &weights[start..start + maps.count];
                 let gradient = &self.gradient[row * row_length + head * dim..][..dim];
-                let products = place.scatter(&corners, weights, gradient, value_gradients);
+                let products = cells.scatter(&corners, weights, gradient, value_gradients);
                 let found = corners.gradients(&maps, &products);
                 let start = query * samples + first;
                 let to = location_gradients[start..start + maps.count].iter_mut();
@@ -374,6 +266,18 @@ mod tests {
         let inputs = draw(&operation);
         harness::assert_same_bits(&operation, &inputs, &[true; 3]);
         harness::assert_precisions_agree(&operation, &operation, &inputs, &[true; 3], 1e-5);
+    }
+
+    #[test]
+    fn few_samples_of_large_maps_are_taken_where_they_lie() {
+        let few = DeformableAttention { queries: 5, levels: vec![(20, 21)], ..shape(32, 3) };
+        let many = DeformableAttention { queries: 90, ..few.clone() };
+        assert!(!few.packs(few.queries) && many.packs(many.queries));
+        for operation in [few, many] {
+            let inputs = draw(&operation);
+            harness::assert_same_bits(&operation, &inputs, &[true; 3]);
+            harness::assert_precisions_agree(&operation, &operation, &inputs, &[true; 3], 1e-5);
+        }
     }
 
     #[test]

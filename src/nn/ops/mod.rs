@@ -12,6 +12,7 @@ mod column_sums;
 pub mod concatenate;
 pub mod convolution;
 pub mod deformable_attention;
+mod deformable_cells;
 mod deformable_samples;
 pub mod dropout;
 pub mod embedding;
