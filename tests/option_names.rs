@@ -47,7 +47,7 @@ const WORKERS: [&str; 3] = ["threads", "parallel_for", "parallel_for_user_data"]
 #[test]
 fn option_structs_have_the_names_of_the_keys() {
     compare("simdetr_encoder_options_t", keys::<EncoderOptions>(), &["layers_count"]);
-    let lists = ["cluster_counts_lengths", "cluster_counts_maps", "reserved"];
+    let lists = ["cluster_counts_lengths", "cluster_counts_maps"];
     compare("simdetr_local_options_t", keys::<ProposalConfig>(), &lists);
     let selective_search = keys::<SelectiveSearchOptions>();
     compare("simdetr_selective_search_options_t", selective_search, &["reserved"]);

@@ -89,7 +89,8 @@ fn every_affinity_and_method_finds_the_objects() {
         Affinity::Rbf,
         Affinity::Binary,
     ] {
-        let mut config = ProposalConfig { affinity, ..ProposalConfig::default() };
+        // Objects fill whole cells.
+        let mut config = ProposalConfig { affinity, box_margin: 0.0, ..ProposalConfig::default() };
         if affinity == Affinity::Cosine {
             (config.center, config.scale) = (Center::None, Scale::None);
         }

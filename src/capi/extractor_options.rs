@@ -109,8 +109,10 @@ pub const SIMDETR_LOCAL_SET_OVERLAP_MERGE_IOU: u64 = 64;
 pub const SIMDETR_LOCAL_SET_SEMANTIC_MERGE_SIMILARITY: u64 = 128;
 /// `cap_overlap_min` is meant although it is 0.
 pub const SIMDETR_LOCAL_SET_CAP_OVERLAP_MIN: u64 = 256;
+/// `box_margin` is meant although it is 0.
+pub const SIMDETR_LOCAL_SET_BOX_MARGIN: u64 = 512;
 
-const LOCAL_BITS: u64 = 511;
+const LOCAL_BITS: u64 = 1023;
 
 /// Local clustering and its filters, the table `[proposals]`. Zero in a field is its default.
 #[repr(C)]
@@ -176,8 +178,8 @@ pub struct simdetr_local_options_t {
     pub cap_overlap_min: f32,
     /// `SIMDETR_SCORE_*`.
     pub score: i32,
-    /// Must be 0.
-    pub reserved: i32,
+    /// Share of its width and height by which a box grows on each side, inside the image.
+    pub box_margin: f32,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -273,10 +275,6 @@ unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<Proposa
         let given = copy_options(given)?;
         (given, cluster_counts(&given)?)
     };
-    if given.reserved != 0 {
-        let name = "simdetr_local_options_t.reserved";
-        return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
-    }
     let mut keys = Keys::new::<simdetr_local_options_t>(given.set_mask, LOCAL_BITS)?;
     keys.integer_lists("cluster_counts", lists)
         .choice("local_method", given.local_method, LOCAL_METHODS)?
@@ -317,6 +315,7 @@ unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<Proposa
             SIMDETR_LOCAL_SET_SEMANTIC_MERGE_SIMILARITY,
         ),
         ("cap_overlap_min", given.cap_overlap_min, SIMDETR_LOCAL_SET_CAP_OVERLAP_MIN),
+        ("box_margin", given.box_margin, SIMDETR_LOCAL_SET_BOX_MARGIN),
     ] {
         keys.real(key, f64::from(value), bit);
     }

@@ -181,6 +181,11 @@ pub struct ProposalConfig {
     pub cap_overlap_min: f32,
     /// Default `region_share`.
     pub score: Score,
+    /// Share of its width and height by which the box of a proposal grows on each side, inside the
+    /// image: cells that an object's edge cuts mostly fall to what surrounds it. Filters see the
+    /// box of ¶33 as it is, which 0 gives. Default 0.03 (AR, mean of five seeds: 0 9.2, 0.03 9.6,
+    /// 0.04 9.5).
+    pub box_margin: f32,
 }
 
 impl Default for ProposalConfig {
@@ -212,6 +217,7 @@ impl Default for ProposalConfig {
             cap_overlap: CapOverlap::Max,
             cap_overlap_min: 0.8,
             score: Score::RegionShare,
+            box_margin: 0.03,
         }
     }
 }
@@ -257,6 +263,7 @@ impl ProposalConfig {
             ("containment_share", self.containment_share),
             ("overlap_merge_iou", self.overlap_merge_iou),
             ("cap_overlap_min", self.cap_overlap_min),
+            ("box_margin", self.box_margin),
         ] {
             within(key, share, 0.0, 1.0)?;
         }
@@ -307,7 +314,8 @@ mod tests {
     #[test]
     fn values_out_of_range_name_their_key() {
         type Change = fn(&mut ProposalConfig);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 9] = [
+            ("box_margin", |c| c.box_margin = 1.5),
             ("cluster_counts", |c| c.cluster_counts = vec![vec![]]),
             ("cluster_counts", |c| c.cluster_counts = vec![vec![2, 1]]),
             ("affinity", |c| c.affinity = Affinity::Cosine),

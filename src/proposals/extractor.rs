@@ -249,7 +249,7 @@ impl Extractor {
         order.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
         let dimensions = regions.dimensions;
         let list = order.iter().map(|&region| OutputRegion {
-            bounds: regions.boxes[region],
+            bounds: image.geometry.grown(regions.boxes[region], self.config.box_margin),
             share: regions.shares[region],
             level: regions.levels[region],
             cluster_count: regions.cluster_counts[region],

@@ -71,6 +71,17 @@ impl ImageGeometry {
         [x(bounds[0]), y(bounds[1]), x(bounds[2]), y(bounds[3])]
     }
 
+    /// The box with this share of its width and height more on each side, inside the image.
+    pub fn grown(&self, [left, top, right, bottom]: BoundingBox, share: f32) -> BoundingBox {
+        let (width, height) = (share * (right - left), share * (bottom - top));
+        [
+            (left - width).max(0.0),
+            (top - height).max(0.0),
+            (right + width).min(self.original_width as f32),
+            (bottom + height).min(self.original_height as f32),
+        ]
+    }
+
     /// The whole image in square pixels.
     pub fn area(&self) -> f64 {
         self.original_width as f64 * self.original_height as f64
@@ -97,6 +108,18 @@ mod tests {
         assert!(
             (x1 - 96.0 * 500.0 / 704.0).abs() < 1e-4 && (y1 - 128.0 * 333.0 / 480.0).abs() < 1e-4
         );
+    }
+
+    #[test]
+    fn a_margin_grows_a_box_on_each_side_and_stops_at_the_image() {
+        let geometry = ImageGeometry {
+            original_width: 100,
+            original_height: 50,
+            resized_width: 100,
+            resized_height: 50,
+        };
+        assert_eq!(geometry.grown([20.0, 10.0, 40.0, 50.0], 0.25), [15.0, 0.0, 45.0, 50.0]);
+        assert_eq!(geometry.grown([20.0, 10.0, 40.0, 50.0], 0.0), [20.0, 10.0, 40.0, 50.0]);
     }
 
     #[test]

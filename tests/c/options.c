@@ -66,8 +66,11 @@ static void numbers(void) {
   EXPECT_MESSAGE("unknown bits");
   local.set_mask = SIMDETR_LOCAL_SET_TAU | SIMDETR_LOCAL_SET_REGION_SIZE_MIN;
   EXPECT_OK(with_local(&local, &error));
-  local.reserved = 1;
+  local.set_mask = SIMDETR_LOCAL_SET_BOX_MARGIN;
+  EXPECT_OK(with_local(&local, &error));
+  local.box_margin = 1.5F;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
+  EXPECT_MESSAGE("box_margin");
   simdetr_local_options_init(&local, sizeof local);
   local.connectivity = 6;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));

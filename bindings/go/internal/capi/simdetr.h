@@ -407,6 +407,11 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_LOCAL_SET_CAP_OVERLAP_MIN 256
 
 /**
+ * `box_margin` is meant although it is 0.
+ */
+#define SIMDETR_LOCAL_SET_BOX_MARGIN 512
+
+/**
  * Most maps of one image.
  */
 #define SIMDETR_MAPS_MAX 8
@@ -1287,9 +1292,9 @@ typedef struct simdetr_local_options_t {
    */
   int32_t score;
   /**
-   * Must be 0.
+   * Share of its width and height by which a box grows on each side, inside the image.
    */
-  int32_t reserved;
+  float box_margin;
 } simdetr_local_options_t;
 
 /**
