@@ -3,6 +3,7 @@
 //! A preset is a set of keys under the user's own: the configuration document wins over it.
 
 use super::config::RunConfig;
+use crate::training::config::Schedule;
 use crate::{Error, Result};
 
 /// The names that [`by_name`] knows.
@@ -59,30 +60,41 @@ fn small(config: &mut RunConfig) {
     (augmentation.crop_side_min, augmentation.crop_side_max) = (224, 384);
 }
 
-/// Minutes on two cores: what `demo` runs.
+/// Minutes on two cores: what `demo` runs. A few hundred steps learn neither many boxes nor rare
+/// ones, so this trains on fewer, plainer and larger ones than the patent. Figures are class-agnostic
+/// recalls (x100) of T_1 on the demo's scenes after 600 steps of 4, one change at a time.
 fn tiny(config: &mut RunConfig) {
     small(config);
+    // One pseudo-class: AR@100 32.4 in place of 39.2; 64: 37.1.
     config.cluster.classes = 16;
+    // The first of the 25 are the better ones. AR@10 of T_1 28.8 in place of 36.4 with all of them.
+    config.proposals.proposals_max = 10;
+    // A third of the queries, as the patent keeps 100 of 300: with every query as a label, scores
+    // mean nothing from T_2 on (AR@10 8.2 in place of 27.1).
+    config.relabel.predictions_per_image = 20;
     let detector = &mut config.detector;
     (detector.levels_count, detector.hidden_size) = (3, 64);
     (detector.encoder_layers_count, detector.decoder_layers_count) = (1, 2);
     (detector.feedforward_size, detector.queries_count) = (128, 60);
-    // On the demo's scenes, 480 steps of 4: AR@100 of T_1 31.2 with refining boxes, 24.4 without.
+    // AR@100 24.4 without refining boxes, 31.2 with them.
     detector.box_refinement = true;
     let training = &mut config.training;
     // 480 steps of 4 images learn more than 240 steps of 8, in the same time.
     (training.batch_size, training.steps) = (4, 600);
-    (training.learning_rate, training.backbone_learning_rate) = (1e-3, 2e-4);
+    // Three times the rate: AR@10 17.8 to 21.7.
+    (training.learning_rate, training.backbone_learning_rate) = (3e-3, 2e-4);
+    training.schedule = Schedule::Cosine;
     training.warmup_steps = 20;
     training.checkpoint_steps = 100;
     let augmentation = &mut config.augmentation;
     augmentation.image_short_sides = vec![128, 144, 160];
     augmentation.image_long_side_max = 224;
-    augmentation.crop_short_sides = vec![160, 192];
-    (augmentation.crop_side_min, augmentation.crop_side_max) = (128, 192);
     // In the tiles of so small a picture, objects have a few pixels: AR@100 of T_1 26.3 after 240
-    // steps of 8 without mosaics, 19.9 after 300 with them.
+    // steps of 8 without mosaics, 19.9 after 300 with them. Without crops and colours AR@10 is 23.3
+    // in place of 17.8.
     augmentation.mosaic_probability = 0.0;
+    augmentation.crop_probability = 0.0;
+    augmentation.colour_probability = 0.0;
     augmentation.blur_probability = 0.0;
 }
 
