@@ -3,7 +3,10 @@
 //! A table is a serde struct with a default for every field. Unknown keys are refused with the
 //! nearest known one, and values of the wrong type name the key (conventions.md, "Options").
 
+mod reader;
+
 use crate::{Error, Result};
+use reader::Reader;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Reads one TOML document into `T`; what the document does not say keeps its default.
@@ -25,11 +28,7 @@ pub fn parse_over<T: Serialize + DeserializeOwned>(
     text: &str,
     document: &str,
 ) -> Result<T> {
-    let given: toml::Table = toml::from_str(text).map_err(|error| Error::ConfigSyntax {
-        document: document.into(),
-        reason: error.message().into(),
-    })?;
-    table_over(base, given, document)
+    table_over(base, parse_table(text, document)?, document)
 }
 
 /// [`parse`] for a table that is already there.
@@ -49,7 +48,36 @@ pub fn from_table<T: Default + Serialize + DeserializeOwned>(
 /// # Errors
 /// What is wrong with the text.
 pub fn read_record<T: DeserializeOwned>(text: &str) -> std::result::Result<T, toml::de::Error> {
-    toml::from_str::<toml::Table>(text)?.try_into()
+    read_table(toml::from_str(text)?)
+}
+
+/// A configuration or record as TOML, its keys in the order of the fields; `document` names it in
+/// errors.
+///
+/// # Errors
+/// [`Error::Internal`] for what TOML cannot hold.
+pub fn to_text<T: Serialize>(value: &T, document: &str) -> Result<String> {
+    toml::to_string(value)
+        .map_err(|error| Error::Internal { reason: format!("{document}: {error}") })
+}
+
+/// The same as a table: numbers are those of the text.
+///
+/// # Errors
+/// As [`to_text`].
+pub fn to_table<T: Serialize>(value: &T, document: &str) -> Result<toml::Table> {
+    parse_table(&to_text(value, document)?, document)
+}
+
+fn parse_table(text: &str, document: &str) -> Result<toml::Table> {
+    toml::from_str(text).map_err(|error| Error::ConfigSyntax {
+        document: document.into(),
+        reason: error.message().into(),
+    })
+}
+
+fn read_table<T: DeserializeOwned>(table: toml::Table) -> std::result::Result<T, toml::de::Error> {
+    T::deserialize(Reader(toml::Value::Table(table)))
 }
 
 fn table_over<T: Serialize + DeserializeOwned>(
@@ -57,13 +85,14 @@ fn table_over<T: Serialize + DeserializeOwned>(
     given: toml::Table,
     document: &str,
 ) -> Result<T> {
-    let known = toml::Table::try_from(base)
-        .map_err(|error| Error::Internal { reason: format!("configuration defaults: {error}") })?;
+    let known = to_table(base, document)?;
     check_keys(&given, &known, "", document)?;
-    merge(known, given).try_into().map_err(|error: toml::de::Error| {
-        let reason = error.message().to_string();
-        Error::ConfigValue { document: document.into(), key: first_key(&reason), reason }
-    })
+    read_table(merge(known, given)).map_err(|error| refusal(&error, document))
+}
+
+fn refusal(error: &toml::de::Error, document: &str) -> Error {
+    let reason = error.message().to_string();
+    Error::ConfigValue { document: document.into(), key: first_key(&reason), reason }
 }
 
 fn check_keys(

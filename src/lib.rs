@@ -53,6 +53,7 @@ pub mod nn;
 pub mod pipeline;
 pub mod proposals;
 pub mod random;
+pub mod ranking;
 pub mod training;
 pub mod workers;
 

@@ -92,12 +92,7 @@ impl Workers {
 
     /// Runs `task(0) .. task(tasks - 1)`, each once, and returns when all are done.
     pub fn for_each(&self, tasks: usize, task: impl Fn(usize) + Sync) {
-        match &self.kind {
-            _ if tasks <= 1 => (0..tasks).for_each(task),
-            Kind::Caller => (0..tasks).for_each(task),
-            Kind::Pool(pool) => tasks_on(pool, tasks, &task),
-            Kind::Host { parallel_for, .. } => parallel_for(tasks, &task),
-        }
+        self.run_tasks(tasks, &task);
     }
 
     /// Runs `task` on consecutive pieces of `data`, `piece` elements each (the last may be
@@ -108,18 +103,9 @@ impl Workers {
         piece: usize,
         task: impl Fn(usize, &mut [T]) + Sync,
     ) {
-        match &self.kind {
-            Kind::Caller => {
-                data.chunks_mut(piece).enumerate().for_each(|(index, part)| task(index, part));
-            }
-            Kind::Pool(pool) => pieces_on(pool, data, piece, &task),
-            Kind::Host { parallel_for, .. } => {
-                let parts: Vec<_> = data.chunks_mut(piece).map(Mutex::new).collect();
-                parallel_for(parts.len(), &|index| {
-                    task(index, &mut parts[index].lock().unwrap_or_else(PoisonError::into_inner));
-                });
-            }
-        }
+        let length = data.len();
+        let start_of = |index: usize| (index * piece).min(length);
+        self.run_on_parts(data, length.div_ceil(piece), &start_of, &task);
     }
 
     /// Runs `task` on the same-numbered pieces of several slices: piece `i` of a slice with the
@@ -130,11 +116,76 @@ impl Workers {
         slices: [(&mut [T], usize); N],
         task: impl Fn(usize, [&mut [T]; N]) + Sync,
     ) {
+        self.run_on_pieces(slices, &task);
+    }
+
+    /// Runs `task` on `parts` consecutive parts of `data`; part `i` ends before element
+    /// `start_of(i + 1)`, where the next one starts.
+    ///
+    /// # Panics
+    /// When the starts are not in order or outside `data`.
+    pub fn for_each_part<T: Send>(
+        &self,
+        data: &mut [T],
+        parts: usize,
+        start_of: impl Fn(usize) -> usize + Sync,
+        task: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        self.run_on_parts(data, parts, &start_of, &task);
+    }
+
+    /// The answers of `task(0) .. task(tasks - 1)` in order, or the error of the lowest index.
+    ///
+    /// # Errors
+    /// Whatever `task` answers.
+    pub fn try_map<T: Send>(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let answers: Vec<Mutex<Option<Result<T>>>> = (0..tasks).map(|_| Mutex::new(None)).collect();
+        self.for_each(tasks, |index| {
+            let answer = Some(task(index));
+            *answers[index].lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        });
+        answers
+            .into_iter()
+            .map(|answer| {
+                answer.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| {
+                    Err(Error::Internal { reason: "the host skipped a task".into() })
+                })
+            })
+            .collect()
+    }
+}
+
+// The loops themselves take their tasks by reference to `dyn`: they, rayon's code and each task are
+// then there once for each element type, and not once for each caller and kind of workers, which was
+// half a megabyte.
+impl Workers {
+    fn run_tasks(&self, tasks: usize, task: &Task<'_>) {
+        match &self.kind {
+            _ if tasks <= 1 => (0..tasks).for_each(task),
+            Kind::Caller => (0..tasks).for_each(task),
+            Kind::Pool(pool) => pool.install(|| {
+                (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+            }),
+            Kind::Host { parallel_for, .. } => parallel_for(tasks, task),
+        }
+    }
+
+    fn run_on_pieces<T: Send, const N: usize>(
+        &self,
+        slices: [(&mut [T], usize); N],
+        task: &PiecesTask<'_, T, N>,
+    ) {
         let lengths = slices.each_ref().map(|(_, piece)| *piece);
         let count = slices.first().map_or(0, |(data, piece)| data.len().div_ceil(*piece.max(&1)));
         let mut rest = slices.map(|(data, _)| data);
         match &self.kind {
-            Kind::Pool(pool) if count > 1 => halves_on(pool, count, rest, &lengths, &task),
+            Kind::Pool(pool) if count > 1 => {
+                pool.install(|| halve(0, count, rest, &lengths, task));
+            }
             Kind::Host { parallel_for, .. } if count > 1 => {
                 let mut parts = Vec::with_capacity(count);
                 for _ in 0..count {
@@ -159,20 +210,17 @@ impl Workers {
         }
     }
 
-    /// Runs `task` on `parts` consecutive parts of `data`; part `i` ends before element
-    /// `start_of(i + 1)`, where the next one starts.
-    ///
-    /// # Panics
-    /// When the starts are not in order or outside `data`.
-    pub fn for_each_part<T: Send>(
+    fn run_on_parts<T: Send>(
         &self,
         data: &mut [T],
         parts: usize,
-        start_of: impl Fn(usize) -> usize + Sync,
-        task: impl Fn(usize, &mut [T]) + Sync,
+        start_of: &(dyn Fn(usize) -> usize + Sync),
+        task: &PieceTask<'_, T>,
     ) {
         match &self.kind {
-            Kind::Pool(pool) if parts > 1 => parts_on(pool, data, parts, &start_of, &task),
+            Kind::Pool(pool) if parts > 1 => {
+                pool.install(|| split(data, 0..parts, start_of, task));
+            }
             Kind::Host { parallel_for, .. } if parts > 1 => {
                 let mut rest = data;
                 let cut = |index: usize| {
@@ -197,68 +245,9 @@ impl Workers {
             }
         }
     }
-
-    /// The answers of `task(0) .. task(tasks - 1)` in order, or the error of the lowest index.
-    ///
-    /// # Errors
-    /// Whatever `task` answers.
-    pub fn try_map<T: Send>(
-        &self,
-        tasks: usize,
-        task: impl Fn(usize) -> Result<T> + Sync,
-    ) -> Result<Vec<T>> {
-        let mut answers: Vec<Option<Result<T>>> = (0..tasks).map(|_| None).collect();
-        self.for_each_piece(&mut answers, 1, |index, answer| answer[0] = Some(task(index)));
-        answers
-            .into_iter()
-            .map(|answer| {
-                answer.unwrap_or_else(|| {
-                    Err(Error::Internal { reason: "the host skipped a task".into() })
-                })
-            })
-            .collect()
-    }
 }
 
-// The pool's side of each loop takes its task by reference to `dyn`: rayon's code is then there once
-// for each element type and not once for each loop of the library, half a megabyte of them.
-
-fn tasks_on(pool: &rayon::ThreadPool, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-    pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
-}
-
-fn pieces_on<T: Send>(
-    pool: &rayon::ThreadPool,
-    data: &mut [T],
-    piece: usize,
-    task: &PieceTask<'_, T>,
-) {
-    pool.install(|| {
-        let pieces = data.par_chunks_mut(piece).with_max_len(1).enumerate();
-        pieces.for_each(|(index, part)| task(index, part));
-    });
-}
-
-fn halves_on<T: Send, const N: usize>(
-    pool: &rayon::ThreadPool,
-    count: usize,
-    slices: [&mut [T]; N],
-    lengths: &[usize; N],
-    task: &PiecesTask<'_, T, N>,
-) {
-    pool.install(|| halve(0, count, slices, lengths, task));
-}
-
-fn parts_on<T: Send>(
-    pool: &rayon::ThreadPool,
-    data: &mut [T],
-    parts: usize,
-    start_of: &(dyn Fn(usize) -> usize + Sync),
-    task: &PieceTask<'_, T>,
-) {
-    pool.install(|| split(data, 0..parts, start_of, task));
-}
-
+type Task<'a> = dyn Fn(usize) + Sync + 'a;
 type PieceTask<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
 type PiecesTask<'a, T, const N: usize> = dyn Fn(usize, [&mut [T]; N]) + Sync + 'a;
 

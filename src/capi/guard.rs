@@ -46,7 +46,7 @@ pub(super) unsafe fn guard_handle<'a, H: Handle + 'a>(
     // SAFETY: the caller's promise is the same.
     match unsafe { borrow(handle, H::NAME) } {
         Ok(handle) => answer(error, Some(handle.poison()), || body(handle)),
-        Err(failure) => write_error(error, &failure),
+        Err(failure) => refuse(error, failure),
     }
 }
 
@@ -62,10 +62,10 @@ pub(super) unsafe fn guard_handle_mut<'a, H: Handle + 'a>(
     // SAFETY: the caller's promise is the same.
     let handle: &'a mut H = match unsafe { borrow_mut(handle, H::NAME) } {
         Ok(handle) => handle,
-        Err(failure) => return write_error(error, &failure),
+        Err(failure) => return refuse(error, failure),
     };
     if handle.poison().0.load(Ordering::Acquire) {
-        return write_error(error, &Error::Poisoned);
+        return refuse(error, Error::Poisoned);
     }
     let status = answer(error, None, || body(handle));
     if status == SIMDETR_ERROR_PANIC {
@@ -98,8 +98,19 @@ fn answer(
     poison: Option<&Poison>,
     body: impl FnOnce() -> Result<()>,
 ) -> simdetr_status_t {
+    let mut body = Some(body);
+    answer_once(error, poison, &mut || body.take().map_or(Ok(()), |body| body()))
+}
+
+/// What surrounds every exported body, compiled once and not once for each of them: `body` is
+/// called once.
+fn answer_once(
+    error: *mut simdetr_error_t,
+    poison: Option<&Poison>,
+    body: &mut dyn FnMut() -> Result<()>,
+) -> simdetr_status_t {
     if poison.is_some_and(|poison| poison.0.load(Ordering::Acquire)) {
-        return write_error(error, &Error::Poisoned);
+        return refuse(error, Error::Poisoned);
     }
     install_hook();
     match catch(|| {
@@ -113,7 +124,7 @@ fn answer(
         }
         Ok(Err(failure)) => {
             log::debug!("{failure}");
-            write_error(error, &failure)
+            refuse(error, failure)
         }
         Err(payload) => {
             if let Some(poison) = poison {
@@ -123,6 +134,11 @@ fn answer(
             SIMDETR_ERROR_PANIC
         }
     }
+}
+
+#[cold]
+fn refuse(error: *mut simdetr_error_t, failure: Error) -> simdetr_status_t {
+    write_error(error, &failure)
 }
 
 /// Runs `body` and keeps a panic, and its message, from reaching the host.

@@ -7,14 +7,18 @@ use crate::{Error, Result};
 use std::ffi::{CStr, c_char};
 
 fn checked<T>(pointer: *const T, name: &str) -> Result<()> {
-    if pointer.is_null() {
-        return Err(Error::NullPointer { argument: name.into() });
-    }
-    if !pointer.is_aligned() {
-        let reason = format!("{pointer:p} is not aligned to {} bytes", align_of::<T>());
-        return Err(Error::invalid(name, reason));
+    if pointer.is_null() || !pointer.is_aligned() {
+        return Err(refusal(pointer.cast(), align_of::<T>(), name));
     }
     Ok(())
+}
+
+#[cold]
+fn refusal(pointer: *const (), alignment: usize, name: &str) -> Error {
+    if pointer.is_null() {
+        return Error::NullPointer { argument: name.into() };
+    }
+    Error::invalid(name, format!("{pointer:p} is not aligned to {alignment} bytes"))
 }
 
 /// A borrowed argument.

@@ -1,13 +1,14 @@
 //! Where the buffers of a network lie in one arena: those never alive together share memory.
 
 use super::aligned::LINE;
+use crate::ranking::rank;
 use std::ops::Range;
 
 /// Puts each buffer at the lowest place that no buffer alive at the same time holds, the largest
 /// buffer first.
 pub fn place(lengths: &[usize], lives: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|&buffer| std::cmp::Reverse(lengths[buffer]));
+    rank(&mut order, &|a, b| lengths[b].cmp(&lengths[a]));
     let mut places: Vec<Range<usize>> = vec![0..0; lengths.len()];
     let mut placed: Vec<usize> = Vec::new();
     for buffer in order {

@@ -186,8 +186,7 @@ fn settings(request: &FinetuneRequest<'_>, set: &TrainingSet) -> Result<String> 
         classes_count: set.classes_count(),
         config,
     };
-    toml::to_string(&settings)
-        .map_err(|error| Error::Internal { reason: format!("settings: {error}") })
+    crate::config::to_text(&settings, "settings")
 }
 
 /// Class-aware figures on the images that the test annotations list.

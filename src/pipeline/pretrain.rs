@@ -20,6 +20,7 @@ use super::export::export;
 use super::extract::{ExtractRequest, extract};
 use super::recall;
 use super::workspace::Workspace;
+use crate::Result;
 use crate::control::Control;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
@@ -28,7 +29,6 @@ use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use crate::{Error, Result};
 use initial_weights::start_backbone;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -273,6 +273,5 @@ fn settings(config: &RunConfig) -> Result<String> {
     // More stages go on with the same run, and loaders make the same batches on any threads.
     config.pretrain.stages_count = PretrainConfig::default().stages_count;
     config.loader.loader_threads = 0;
-    toml::to_string(&config)
-        .map_err(|error| Error::Internal { reason: format!("settings: {error}") })
+    crate::config::to_text(&config, "settings")
 }

@@ -16,6 +16,7 @@ use crate::pipeline::report::{
 };
 use crate::pipeline::report_training;
 use crate::pipeline::workspace::{RunRecord, Step, Workspace};
+use crate::ranking::rank;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -174,7 +175,7 @@ fn counts(record: &RunRecord, store: &StoreReader, gathered: &Gathered) -> Vec<(
 
 fn frequent_classes(gathered: &Gathered) -> Vec<ReportClass> {
     let mut order: Vec<usize> = (0..gathered.class_counts.len()).collect();
-    order.sort_by_key(|&class| (std::cmp::Reverse(gathered.class_counts[class]), class));
+    rank(&mut order, &|a, b| gathered.class_counts[b].cmp(&gathered.class_counts[a]));
     order
         .into_iter()
         .filter(|&class| !gathered.crops[class].is_empty())
@@ -210,8 +211,7 @@ fn histograms(gathered: &Gathered) -> Vec<Histogram> {
 }
 
 fn settings(record: &RunRecord) -> Result<Vec<(String, String)>> {
-    let table = toml::Table::try_from(record)
-        .map_err(|error| Error::Internal { reason: format!("run.toml: {error}") })?;
+    let table = crate::config::to_table(record, "run.toml")?;
     let mut settings = Vec::new();
     flatten(&table, "", &mut settings);
     Ok(settings)

@@ -122,7 +122,7 @@ impl Workspace {
         }
         let found = self.record()?;
         let identity = |record: &RunRecord| -> Result<toml::Table> {
-            let mut table = to_table(record)?;
+            let mut table = crate::config::to_table(record, "run.toml")?;
             for progress in ["steps", "images_broken"] {
                 table.remove(progress);
             }
@@ -166,15 +166,9 @@ impl Workspace {
     /// # Errors
     /// [`Error::Io`]; the old file is then untouched.
     pub fn write(&self, record: &RunRecord) -> Result<()> {
-        let text = toml::to_string(record)
-            .map_err(|error| Error::Internal { reason: format!("run.toml: {error}") })?;
+        let text = crate::config::to_text(record, "run.toml")?;
         atomic_file::write(&self.record_path(), text.as_bytes())
     }
-}
-
-fn to_table(record: &RunRecord) -> Result<toml::Table> {
-    toml::Table::try_from(record)
-        .map_err(|error| Error::Internal { reason: format!("run.toml: {error}") })
 }
 
 /// The first key, in order, whose value differs: (key, left, right).

@@ -12,6 +12,7 @@ use super::scratch::Scratch;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::geometry;
+use crate::ranking::rank;
 use crate::workers::Workers;
 use crate::{Error, Result};
 
@@ -246,7 +247,7 @@ impl Extractor {
         let order = &mut scratch.order;
         order.clear();
         order.extend((0..regions.count()).filter(|&region| regions.alive[region]));
-        order.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+        rank(order, &|a, b| score(b).total_cmp(&score(a)));
         let dimensions = regions.dimensions;
         let list = order.iter().map(|&region| OutputRegion {
             bounds: image.geometry.grown(regions.boxes[region], self.config.box_margin),

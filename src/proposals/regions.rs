@@ -4,6 +4,8 @@ use super::components::NO_LABEL;
 use super::grid::Grid;
 use super::numeric::{bytes_of, dot};
 use crate::geometry::{self, BoundingBox};
+use crate::ranking::rank;
+use std::cmp::Ordering;
 
 /// Regions as flat arrays with one entry each; a rejected region stays, with `alive` unset.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub struct Regions {
     /// direction.
     pub compared: Vec<f32>,
     pub dimensions: usize,
-    order: Vec<u32>,
+    order: Vec<usize>,
     groups: Vec<u32>,
 }
 
@@ -138,18 +140,14 @@ impl Regions {
     pub fn reject_smaller(&mut self, rejects: impl Fn(&Regions, usize, usize) -> bool) -> usize {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        order.extend((0..self.count() as u32).filter(|&region| self.alive[region as usize]));
-        order.sort_unstable_by(|&a, &b| {
-            if self.is_smaller(a as usize, b as usize) {
-                std::cmp::Ordering::Greater
-            } else {
-                std::cmp::Ordering::Less
-            }
+        order.extend((0..self.count()).filter(|&region| self.alive[region]));
+        rank(&mut order, &|a, b| match self.is_smaller(a, b) {
+            true => Ordering::Greater,
+            false => Ordering::Less,
         });
         let mut rejected = 0;
         for (position, &region) in order.iter().enumerate() {
-            let region = region as usize;
-            let against = order[..position].iter().map(|&larger| larger as usize);
+            let against = order[..position].iter().copied();
             if against
                 .filter(|&larger| self.alive[larger])
                 .any(|larger| rejects(self, larger, region))

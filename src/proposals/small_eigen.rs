@@ -8,6 +8,7 @@
 use super::numeric::{bytes_of, sized};
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::ranking::rank;
 
 /// Most QL steps for one eigenvalue; two are usual, and thirty have never been seen to fail.
 const STEPS_MAX: usize = 60;
@@ -152,7 +153,7 @@ impl SmallEigen {
         let diagonal = &self.diagonal[..size];
         self.order.clear();
         self.order.extend(0..size);
-        self.order.sort_unstable_by(|&a, &b| diagonal[b].total_cmp(&diagonal[a]).then(a.cmp(&b)));
+        rank(&mut self.order, &|a, b| diagonal[b].total_cmp(&diagonal[a]));
         let values = sized(&mut self.values, size);
         let vectors = sized(&mut self.vectors, size * size);
         for (to, &from) in self.order.iter().enumerate() {

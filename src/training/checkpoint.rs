@@ -64,8 +64,7 @@ pub fn save(
     let Position { stage, step, settings } = position.clone();
     let optimiser_steps = optimiser.steps;
     let header = Header { version: VERSION, stage, step, optimiser_steps, settings };
-    let text = toml::to_string(&header)
-        .map_err(|error| Error::Internal { reason: format!("checkpoint: {error}") })?;
+    let text = crate::config::to_text(&header, "checkpoint")?;
     write_tensors(path, &tensors, Some((KEY, text)))
 }
 

@@ -47,8 +47,7 @@ pub fn save(path: &Path, position: &Position, model: &mut dyn HostModel) -> Resu
     let Position { stage, step, settings } = position.clone();
     let host = model.name().to_string();
     let header = Header { version: VERSION, host, stage, step, bytes, settings };
-    let text = toml::to_string(&header)
-        .map_err(|error| Error::Internal { reason: format!("checkpoint: {error}") })?;
+    let text = crate::config::to_text(&header, "checkpoint")?;
     atomic_file::write(path, text.as_bytes())
 }
 

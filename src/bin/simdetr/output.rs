@@ -215,8 +215,7 @@ pub fn demonstrated(report: &DemoReport) -> Answer {
 /// [`Error::Internal`] if the defaults cannot be written as TOML.
 pub fn configuration() -> Result<Answer> {
     let config = RunConfig::default();
-    let text = toml::to_string(&config)
-        .map_err(|error| Error::Internal { reason: format!("configuration: {error}") })?;
+    let text = simdetr::config::to_text(&config, "configuration")?;
     Ok(Answer { text, value: json!(config) })
 }
 

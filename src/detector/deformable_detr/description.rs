@@ -92,8 +92,7 @@ impl DetectorDescription {
             resize: self.resize.clone(),
             categories,
         };
-        toml::to_string(&document)
-            .map_err(|error| Error::Internal { reason: format!("detector: {error}") })
+        crate::config::to_text(&document, "detector")
     }
 
     /// Reads the document of the file `source`.

@@ -152,10 +152,12 @@ impl<'a> PanelsView<'a> {
 
 /// Columns of every panel but the last, which may be narrower by whole vectors.
 pub fn panel_width(level: Level) -> usize {
-    match level {
-        Level::Portable | Level::Avx2 => 16,
-        Level::Avx512 => PANEL_WIDTH_MAX,
-    }
+    level.width() * panel_vectors(level.width())
+}
+
+/// Vectors of `width` floats that such a panel is wide: sixteen lanes come with twice the registers.
+const fn panel_vectors(width: usize) -> usize {
+    if width == 16 { 4 } else { 2 }
 }
 
 /// The left operand: row `r` is, for each segment, the `segment_length` floats at
@@ -226,7 +228,7 @@ struct Job<'a> {
 #[inline(always)]
 unsafe fn multiply_panels<L: Lanes>(job: &Job<'_>) {
     let panels = &job.panels;
-    let vectors_max = panel_width(panels.level) / L::WIDTH;
+    let vectors_max = const { panel_vectors(L::WIDTH) };
     let mut weights = panels.values.as_ptr();
     let mut column = 0;
     while column < panels.columns {
@@ -236,9 +238,9 @@ unsafe fn multiply_panels<L: Lanes>(job: &Job<'_>) {
         unsafe {
             match vectors {
                 1 => multiply_panel::<L, 1>(job, weights, column),
-                2 => multiply_panel::<L, 2>(job, weights, column),
-                3 => multiply_panel::<L, 3>(job, weights, column),
-                _ => multiply_panel::<L, 4>(job, weights, column),
+                3 if vectors_max > 2 => multiply_panel::<L, 3>(job, weights, column),
+                4 if vectors_max > 2 => multiply_panel::<L, 4>(job, weights, column),
+                _ => multiply_panel::<L, 2>(job, weights, column),
             }
             weights = weights.add(vectors * L::WIDTH * panels.inner);
         }
@@ -313,8 +315,16 @@ unsafe fn tile<L: Lanes, const ROWS: usize, const VECTORS: usize>(
                 weights = weights.add(VECTORS * L::WIDTH);
             }
         }
-        for (line, sums) in sums.iter().enumerate() {
-            finish_row::<L, VECTORS>(job, sums, row + line, column);
+        if job.panels.columns - column >= VECTORS * L::WIDTH {
+            finish_whole::<L, ROWS, VECTORS>(job, sums, row, column);
+        } else {
+            let mut plain = [[0.0; PANEL_WIDTH_MAX]; ROWS];
+            for (plain, sums) in plain.iter_mut().zip(&sums) {
+                for (vector, &sum) in sums.iter().enumerate() {
+                    L::store(plain.as_mut_ptr().add(vector * L::WIDTH), sum);
+                }
+            }
+            finish_ragged(job, &plain, row, column);
         }
     }
     ROWS
@@ -343,54 +353,76 @@ unsafe fn prefetch_row<L: Lanes, const VECTORS: usize>(job: &Job<'_>, row: usize
     }
 }
 
-/// Applies the epilogue to the sums of one row and writes them.
+/// Applies the epilogue to the sums of a tile whose columns all exist, and writes them. Each part of
+/// the epilogue goes over the whole tile: a choice for every vector would be most of the library's
+/// code.
 ///
 /// # Safety
 /// As [`multiply_panel`].
 #[inline(always)]
-unsafe fn finish_row<L: Lanes, const VECTORS: usize>(
+unsafe fn finish_whole<L: Lanes, const ROWS: usize, const VECTORS: usize>(
     job: &Job<'_>,
-    sums: &[L::Vector; VECTORS],
+    mut sums: [[L::Vector; VECTORS]; ROWS],
     row: usize,
     column: usize,
 ) {
-    // SAFETY: whole vectors are read and written only where the columns fill them; `multiply`
-    // checked the offsets.
+    // SAFETY: `multiply` checked the offsets, and the columns fill the vectors.
     unsafe {
-        let output = job.output.add(job.output_offsets[row] + column);
-        let residual =
-            job.epilogue.residual.map(|(data, offsets)| data.as_ptr().add(offsets[row] + column));
-        let zero = L::splat(0.0);
-        for (vector, &sum) in sums.iter().enumerate() {
-            let lane = vector * L::WIDTH;
-            let valid = job.panels.columns - column - lane;
-            if valid >= L::WIDTH {
-                let mut sum = sum;
-                if let Some(residual) = residual {
-                    sum = L::add(sum, L::load(residual.add(lane)));
-                }
-                if job.epilogue.add {
-                    sum = L::add(sum, L::load(output.add(lane)));
-                }
-                if job.epilogue.relu {
-                    sum = L::maximum(zero, sum);
-                }
-                L::store(output.add(lane), sum);
-            } else {
-                let mut sums = [0.0f32; PANEL_WIDTH_MAX];
-                L::store(sums.as_mut_ptr(), sum);
-                for (index, &sum) in sums[..valid].iter().enumerate() {
-                    let mut sum = sum;
-                    if let Some(residual) = residual {
-                        sum += *residual.add(lane + index);
-                    }
-                    if job.epilogue.add {
-                        sum += *output.add(lane + index);
-                    }
-                    let below = job.epilogue.relu && sum < 0.0;
-                    *output.add(lane + index) = if below { 0.0 } else { sum };
+        if let Some((data, offsets)) = job.epilogue.residual {
+            for (line, sums) in sums.iter_mut().enumerate() {
+                let residual = data.as_ptr().add(offsets[row + line] + column);
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::add(*sum, L::load(residual.add(vector * L::WIDTH)));
                 }
             }
+        }
+        if job.epilogue.add {
+            for (line, sums) in sums.iter_mut().enumerate() {
+                let output = job.output.add(job.output_offsets[row + line] + column);
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::add(*sum, L::load(output.add(vector * L::WIDTH)));
+                }
+            }
+        }
+        if job.epilogue.relu {
+            for sum in sums.as_flattened_mut() {
+                *sum = L::maximum(L::splat(0.0), *sum);
+            }
+        }
+        for (line, sums) in sums.iter().enumerate() {
+            let output = job.output.add(job.output_offsets[row + line] + column);
+            for (vector, &sum) in sums.iter().enumerate() {
+                L::store(output.add(vector * L::WIDTH), sum);
+            }
+        }
+    }
+}
+
+/// [`finish_whole`] for a tile that is wider than the columns that are left; `sums` are its rows.
+///
+/// # Safety
+/// As [`multiply_panel`].
+#[inline(never)]
+unsafe fn finish_ragged(job: &Job<'_>, sums: &[[f32; PANEL_WIDTH_MAX]], row: usize, column: usize) {
+    let columns = job.panels.columns - column;
+    for (line, sums) in (row..).zip(sums) {
+        let residual =
+            job.epilogue.residual.map(|(data, offsets)| &data[offsets[line] + column..][..columns]);
+        // SAFETY: `multiply` checked that every row lies inside the output, which it borrows
+        // exclusively.
+        let output = unsafe {
+            let start = job.output.add(job.output_offsets[line] + column);
+            std::slice::from_raw_parts_mut(start, columns)
+        };
+        for (index, (output, &sum)) in output.iter_mut().zip(sums).enumerate() {
+            let mut sum = sum;
+            if let Some(residual) = residual {
+                sum += residual[index];
+            }
+            if job.epilogue.add {
+                sum += *output;
+            }
+            *output = if job.epilogue.relu && sum < 0.0 { 0.0 } else { sum };
         }
     }
 }
