@@ -10,10 +10,12 @@
 //! Prices of columns are at most 0, and 0 for columns that nobody has: that keeps the answer
 //! optimal where columns are left over.
 
+use super::transpose::transpose;
 use crate::nn::simd::Level;
 use crate::nn::simd::assignment::{
-    CHUNK, Frontier, Owners, cheapest, nearest, relax, two_smallest,
+    CHUNK, Frontier, Nearest, TwoSmallest, relax, two_smallest, two_smallest_of_rows,
 };
+use crate::nn::simd::finite::all_finite;
 use crate::{Error, Result};
 
 /// Stands for "no partner" where there are fewer columns than rows.
@@ -25,8 +27,11 @@ const REDUCTION_PASSES: usize = 2;
 /// Solves assignment problems of any sizes, one after the other, in memory that it keeps.
 #[derive(Debug, Default)]
 pub struct Assigner {
-    /// `[rows, stride]`, the shorter side as rows, padded with infinite costs.
+    /// Costs that cannot be worked on as they were given: with the shorter side as rows, and rows
+    /// of at least [`CHUNK`] columns, the last of them infinite where there are fewer.
     matrix: Vec<f32>,
+    /// Of each row, before there are prices.
+    cheapest: Vec<TwoSmallest>,
     prices: Vec<f64>,
     distances: Vec<f64>,
     parents: Vec<u64>,
@@ -74,14 +79,19 @@ impl Assigner {
             return Err(Error::shape("partners", format!("[{rows}]"), partners.len()));
         }
         check_finite(costs, columns)?;
-        if rows <= columns {
-            self.copy(costs, rows, columns);
-            self.solve(rows, columns);
+        if costs.is_empty() {
+            partners.fill(UNASSIGNED);
+        } else if rows > columns {
+            self.copy_transposed(costs, rows, columns);
+            self.solve_copied(columns);
+            partners.copy_from_slice(&self.rows_of_columns[..rows]);
+        } else if columns < CHUNK {
+            self.copy_padded(costs, columns);
+            self.solve_copied(rows);
             partners.copy_from_slice(&self.columns_of_rows[..rows]);
         } else {
-            self.copy_transposed(costs, rows, columns);
-            self.solve(columns, rows);
-            partners.copy_from_slice(&self.rows_of_columns[..rows]);
+            self.solve(costs, rows);
+            partners.copy_from_slice(&self.columns_of_rows[..rows]);
         }
         Ok(())
     }
@@ -90,69 +100,93 @@ impl Assigner {
     pub fn memory_bytes(&self) -> usize {
         self.matrix.capacity() * size_of::<f32>()
             + (self.prices.capacity() + self.distances.capacity()) * size_of::<f64>()
+            + self.cheapest.capacity() * size_of::<TwoSmallest>()
             + self.parents.capacity() * size_of::<u64>()
             + (self.rows_of_columns.capacity() + self.columns_of_rows.capacity()) * size_of::<u32>()
             + self.settled.capacity() * size_of::<Settled>()
             + (self.free.capacity() + self.left_over.capacity()) * size_of::<u32>()
     }
 
-    fn copy(&mut self, costs: &[f32], rows: usize, columns: usize) {
-        let stride = columns.next_multiple_of(CHUNK);
-        self.matrix.resize(rows * stride, 0.0);
-        if columns == 0 {
-            return;
-        }
-        let padded = self.matrix.chunks_exact_mut(stride);
-        for (padded, row) in padded.zip(costs.chunks_exact(columns)) {
+    fn copy_padded(&mut self, costs: &[f32], columns: usize) {
+        restart(&mut self.matrix, costs.len() / columns * CHUNK, f32::INFINITY);
+        for (padded, row) in self.matrix.chunks_exact_mut(CHUNK).zip(costs.chunks_exact(columns)) {
             padded[..columns].copy_from_slice(row);
-            padded[columns..].fill(f32::INFINITY);
         }
     }
 
     fn copy_transposed(&mut self, costs: &[f32], rows: usize, columns: usize) {
-        let stride = rows.next_multiple_of(CHUNK);
+        let stride = rows.max(CHUNK);
         self.matrix.resize(columns * stride, 0.0);
         self.matrix.chunks_exact_mut(stride).for_each(|row| row[rows..].fill(f32::INFINITY));
-        for (block, rows) in costs.chunks(CHUNK * columns.max(1)).enumerate() {
-            for column in 0..columns {
-                let target = &mut self.matrix[column * stride + block * CHUNK..][..CHUNK];
-                for (value, row) in target.iter_mut().zip(rows.chunks_exact(columns)) {
-                    *value = row[column];
-                }
-            }
+        transpose(costs, columns, &mut self.matrix, stride);
+    }
+
+    /// Solves `matrix`.
+    fn solve_copied(&mut self, rows: usize) {
+        let matrix = std::mem::take(&mut self.matrix);
+        self.solve(&matrix, rows);
+        self.matrix = matrix;
+    }
+
+    /// Solves `costs`, which have as many columns as rows or more, and at least [`CHUNK`].
+    fn solve(&mut self, costs: &[f32], rows: usize) {
+        let columns = costs.len() / rows;
+        let level = Level::best();
+        restart(&mut self.prices, columns, 0.0);
+        restart(&mut self.rows_of_columns, columns, UNASSIGNED);
+        restart(&mut self.columns_of_rows, rows, UNASSIGNED);
+        self.distances.resize(columns, 0.0);
+        self.parents.resize(columns, 0);
+        self.free.clear();
+        self.place_rows(level, costs, rows);
+        for _ in 0..REDUCTION_PASSES {
+            self.reduce_rows(level, costs);
+        }
+        while let Some(row) = self.free.pop() {
+            self.augment(level, costs, row);
         }
     }
 
-    /// Solves `matrix`; `rows` is at most `columns`.
-    fn solve(&mut self, rows: usize, columns: usize) {
-        let stride = columns.next_multiple_of(CHUNK);
-        let level = Level::best();
-        restart(&mut self.prices, stride, 0.0);
-        restart(&mut self.rows_of_columns, columns, UNASSIGNED);
-        restart(&mut self.columns_of_rows, rows, UNASSIGNED);
-        self.distances.resize(stride, 0.0);
-        self.parents.resize(stride, 0);
-        self.free.clear();
-        self.free.extend((0..rows as u32).rev());
-        for _ in 0..REDUCTION_PASSES {
-            self.reduce_rows(level, stride);
+    /// Gives each row its cheapest column where nobody has it yet, at a price by which the second
+    /// cheapest would do as well; the other rows are free, the first of them last.
+    ///
+    /// Prices are at most 0, so the two smallest costs are the two smallest reduced costs as long
+    /// as the cheapest column is free. The second may be more by now: the price is then higher than
+    /// it could be, which is no harm.
+    fn place_rows(&mut self, level: Level, costs: &[f32], rows: usize) {
+        let none = TwoSmallest { first: 0.0, second: 0.0, column: 0 };
+        self.cheapest.resize(rows, none);
+        two_smallest_of_rows(level, costs, costs.len() / rows, &mut self.cheapest);
+        for (row, two) in self.cheapest.iter().enumerate() {
+            let owner = &mut self.rows_of_columns[two.column];
+            if *owner != UNASSIGNED {
+                self.free.push(row as u32);
+                continue;
+            }
+            *owner = row as u32;
+            self.columns_of_rows[row] = two.column as u32;
+            if two.second.is_finite() {
+                self.prices[two.column] = two.first - two.second;
+            }
         }
-        while let Some(row) = self.free.pop() {
-            self.augment(level, stride, row);
-        }
+        self.free.reverse();
     }
 
     /// Gives each free row its cheapest column and lowers that column's price until the second
     /// cheapest would do as well; a row that loses its column is free again and goes next.
-    fn reduce_rows(&mut self, level: Level, stride: usize) {
+    fn reduce_rows(&mut self, level: Level, all_costs: &[f32]) {
+        let columns = self.prices.len();
         // Rows that outbid each other by little could go on for long; a search ends it.
         let mut budget = 2 * self.free.len();
         self.left_over.clear();
         while let Some(row) = self.free.pop() {
-            let costs = &self.matrix[row as usize * stride..][..stride];
+            let costs = &all_costs[row as usize * columns..][..columns];
             let two = two_smallest(level, costs, &self.prices);
-            let owners = Owners { rows: &self.rows_of_columns, none: UNASSIGNED };
-            let column = cheapest(level, costs, &self.prices, two.first, owners);
+            let mut column = two.column;
+            if two.first >= two.second && self.rows_of_columns[column] != UNASSIGNED {
+                let reduced = costs.iter().zip(&self.prices).map(|(c, p)| f64::from(*c) - p);
+                column = self.free_column(reduced, two.first).unwrap_or(column);
+            }
             let loser = self.rows_of_columns[column];
             // A tie with a column that is taken is for the search to decide.
             if budget == 0 || (loser != UNASSIGNED && two.first >= two.second) {
@@ -173,30 +207,40 @@ impl Assigner {
         std::mem::swap(&mut self.free, &mut self.left_over);
     }
 
+    /// The first column that nobody has and whose `lengths` is `wanted`.
+    fn free_column(&self, lengths: impl Iterator<Item = f64>, wanted: f64) -> Option<usize> {
+        let mut columns = lengths.zip(&self.rows_of_columns);
+        columns.position(|(length, owner)| length == wanted && *owner == UNASSIGNED)
+    }
+
     /// Finds the shortest way from a free row to a free column (Dijkstra over reduced costs) and
     /// hands every column on it to the row before.
-    fn augment(&mut self, level: Level, stride: usize, free_row: u32) {
+    fn augment(&mut self, level: Level, all_costs: &[f32], free_row: u32) {
+        let columns = self.prices.len();
         self.distances.fill(f64::INFINITY);
         self.settled.clear();
         let (mut row, mut offset) = (free_row, 0.0);
         let (mut end, length) = loop {
-            let costs = &self.matrix[row as usize * stride..][..stride];
+            let costs = &all_costs[row as usize * columns..][..columns];
             let mut frontier = Frontier {
                 prices: &self.prices,
                 distances: &mut self.distances,
                 parents: &mut self.parents,
             };
-            let length = relax(level, costs, u64::from(row), offset, &mut frontier);
-            let owners = Owners { rows: &self.rows_of_columns, none: UNASSIGNED };
-            let column = nearest(level, &self.distances, length, owners);
+            let Nearest { distance, column } =
+                relax(level, costs, u64::from(row), offset, &mut frontier);
             let owner = self.rows_of_columns[column];
             if owner == UNASSIGNED {
-                break (column, length);
+                break (column, distance);
+            }
+            // Among equals a free one ends the search.
+            if let Some(free) = self.free_column(self.distances.iter().copied(), distance) {
+                break (free, distance);
             }
             let price = self.prices[column];
-            self.settled.push(Settled { column: column as u32, distance: length, price });
-            let cost = self.matrix[owner as usize * stride + column];
-            offset = f64::from(cost) - price - length;
+            self.settled.push(Settled { column: column as u32, distance, price });
+            let cost = all_costs[owner as usize * columns + column];
+            offset = f64::from(cost) - price - distance;
             row = owner;
             self.distances[column] = f64::INFINITY;
             self.prices[column] = f64::NEG_INFINITY;
@@ -231,16 +275,7 @@ fn check_finite(costs: &[f32], columns: usize) -> Result<()> {
 
 /// The index of the first NaN or infinity.
 pub(crate) fn first_non_finite(values: &[f32]) -> Option<usize> {
-    // Zero times a finite number is 0, and NaN otherwise; sums of either stay what they are.
-    let mut lanes = [0.0f32; CHUNK];
-    let (chunks, rest) = values.as_chunks::<CHUNK>();
-    for chunk in chunks {
-        for lane in 0..CHUNK {
-            lanes[lane] += chunk[lane] * 0.0;
-        }
-    }
-    let rest = rest.iter().map(|value| value * 0.0).sum::<f32>();
-    if lanes.iter().sum::<f32>() + rest == 0.0 {
+    if all_finite(Level::best(), values) {
         return None;
     }
     values.iter().position(|value| !value.is_finite())

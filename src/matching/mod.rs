@@ -10,6 +10,7 @@ pub mod config;
 pub mod costs;
 pub mod input;
 pub mod matcher;
+mod transpose;
 
 pub use assignment::{Assigner, UNASSIGNED};
 pub use batch::BatchAssigner;

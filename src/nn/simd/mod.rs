@@ -9,6 +9,7 @@ pub mod assignment;
 pub mod bilinear;
 pub mod class_loss;
 pub mod elementary;
+pub mod finite;
 pub mod gram;
 mod lanes;
 pub mod max_pool;
