@@ -10,6 +10,7 @@ use super::centroids::Centroids;
 use super::filter_f32::F32Filter;
 use super::filter_int8::{Int8Filter, Int8Rows};
 use crate::nn::simd::{Level, rows, score_int8};
+use crate::ranking::rank;
 
 /// A label that guesses nothing.
 pub(super) const NO_GUESS: u32 = u32::MAX;
@@ -209,17 +210,17 @@ impl<'a> Nearest<'a> {
 
 /// The lowest class of each set of equal centroids; the others can win no row.
 pub(super) fn distinct(centroids: &Centroids) -> Vec<u32> {
-    let compare = |a: &u32, b: &u32| {
-        let (a, b) = (centroids.row(*a as usize), centroids.row(*b as usize));
+    let compare = |a: usize, b: usize| {
+        let (a, b) = (centroids.row(a), centroids.row(b));
         let differing = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
         differing.unwrap_or(std::cmp::Ordering::Equal)
     };
-    let mut classes: Vec<u32> = (0..centroids.classes() as u32).collect();
-    // Stable, so the lowest class of equals comes first and is the one that stays.
-    classes.sort_by(compare);
-    classes.dedup_by(|later, earlier| compare(later, earlier).is_eq());
-    classes.sort_unstable();
-    classes
+    let mut classes: Vec<usize> = (0..centroids.classes()).collect();
+    // The lowest class of equals comes first and is the one that stays.
+    rank(&mut classes, &compare);
+    classes.dedup_by(|later, earlier| compare(*later, *earlier).is_eq());
+    rank(&mut classes, &|a, b| a.cmp(&b));
+    classes.into_iter().map(|class| class as u32).collect()
 }
 
 /// Bound of the rounding errors of an f32 inner product, relative to the product of the lengths:

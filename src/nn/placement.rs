@@ -15,11 +15,10 @@ pub fn place(lengths: &[usize], lives: &[Range<usize>]) -> Vec<Range<usize>> {
         let meets = |other: &&usize| {
             lives[**other].start < lives[buffer].end && lives[buffer].start < lives[**other].end
         };
-        let mut taken: Vec<Range<usize>> =
-            placed.iter().filter(meets).map(|&other| places[other].clone()).collect();
-        taken.sort_by_key(|range| range.start);
+        let mut taken: Vec<usize> = placed.iter().filter(meets).copied().collect();
+        rank(&mut taken, &|a, b| places[a].start.cmp(&places[b].start));
         let mut start = 0;
-        for range in taken {
+        for range in taken.iter().map(|&other| &places[other]) {
             if range.start >= start + lengths[buffer] {
                 break;
             }

@@ -48,9 +48,12 @@ pub fn read_detections(path: &Path) -> Result<CocoFile> {
 }
 
 fn read_document(path: &Path) -> Result<Document> {
-    let text = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-    let document: Document = serde_json::from_slice(&text)
-        .map_err(|error| Error::format(path, format!("not a COCO file: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let refused =
+        |reason: &dyn fmt::Display| Error::format(path, format!("not a COCO file: {reason}"));
+    // As text, like all JSON here: a second kind of reader would be code for nothing.
+    let text = std::str::from_utf8(&bytes).map_err(|error| refused(&error))?;
+    let document: Document = serde_json::from_str(text).map_err(|error| refused(&error))?;
     let mut seen = HashSet::with_capacity(document.file.images.len());
     match document.file.images.iter().find(|image| !seen.insert(image.id)) {
         Some(image) => Err(Error::format(path, format!("image id {} is listed twice", image.id))),
