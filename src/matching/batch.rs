@@ -53,6 +53,9 @@ impl FirstFailure {
     }
 }
 
+/// Tasks for each worker: a problem takes microseconds, too few to be handed out one by one.
+const TASKS_PER_WORKER: usize = 8;
+
 /// Solves batches of equally large problems; keeps its memory between calls.
 #[derive(Debug, Default)]
 pub struct BatchAssigner {
@@ -91,12 +94,17 @@ impl BatchAssigner {
             return Ok(());
         }
         let failure = FirstFailure::default();
-        workers.for_each_piece(partners, rows, |problem, partners| {
-            let costs = &costs[problem * size..][..size];
-            let outcome = self.assigners.with(|own| own.assign(costs, rows, columns, partners));
-            if let Err(error) = outcome {
-                failure.record(problem, of_problem(error, problem, problem * size));
-            }
+        let together = problems.div_ceil(TASKS_PER_WORKER * workers.count());
+        workers.for_each_piece(partners, together * rows, |task, partners| {
+            self.assigners.with(|own| {
+                for (place, partners) in partners.chunks_exact_mut(rows).enumerate() {
+                    let problem = task * together + place;
+                    let costs = &costs[problem * size..][..size];
+                    if let Err(error) = own.assign(costs, rows, columns, partners) {
+                        failure.record(problem, of_problem(error, problem, problem * size));
+                    }
+                }
+            });
         });
         failure.into_result()
     }
@@ -114,5 +122,45 @@ fn of_problem(error: Error, problem: usize, before: usize) -> Error {
             Error::NonFinite { name, index: before + index, value }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: [usize; 3] = [100, 7, 20];
+
+    fn costs() -> Vec<f32> {
+        (0..SHAPE.iter().product()).map(|index: usize| (index * 7919 % 613) as f32).collect()
+    }
+
+    #[test]
+    fn problems_that_share_a_task_are_solved_as_each_alone() {
+        let (costs, [problems, rows, columns]) = (costs(), SHAPE);
+        let mut wanted = vec![0; problems * rows];
+        for (costs, partners) in costs.chunks(rows * columns).zip(wanted.chunks_mut(rows)) {
+            Assigner::new().assign(costs, rows, columns, partners).unwrap();
+        }
+        for threads in [1, 2, 3] {
+            let workers = Workers::with_threads(threads).unwrap();
+            let mut partners = vec![0; wanted.len()];
+            BatchAssigner::new().assign(&costs, SHAPE, &mut partners, &workers).unwrap();
+            assert_eq!(partners, wanted, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn the_first_odd_cost_is_named_with_its_problem() {
+        let mut costs = costs();
+        for (problem, place) in [(93, 0), (42, 25), (42, 26)] {
+            costs[problem * 140 + place] = f32::NAN;
+        }
+        for threads in [1, 2] {
+            let workers = Workers::with_threads(threads).unwrap();
+            let outcome = BatchAssigner::new().assign(&costs, SHAPE, &mut [0; 700], &workers);
+            let text = outcome.unwrap_err().to_string();
+            assert!(text.starts_with("problem 42: costs, row 1, column 5: value NaN"), "{text}");
+        }
     }
 }
