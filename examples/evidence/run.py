@@ -27,13 +27,20 @@ SCALES = {
         "preset": "tiny",
         "pretrain": {
             "cluster": {"classes": 64},
-            "training": {"steps": 400, "batch_size": 4, "schedule": "cosine", "checkpoint_steps": 100},
+            # The first ten of either method: a few epochs do not learn more (README, what was tried).
+            "proposals": {"proposals_max": 10},
+            "selective_search": {"selective_search_boxes": 10},
+            "relabel": {"predictions_per_image": 20},
+            "training": {"steps": 600, "batch_size": 4, "learning_rate": 1e-3, "backbone_learning_rate": 1e-4,
+                         "schedule": "cosine", "checkpoint_steps": 100},
             "detector": {"queries_count": 60, "box_refinement": True},
             # Objects of a mosaic of such small images have a few pixels.
-            "augmentation": {"mosaic_probability": 0.0},
+            "augmentation": {"mosaic_probability": 0.0, "crop_probability": 0.0, "colour_probability": 0.0},
         },
         "finetune": {
-            "training": {"steps": 300, "batch_size": 4, "schedule": "cosine", "checkpoint_steps": 100},
+            "training": {"steps": 300, "batch_size": 4, "learning_rate": 3e-3, "backbone_learning_rate": 2e-4,
+                         "schedule": "cosine", "checkpoint_steps": 100},
+            "augmentation": {"crop_probability": 0.5},
         },
     },
     "gpu": {
