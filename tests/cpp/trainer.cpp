@@ -44,7 +44,7 @@ class still : public simdetr::host_detector {
   bool predicts() const override { return true; }
   int predict(const simdetr_image_t &image, std::size_t capacity,
               simdetr::found_boxes &found) override {
-    EXPECT(capacity == 100);
+    EXPECT(capacity == 7);
     float width = static_cast<float>(image.width), height = static_cast<float>(image.height);
     found.boxes = {0, 0, width, height, 0, 0, width / 4, height / 4};
     found.classes = {0, 0};
@@ -68,6 +68,9 @@ steps = 3
 batch_size = 1
 warmup_steps = 0
 checkpoint_steps = 1
+schedule = "constant"
+[relabel]
+predictions_per_image = 7
 [augmentation]
 image_short_sides = [64]
 image_long_side_max = 96

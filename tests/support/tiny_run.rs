@@ -7,6 +7,7 @@ use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo_scenes;
 use simdetr::pipeline::preset;
 use simdetr::pipeline::pretrain::PretrainRequest;
+use simdetr::training::config::Schedule;
 use simdetr::workers::Workers;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Optimiser steps of a stage.
 pub const STEPS: usize = 4;
 
-/// The `tiny` preset made smaller still: batches of 4 in two parts, a checkpoint every two steps.
+/// The `tiny` preset made smaller still, with every augmentation of the patent: batches of 4 in two parts, a checkpoint every two steps.
 pub fn config() -> RunConfig {
     let mut config = preset::by_name("tiny").unwrap();
     config.cluster.classes = 4;
@@ -27,7 +28,12 @@ pub fn config() -> RunConfig {
     config.augmentation.image_long_side_max = 96;
     config.augmentation.crop_short_sides = vec![72];
     (config.augmentation.crop_side_min, config.augmentation.crop_side_max) = (64, 72);
+    // What `tiny` leaves out runs too.
+    let augmentation = &mut config.augmentation;
+    (augmentation.mosaic_probability, augmentation.crop_probability) = (0.5, 0.5);
+    augmentation.colour_probability = 0.8;
     let training = &mut config.training;
+    (training.learning_rate, training.schedule) = (1e-3, Schedule::Step);
     (training.batch_size, training.part_size, training.steps) = (4, 2, STEPS);
     (training.checkpoint_steps, training.metrics_steps) = (2, 1);
     config
