@@ -74,16 +74,7 @@ unsafe fn of_rows_kernel<L: Lanes>(costs: &[f32], columns: usize, found: &mut [T
             }
         }
         let lanes = firsts;
-        for half in HALVES {
-            for lane in 0..half {
-                let (a, b) = (firsts[lane], firsts[lane + half]);
-                let (c, d) = (seconds[lane], seconds[lane + half]);
-                let larger = if a > b { a } else { b };
-                let smaller = if c < d { c } else { d };
-                firsts[lane] = if a < b { a } else { b };
-                seconds[lane] = if larger < smaller { larger } else { smaller };
-            }
-        }
+        fold(&mut firsts, &mut seconds);
         for lane in 0..CHUNK {
             let column = starts[lane] + lane as u32;
             starts[lane] = if lanes[lane] == firsts[0] { column } else { u32::MAX };
@@ -131,6 +122,14 @@ unsafe fn two_smallest_kernel<L: Lanes>(costs: &[f32], prices: &[f64], answer: &
         }
     }
     let lanes = firsts;
+    fold(&mut firsts, &mut seconds);
+    let column = first_column(&lanes, &starts, firsts[0]);
+    *answer = TwoSmallest { first: firsts[0], second: seconds[0], column };
+}
+
+/// Brings the two smallest of all lanes to the first lane.
+#[inline(always)]
+fn fold<T: PartialOrd + Copy>(firsts: &mut [T; CHUNK], seconds: &mut [T; CHUNK]) {
     for half in HALVES {
         for lane in 0..half {
             let (a, b) = (firsts[lane], firsts[lane + half]);
@@ -141,8 +140,6 @@ unsafe fn two_smallest_kernel<L: Lanes>(costs: &[f32], prices: &[f64], answer: &
             seconds[lane] = if larger < smaller { larger } else { smaller };
         }
     }
-    let column = first_column(&lanes, &starts, firsts[0]);
-    *answer = TwoSmallest { first: firsts[0], second: seconds[0], column };
 }
 
 /// The smallest of the columns whose lanes hold `wanted`.
