@@ -7,6 +7,7 @@
 //! every line `run` on standard input answers the seconds of one run and the residuals, `dump`
 //! writes `MAP.labels` (u32, one row for each K) and `MAP.vectors` (f32, `[cells, K]`).
 
+use simdetr::control::Control;
 use simdetr::data::feature_map::{FeatureMap, FeatureMapView};
 use simdetr::nn::matrix_product::{Matrix, MatrixMut, Update, product};
 use simdetr::proposals::config::{Affinity, Center, Scale};
@@ -65,9 +66,12 @@ fn run(jobs: &mut [Job], config: &ProposalConfig, workers: &Workers) -> f64 {
         };
         let labels = &mut job.labels;
         labels.clear();
-        let result = job
-            .clusterer
-            .cluster(&request, config, workers, |_, found, _| labels.extend_from_slice(found));
+        let result = job.clusterer.cluster(
+            &request,
+            config,
+            (workers, &Control::default()),
+            |_, found, _| labels.extend_from_slice(found),
+        );
         result.unwrap();
     }
     start.elapsed().as_secs_f64()

@@ -2580,6 +2580,11 @@ typedef struct simdetr_prediction_options_t {
 #define SIMDETR_ERROR_TOO_FEW_POINTS 107
 
 /**
+ * An iteration that rounding, or numbers far outside the usual, keep from its end.
+ */
+#define SIMDETR_ERROR_NOT_CONVERGED 108
+
+/**
  * No usable CUDA device or driver.
  */
 #define SIMDETR_ERROR_CUDA_UNAVAILABLE 200

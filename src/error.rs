@@ -67,6 +67,9 @@ pub enum Error {
     /// More clusters than points.
     #[error("clusters: {clusters} asked for, but there are only {points} vectors")]
     TooFewPoints { clusters: usize, points: usize },
+    /// An iteration that rounding, or numbers far outside the usual, keep from its end.
+    #[error("{what}: not done after {rounds} rounds: {reason}")]
+    NotConverged { what: String, rounds: usize, reason: String },
 
     // --- devices and foreign libraries -----------------------------------------------------
     /// No usable CUDA device or driver.

@@ -1,6 +1,7 @@
 //! Frame loops (issue, "The C ABI"): once warm, extraction on feature maps of the host makes no
 //! heap allocation and starts no thread. Its own binary, because it replaces the allocator.
 
+use simdetr::control::Control;
 use simdetr::data::proposal_set::ProposalSet;
 use simdetr::proposals::config::{LocalMethod, OverlapMerge, SemanticMerge};
 use simdetr::proposals::{Extractor, ImageGeometry, ImageMaps, LevelMap, ProposalConfig, Scratch};
@@ -63,7 +64,7 @@ fn threads_of_this_process() -> usize {
 
 fn allocations_of_100_calls(config: ProposalConfig) -> (u64, usize) {
     let extractor = Extractor::new(config).unwrap();
-    let workers = Workers::caller();
+    let runners = (&Workers::caller(), &Control::default());
     let frames: Vec<_> = (0..4)
         .map(|seed| (random_map(10, 12, 48, seed), random_map(20, 24, 24, seed + 9)))
         .collect();
@@ -86,7 +87,7 @@ fn allocations_of_100_calls(config: ProposalConfig) -> (u64, usize) {
             };
             let image =
                 ImageMaps { maps: &maps, geometry, image_id: (frame % frames.len()) as u32 };
-            extractor.extract(&image, 0, &workers, &mut scratch, &mut out).unwrap();
+            extractor.extract(&image, 0, runners, &mut scratch, &mut out).unwrap();
             out.count()
         };
     let found: usize = (0..8).map(&mut call).sum();

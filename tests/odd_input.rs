@@ -87,3 +87,48 @@ fn encoder_files_that_are_none_are_named_and_no_run_is_begun() {
         assert!(!message.contains("panicked") && !Path::new(&run).exists(), "{name}: {message}");
     }
 }
+
+/// A picture in which no two cells look alike.
+fn textured(width: u32, height: u32) -> Image {
+    let mut image = Image::filled(width, height, [0, 0, 0]).unwrap();
+    for y in 0..height {
+        for x in 0..width {
+            let mixed = (x / 3 + 1).wrapping_mul(2_654_435_761) ^ (y / 3 + 7).wrapping_mul(40_503);
+            image.set_pixel(x, y, mixed.to_le_bytes()[..3].try_into().unwrap());
+        }
+    }
+    image
+}
+
+#[test]
+fn strips_and_small_squares_of_texture_are_extracted_in_bounded_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let images = place("images");
+    fs::create_dir(&images).unwrap();
+    for (width, height) in [(1600, 40), (40, 1600), (1000, 80), (224, 224), (160, 160)] {
+        let name = format!("{images}/{width}x{height}.png");
+        fs::write(name, encode::png(&textured(width, height)).unwrap()).unwrap();
+    }
+    for short_side in [160, 224, 480] {
+        let (document, run) = (place("keys.toml"), place(&format!("run{short_side}")));
+        fs::write(&document, format!("[resize]\nimage_short_side = {short_side}\n")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_simdetr"))
+            .args(["extract", "--images", &images, "--out", &run, "--config", &document, "--json"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed().as_secs() > 120 {
+                child.kill().unwrap();
+                panic!("extract with a short side of {short_side} still runs after two minutes");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        assert!(status.success(), "{short_side}: {status}");
+    }
+}

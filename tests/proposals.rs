@@ -1,6 +1,7 @@
 //! Local clustering end to end, on maps whose parts are known.
 
 use simdetr::Error;
+use simdetr::control::Control;
 use simdetr::data::feature_map::{FeatureMap, FeatureMapView};
 use simdetr::data::proposal_set::ProposalSet;
 use simdetr::geometry::intersection_over_union;
@@ -53,7 +54,8 @@ fn extract(
         .collect();
     let mut out = ProposalSet::default();
     let image = ImageMaps { maps: &levels, geometry: GEOMETRY, image_id: 3 };
-    let counts = Extractor::new(config.clone())?.extract(&image, 5, workers, scratch, &mut out)?;
+    let runners = (workers, &Control::default());
+    let counts = Extractor::new(config.clone())?.extract(&image, 5, runners, scratch, &mut out)?;
     Ok((out, counts))
 }
 
@@ -215,6 +217,7 @@ fn bad_maps_are_named_errors() {
     let image = ImageMaps { maps: &maps, geometry: GEOMETRY, image_id: 1 };
     let (mut scratch, mut out) = (Scratch::default(), ProposalSet::default());
     let extractor = Extractor::new(config).unwrap();
-    let error = extractor.extract(&image, 0, &Workers::caller(), &mut scratch, &mut out);
+    let runners = (&Workers::caller(), &Control::default());
+    let error = extractor.extract(&image, 0, runners, &mut scratch, &mut out);
     assert!(matches!(error, Err(Error::Shape { .. })));
 }

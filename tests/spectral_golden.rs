@@ -2,6 +2,7 @@
 //! (`tests/golden/spectral/make.py`).
 
 use serde_json::Value;
+use simdetr::control::Control;
 use simdetr::data::feature_map::FeatureMap;
 use simdetr::proposals::config::{Affinity, Center, Scale};
 use simdetr::proposals::{LevelMap, MapClusterer, MapRequest, ProposalConfig};
@@ -49,10 +50,9 @@ fn run(case: &Value, golden: &Value) -> (Vec<u32>, MapClusterer) {
         image_id: 1,
         clusterings_before: 0,
     };
+    let runners = (&Workers::caller(), &Control::default());
     let (mut labels, mut clusterer) = (Vec::new(), MapClusterer::default());
-    clusterer
-        .cluster(&request, &config, &Workers::caller(), |_, found, _| labels = found.to_vec())
-        .unwrap();
+    clusterer.cluster(&request, &config, runners, |_, found, _| labels = found.to_vec()).unwrap();
     (labels, clusterer)
 }
 

@@ -11,6 +11,7 @@ use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_options_t;
 use super::tensor::DLTensor;
+use crate::control::Control;
 use crate::data::folder;
 use crate::data::image::{Image, decode};
 use crate::data::proposal_set::ProposalSet;
@@ -26,14 +27,14 @@ impl simdetr_extractor_t {
         &self,
         image: &Image,
         image_id: u32,
-        workers: &Workers,
+        runners: (&Workers, &Control<'_>),
         target: &mut ProposalSet,
     ) -> Result<()> {
         let images = self.images()?;
         images.config().limits.check_pixels("image", image.width, image.height)?;
         self.with_memory(target, |memory| {
             let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-            images.extract(image, image_id, workers, scratch, out).map(|_| ())
+            images.extract(image, image_id, runners, scratch, out).map(|_| ())
         })
     }
 }
@@ -65,7 +66,9 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
             let target = &mut borrow_mut(proposals, "proposals")?.set;
             let image = copy_image(image)?;
             let workers = &extractor.workers;
-            with_control(run, |_| extractor.extract_image(&image, image_id, workers, target))
+            with_control(run, |control| {
+                extractor.extract_image(&image, image_id, (workers, control), target)
+            })
         })
     }
 }
@@ -99,10 +102,11 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
         guard_handle(extractor, error, |extractor| {
             let target = &mut borrow_mut(proposals, "proposals")?.set;
             let data = slice(data, length, "data")?;
-            with_control(run, |_| {
+            with_control(run, |control| {
                 let limits = &extractor.images()?.config().limits;
                 let image = decode::decode(data, "data", limits)?;
-                extractor.extract_image(&image, image_id, &extractor.workers, target)
+                let runners = (&extractor.workers, control);
+                extractor.extract_image(&image, image_id, runners, target)
             })
         })
     }
@@ -136,7 +140,9 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
             let target = &mut borrow_mut(proposals, "proposals")?.set;
             let image = copy_tensor_image(image, "image")?;
             let workers = &extractor.workers;
-            with_control(run, |_| extractor.extract_image(&image, image_id, workers, target))
+            with_control(run, |control| {
+                extractor.extract_image(&image, image_id, (workers, control), target)
+            })
         })
     }
 }
@@ -184,7 +190,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
                     control.check()?;
                     let mut set = ProposalSet::default();
                     let id = first_image_id.wrapping_add(index as u32);
-                    extractor.extract_image(&images[index], id, &Workers::caller(), &mut set)?;
+                    let runners = (&Workers::caller(), control);
+                    extractor.extract_image(&images[index], id, runners, &mut set)?;
                     Ok(set)
                 })?;
                 control.report("extract", images_count as u64, images_count as u64)?;

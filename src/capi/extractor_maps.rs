@@ -14,6 +14,7 @@ use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::tensor::{DLTensor, Tensor};
+use crate::control::Control;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
@@ -37,14 +38,15 @@ impl simdetr_extractor_t {
     fn extract_levels(
         &self,
         maps: &ImageMaps<'_>,
+        control: &Control<'_>,
         scratch: &mut Scratch,
         proposals: &mut ProposalSet,
     ) -> Result<()> {
         if self.method != Method::Spectral {
             return Err(Error::invalid("method", "selective-search needs an image, not maps"));
         }
-        let counts = self.extractor.extract(maps, self.seed, &self.workers, scratch, proposals);
-        counts.map(|_| ())
+        let runners = (&self.workers, control);
+        self.extractor.extract(maps, self.seed, runners, scratch, proposals).map(|_| ())
     }
 }
 
@@ -95,7 +97,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
             let strides = slice(strides, maps_count, "strides")?;
             let image = copy_struct(geometry)?;
             let target = &mut borrow_mut(proposals, "proposals")?.set;
-            with_control(run, |_| {
+            with_control(run, |control| {
                 extractor.with_memory(target, |memory| {
                     let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
                     let copies = memory.dense_maps.iter_mut();
@@ -106,7 +108,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
                         levels[index] = LevelMap { map, stride, groups: &[] };
                     }
                     let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    extractor.extract_levels(&image.maps(&levels[..maps_count])?, scratch, out)
+                    let maps = image.maps(&levels[..maps_count])?;
+                    extractor.extract_levels(&maps, control, scratch, out)
                 })
             })
         })
@@ -197,10 +200,11 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
                 let got = format!("{values_count}, {} too many", rest.len());
                 return Err(Error::shape("values_count", "the maps' sizes", got));
             }
-            with_control(run, |_| {
+            with_control(run, |control| {
                 extractor.with_memory(target, |memory| {
                     let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-                    extractor.extract_levels(&image.maps(&levels[..maps_count])?, scratch, out)
+                    let maps = image.maps(&levels[..maps_count])?;
+                    extractor.extract_levels(&maps, control, scratch, out)
                 })
             })
         })
@@ -236,9 +240,10 @@ pub unsafe extern "C" fn simdetr_extractor_extract_feature_maps(
             let target = &mut borrow_mut(proposals, "proposals")?.set;
             let levels = set.encoded.levels(&set.descriptions);
             let maps = ImageMaps { maps: &levels, geometry: set.encoded.geometry, image_id };
-            with_control(run, |_| {
+            with_control(run, |control| {
                 extractor.with_memory(target, |memory| {
-                    extractor.extract_levels(&maps, &mut memory.scratch, &mut memory.proposals)
+                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
+                    extractor.extract_levels(&maps, control, scratch, out)
                 })
             })
         })

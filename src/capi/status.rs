@@ -48,6 +48,8 @@ pub const SIMDETR_ERROR_NON_FINITE: simdetr_status_t = 105;
 pub const SIMDETR_ERROR_ZERO_VECTOR: simdetr_status_t = 106;
 /// More clusters asked for than there are vectors.
 pub const SIMDETR_ERROR_TOO_FEW_POINTS: simdetr_status_t = 107;
+/// An iteration that rounding, or numbers far outside the usual, keep from its end.
+pub const SIMDETR_ERROR_NOT_CONVERGED: simdetr_status_t = 108;
 
 /// No usable CUDA device or driver.
 pub const SIMDETR_ERROR_CUDA_UNAVAILABLE: simdetr_status_t = 200;
@@ -114,6 +116,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::NonFinite { .. } => SIMDETR_ERROR_NON_FINITE,
         Error::ZeroVector { .. } => SIMDETR_ERROR_ZERO_VECTOR,
         Error::TooFewPoints { .. } => SIMDETR_ERROR_TOO_FEW_POINTS,
+        Error::NotConverged { .. } => SIMDETR_ERROR_NOT_CONVERGED,
         Error::CudaUnavailable { .. } => SIMDETR_ERROR_CUDA_UNAVAILABLE,
         Error::OnnxLibrary { .. } => SIMDETR_ERROR_ONNX_LIBRARY,
         Error::OnnxModel { .. } => SIMDETR_ERROR_ONNX_MODEL,
@@ -176,7 +179,8 @@ names! {
     SIMDETR_ERROR_CONFIG_SYNTAX SIMDETR_ERROR_NOT_COMPILED SIMDETR_ERROR_BUFFER_TOO_SMALL
     SIMDETR_ERROR_SHAPE SIMDETR_ERROR_ELEMENT_TYPE SIMDETR_ERROR_DEVICE SIMDETR_ERROR_STRIDES
     SIMDETR_ERROR_READ_ONLY SIMDETR_ERROR_NON_FINITE SIMDETR_ERROR_ZERO_VECTOR
-    SIMDETR_ERROR_TOO_FEW_POINTS SIMDETR_ERROR_CUDA_UNAVAILABLE SIMDETR_ERROR_ONNX_LIBRARY
+    SIMDETR_ERROR_TOO_FEW_POINTS SIMDETR_ERROR_NOT_CONVERGED SIMDETR_ERROR_CUDA_UNAVAILABLE
+    SIMDETR_ERROR_ONNX_LIBRARY
     SIMDETR_ERROR_ONNX_MODEL SIMDETR_ERROR_ONNX_PROVIDER SIMDETR_ERROR_IO
     SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
@@ -210,6 +214,7 @@ mod tests {
             Error::NonFinite { name: text(), index: 0, value: f32::NAN },
             Error::ZeroVector { name: text(), index: 0 },
             Error::TooFewPoints { clusters: 2, points: 1 },
+            Error::NotConverged { what: "x".into(), rounds: 1, reason: "y".into() },
             Error::CudaUnavailable { reason: text() },
             Error::OnnxLibrary { tried: text() },
             Error::OnnxModel { model: text(), reason: text() },

@@ -78,7 +78,9 @@ pub fn extract_folder(
     for wave in images[done..].chunks(wave_images) {
         let outcomes = workers.try_map(wave.len(), |index| {
             control.check()?;
-            scratches.lend(|scratch| one_image(extractor, folder, &wave[index], strict, scratch))
+            scratches.lend(|scratch| {
+                one_image(extractor, folder, &wave[index], strict, control, scratch)
+            })
         })?;
         for outcome in outcomes {
             if outcome.record.status == ImageStatus::Broken {
@@ -105,6 +107,7 @@ fn one_image(
     folder: &Path,
     image: &FolderImage,
     strict: bool,
+    control: &Control<'_>,
     scratch: &mut Scratch,
 ) -> Result<Outcome> {
     let mut proposals = ProposalSet::default();
@@ -127,8 +130,8 @@ fn one_image(
         }
     };
     // Threads are busy with images of their own; one image uses the thread it is on.
-    let workers = Workers::caller();
-    let counts = extractor.extract(&pixels, image.image_id, &workers, scratch, &mut proposals)?;
+    let runners = (&Workers::caller(), control);
+    let counts = extractor.extract(&pixels, image.image_id, runners, scratch, &mut proposals)?;
     let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
     Ok(Outcome { record, proposals, counts })
 }

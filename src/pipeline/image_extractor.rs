@@ -3,6 +3,7 @@
 //! The single place where images meet proposals: the C ABI's extractor and the extraction of
 //! folders both call it. Patent ¶32-34, ¶53; Table 8 for Selective Search.
 
+use crate::control::Control;
 use crate::data::image::{Image, ResizeRule};
 use crate::data::proposal_set::ProposalSet;
 use crate::encoder::Encoder;
@@ -49,23 +50,25 @@ impl ImageExtractor {
     }
 
     /// Finds the proposals of one upright image into `proposals`, whose memory is used again.
-    /// Boxes are in pixels of `image`.
+    /// Boxes are in pixels of `image`. `control` is looked at before the encoder and on the way to the
+    /// proposals; it reports nothing.
     ///
     /// # Errors
-    /// Those of the encoder; [`Error::Internal`] if it answers for another number of images.
+    /// [`Error::Cancelled`]; those of the encoder; [`Error::Internal`] if it answers for another number of images.
     pub fn extract(
         &self,
         image: &Image,
         image_id: u32,
-        workers: &Workers,
+        (workers, control): (&Workers, &Control<'_>),
         scratch: &mut Scratch,
         proposals: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
+        control.check()?;
         let encoded = EncodedImage::new(&*self.encoder, &self.resize, image, workers)?;
         let levels = encoded.levels(self.encoder.maps());
         let maps = ImageMaps { maps: &levels, geometry: encoded.geometry, image_id };
         match self.config.method {
-            Method::Spectral => self.extract_maps(&maps, workers, scratch, proposals),
+            Method::Spectral => self.extract_maps(&maps, (workers, control), scratch, proposals),
             Method::SelectiveSearch => {
                 let options = &self.config.selective_search;
                 selective_search::extract(image, &maps, self.config.seed, options, proposals)
@@ -83,13 +86,13 @@ impl ImageExtractor {
     pub fn extract_maps(
         &self,
         maps: &ImageMaps<'_>,
-        workers: &Workers,
+        (workers, control): (&Workers, &Control<'_>),
         scratch: &mut Scratch,
         proposals: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
         if self.config.method != Method::Spectral {
             return Err(Error::invalid("method", "selective-search needs an image, not maps"));
         }
-        self.extractor.extract(maps, self.config.seed, workers, scratch, proposals)
+        self.extractor.extract(maps, self.config.seed, (workers, control), scratch, proposals)
     }
 }

@@ -5,8 +5,8 @@
 //! part of the image that nothing connects to the rest), which single-vector methods miss. The
 //! basis is kept small, so that the dense problem inside stays under a hundred rows.
 //!
-//! Small graphs are solved whole. Rounding: products in f32, the dense problem and the Cholesky
-//! factors in f64; the residual reached is reported.
+//! Graphs with no room for a full basis and one block more are solved whole. Rounding: products in
+//! f32, the dense problem and the Cholesky factors in f64; the residual reached is reported.
 
 use super::affinity::Graph;
 use super::numeric::{bytes_of, sized};
@@ -14,10 +14,12 @@ use super::operator::Operator;
 use super::row_product::{RowProduct, RowView};
 use super::small_eigen::SmallEigen;
 use super::triangular::{cholesky, invert_upper, multiply_upper};
+use crate::control::Control;
 use crate::nn::simd::Level;
 use crate::nn::simd::gram::gram;
 use crate::random::Random;
 use crate::workers::Workers;
+use crate::{Error, Result};
 
 /// Blocks in the basis before a restart.
 const BLOCKS_MAX: usize = 6;
@@ -28,6 +30,9 @@ const BASIS_MIN: usize = 32;
 const CHECKED_BLOCKS_MIN: usize = 4;
 /// Restarts before the best found is taken as it is; maps without any gap may need a dozen.
 const RESTARTS_MAX: usize = 40;
+/// Draws of columns that depend on others in one block. One is enough wherever the basis leaves room.
+const DRAWS_MAX: usize = 8;
+
 /// Memory of [`Eigenvectors::solve`], and its answer.
 #[derive(Debug, Default)]
 pub struct Eigenvectors {
@@ -82,29 +87,37 @@ impl Eigenvectors {
     }
 
     /// Finds the `count` leading eigenvectors of `graph` (at most its number of cells), each to
-    /// a residual of `tolerance`; `random` draws the start.
+    /// a residual of `tolerance`; `random` draws the start, and `control` is looked at after each
+    /// block.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; [`Error::NotConverged`] where rounding leaves no orthonormal block or no
+    /// decomposition.
     pub fn solve(
         &mut self,
         graph: &Graph<'_>,
         count: usize,
         tolerance: f32,
         random: &mut Random,
-        workers: &Workers,
-    ) {
+        (workers, control): (&Workers, &Control<'_>),
+    ) -> Result<()> {
         let cells = graph.scale.len();
         (self.cells, self.count, self.products) = (cells, count, 0);
-        let capacity = (BLOCKS_MAX * count).max(BASIS_MIN / count * count);
+        let capacity = basis_capacity(count);
+        control.check()?;
         self.operator.load(graph, workers);
-        if cells <= capacity {
-            self.solve_whole(graph, workers);
+        // A full basis asks for one block more, whose vectors need dimensions of their own.
+        if cells < capacity + count {
+            self.solve_whole(graph, workers)?;
         } else {
-            self.solve_in_blocks(graph, capacity, tolerance, random, workers);
+            self.solve_in_blocks(graph, capacity, tolerance, random, (workers, control))?;
         }
         self.fix_signs();
+        Ok(())
     }
 
     /// Applies the graph to the identity and decomposes the result.
-    fn solve_whole(&mut self, graph: &Graph<'_>, workers: &Workers) {
+    fn solve_whole(&mut self, graph: &Graph<'_>, workers: &Workers) -> Result<()> {
         let cells = graph.scale.len();
         let identity = sized(&mut self.basis, cells * cells);
         identity.fill(0.0);
@@ -119,7 +132,7 @@ impl Eigenvectors {
                 projected[row * cells + column] = 0.5 * (f64::from(one) + f64::from(other));
             }
         }
-        self.small.solve(projected, cells);
+        self.small.solve(projected, cells)?;
         self.residual = 0.0;
         let vectors = sized(&mut self.vectors, cells * self.count);
         for (cell, row) in vectors.chunks_exact_mut(self.count).enumerate() {
@@ -128,6 +141,7 @@ impl Eigenvectors {
             }
         }
         self.keep_values();
+        Ok(())
     }
 
     fn keep_values(&mut self) {
@@ -143,8 +157,8 @@ impl Eigenvectors {
         capacity: usize,
         tolerance: f32,
         random: &mut Random,
-        workers: &Workers,
-    ) {
+        (workers, control): (&Workers, &Control<'_>),
+    ) -> Result<()> {
         let (cells, width) = (graph.scale.len(), self.count);
         sized(&mut self.basis, cells * capacity);
         sized(&mut self.basis_rows, cells * capacity);
@@ -153,9 +167,10 @@ impl Eigenvectors {
         let kept = (capacity / 3 / width).max(1) * width;
         let mut used = 0;
         self.start_block(graph, random);
-        self.orthonormalise(used, capacity, random, workers);
+        self.orthonormalise(used, capacity, random, workers)?;
         for restart in 0..=RESTARTS_MAX {
             loop {
+                control.check()?;
                 self.append_block(used, capacity);
                 let from = &self.basis[used..];
                 let block = &mut self.block[..cells * width];
@@ -163,10 +178,10 @@ impl Eigenvectors {
                 self.products += width;
                 used += width;
                 self.record_projections(used, capacity, workers);
-                self.orthonormalise(used, capacity, random, workers);
+                self.orthonormalise(used, capacity, random, workers)?;
                 let full = used + width > capacity;
                 if full || used >= CHECKED_BLOCKS_MIN * width {
-                    self.decompose(used, capacity);
+                    self.decompose(used, capacity)?;
                     self.residual = self.residual_of_wanted(used);
                     if full || self.residual <= tolerance {
                         break;
@@ -189,6 +204,7 @@ impl Eigenvectors {
             target.copy_from_slice(&source[..width]);
         }
         self.keep_values();
+        Ok(())
     }
 
     /// Random numbers beside the one eigenvector that is known: D^1/2 1, of eigenvalue 1.
@@ -267,26 +283,38 @@ impl Eigenvectors {
         capacity: usize,
         random: &mut Random,
         workers: &Workers,
-    ) {
+    ) -> Result<()> {
         let width = self.count;
         let factor = sized(&mut self.factor, width * width);
         factor.fill(0.0);
         (0..width).for_each(|i| factor[i * width + i] = 1.0);
-        // Twice is enough; a redrawn column needs its own two passes.
-        let mut passes_left = 2;
-        if self.orthonormalise_once(workers) {
-            self.redraw_dependent(random);
-        } else {
-            passes_left -= 1;
-        }
+        let mut dependent = self.orthonormalise_once(workers);
+        let mut passes_left = if dependent { 2 } else { 1 };
+        let mut draws = 0;
         while passes_left > 0 {
+            if dependent {
+                // Twice is enough; a redrawn column needs its own two passes.
+                passes_left = 2;
+                draws += 1;
+                if draws > DRAWS_MAX {
+                    return Err(self.no_block(used));
+                }
+                self.redraw_dependent(random);
+            }
             passes_left -= 1;
             self.remove_projections(used, capacity, workers);
-            if self.orthonormalise_once(workers) {
-                self.redraw_dependent(random);
-                passes_left = 2;
-            }
+            dependent = self.orthonormalise_once(workers);
+            passes_left = if dependent { 2 } else { passes_left };
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn no_block(&self, used: usize) -> Error {
+        let (cells, width) = (self.cells, self.count);
+        let what = format!("eigenvectors of {cells} cells");
+        let reason = format!("no {width} vectors orthonormal to the {used} before them");
+        Error::NotConverged { what, rounds: DRAWS_MAX, reason }
     }
 
     /// One pass of Cholesky QR, factored in f64. Answers whether a column depended on others.
@@ -318,13 +346,13 @@ impl Eigenvectors {
         }
     }
 
-    fn decompose(&mut self, used: usize, capacity: usize) {
+    fn decompose(&mut self, used: usize, capacity: usize) -> Result<()> {
         let work = sized(&mut self.work, used * used);
         let rows = self.projected.chunks_exact(capacity);
         for (target, source) in work.chunks_exact_mut(used).zip(rows) {
             target.copy_from_slice(&source[..used]);
         }
-        self.small.solve(work, used);
+        self.small.solve(work, used)
     }
 
     /// |A v - lambda v| = |R s|, with s the part of the Ritz vector in the newest block.
@@ -377,105 +405,11 @@ fn draw(random: &mut Random) -> f32 {
     (random.next_u32() >> 8) as f32 * (1.0 / (1 << 23) as f32) - 1.0
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::feature_map::FeatureMapView;
-    use crate::proposals::config::{Affinity, ProposalConfig};
-    use crate::proposals::features::{FeatureScratch, Features, Standardisation};
-    use crate::random::{Purpose, StreamKey};
-
-    /// Cells in `parts` bands whose features differ by band, with noise.
-    fn bands(cells: usize, channels: usize, parts: usize, noise: f64) -> Vec<f32> {
-        let mut random = Random::new(StreamKey::new(3, Purpose::Sampling));
-        let centres: Vec<f64> = (0..parts * channels).map(|_| random.normal()).collect();
-        let mut values = Vec::with_capacity(cells * channels);
-        for cell in 0..cells {
-            for channel in 0..channels {
-                let centre = centres[cell * parts / cells * channels + channel];
-                values.push((centre + noise * random.normal()) as f32);
-            }
-        }
-        values
-    }
-
-    /// The blocks' answer, the whole problem's answer, and the largest true residual.
-    fn both(values: &[f32], channels: usize, count: usize, affinity: Affinity) -> [Vec<f32>; 2] {
-        let config = ProposalConfig { affinity, ..ProposalConfig::default() };
-        let (cells, workers) = (values.len() / channels, Workers::caller());
-        let map = FeatureMapView { values, height: 1, width: cells, channels };
-        let mut standardisation = Standardisation::default();
-        standardisation.measure(&map, &[], &config, &workers);
-        let mut memory = FeatureScratch::default();
-        let features =
-            Features::prepare(&map, 0, &standardisation, &config, &mut memory, &workers).unwrap();
-        let mut memory = crate::proposals::affinity::GraphScratch::default();
-        let graph = Graph::build(features, 0, &config, &mut memory, &workers).unwrap();
-        let mut random = Random::new(StreamKey::new(7, Purpose::EigenStart));
-        let mut blocks = Eigenvectors::default();
-        blocks.solve(&graph, count, 1e-5, &mut random, &workers);
-        assert!(blocks.residual <= 1e-5, "{} after {}", blocks.residual, blocks.products);
-        let mut product = vec![0.0; cells * count];
-        let mut operator = Operator::default();
-        operator.load(&graph, &workers);
-        operator.apply(&graph, &blocks.vectors, count, count, &mut product, &workers);
-        for (index, value) in product.iter().enumerate() {
-            let wanted = blocks.values[index % count] * blocks.vectors[index];
-            assert!((value - wanted).abs() < 3e-5, "{index}: {value} {wanted}");
-        }
-        let mut whole = Eigenvectors { cells, count, ..Eigenvectors::default() };
-        whole.operator.load(&graph, &workers);
-        whole.solve_whole(&graph, &workers);
-        whole.fix_signs();
-        for (found, wanted) in blocks.values.iter().zip(&whole.values) {
-            assert!((found - wanted).abs() < 1e-4, "{:?} {:?}", blocks.values, whole.values);
-        }
-        [blocks.vectors, whole.vectors]
-    }
-
-    /// Smallest cosine of the angles between the two spans (both orthonormal, `count` columns).
-    fn smallest_cosine(first: &[f32], second: &[f32], count: usize) -> f64 {
-        let mut gram = vec![0.0f64; count * count];
-        for (a, b) in first.chunks_exact(count).zip(second.chunks_exact(count)) {
-            for i in 0..count {
-                for j in 0..count {
-                    gram[i * count + j] += f64::from(a[i]) * f64::from(b[j]);
-                }
-            }
-        }
-        let mut squared = vec![0.0; count * count];
-        for i in 0..count {
-            for j in 0..count {
-                let cell = |k: usize| gram[k * count + i] * gram[k * count + j];
-                squared[i * count + j] = (0..count).map(cell).sum();
-            }
-        }
-        let mut solver = SmallEigen::default();
-        solver.solve(&mut squared, count);
-        solver.values[count - 1].sqrt()
-    }
-
-    #[test]
-    fn blocks_find_the_space_of_the_whole_problem() {
-        for affinity in [Affinity::CosineShifted, Affinity::CosineExp, Affinity::Rbf] {
-            let values = bands(210, 20, 5, 0.3);
-            let [blocks, whole] = both(&values, 20, 5, affinity);
-            let cosine = smallest_cosine(&blocks, &whole, 5);
-            assert!(cosine > 1.0 - 1e-6, "{affinity:?}: {cosine}");
-        }
-    }
-
-    #[test]
-    fn repeated_eigenvalues_are_all_found() {
-        // Eight parts that nothing connects: the eigenvalue 1 eight times.
-        let values = bands(400, 64, 8, 0.0);
-        let [blocks, whole] = both(&values, 64, 8, Affinity::CosineExp);
-        assert!(smallest_cosine(&blocks, &whole, 8) > 1.0 - 1e-6);
-    }
-
-    #[test]
-    fn a_map_without_gaps_converges() {
-        let values = bands(300, 8, 1, 1.0);
-        both(&values, 8, 16, Affinity::CosineExp);
-    }
+/// Vectors in the basis before a restart.
+fn basis_capacity(count: usize) -> usize {
+    (BLOCKS_MAX * count).max(BASIS_MIN / count * count)
 }
+
+#[cfg(test)]
+#[path = "eigenvectors_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use super::merges::semantic;
 use super::output::{OutputRegion, fill_from_regions};
 use super::pooling::pool;
 use super::scratch::Scratch;
+use crate::control::Control;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::geometry;
@@ -108,9 +109,11 @@ impl Extractor {
     ///
     /// The answer depends on the configuration, the maps, `seed` and the image's id, and not on
     /// `workers`. Once `scratch` and `out` have grown, `Workers::caller()` allocates nothing.
-    /// On error `out` is empty or whole, never in between.
+    /// On error `out` is empty or whole, never in between. `control` is looked at between clusterings
+    /// and on the way to the eigenvectors; it reports nothing.
     ///
     /// # Errors
+    /// [`Error::Cancelled`]; [`Error::NotConverged`] where rounding ends the search for eigenvectors;
     /// [`Error::Shape`] for maps that do not fit their description, [`Error::NonFinite`] for NaN
     /// or infinity in a clustered map, [`Error::InvalidArgument`] for `cosine` over features of
     /// mixed signs.
@@ -118,7 +121,7 @@ impl Extractor {
         &self,
         image: &ImageMaps<'_>,
         seed: u64,
-        workers: &Workers,
+        (workers, control): (&Workers, &Control<'_>),
         scratch: &mut Scratch,
         out: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
@@ -129,7 +132,7 @@ impl Extractor {
         let grid = self.finest_grid(image, scratch);
         scratch.collector.regions.clear(grid, first.map.channels);
         for level in 0..image.maps.len() {
-            self.cluster_level(image, level, seed, workers, scratch, &mut counts)?;
+            self.cluster_level(image, level, seed, (workers, control), scratch, &mut counts)?;
         }
         counts.regions_found = scratch.collector.regions.count();
         self.filter(image, workers, scratch, &mut counts);
@@ -156,7 +159,7 @@ impl Extractor {
         image: &ImageMaps<'_>,
         level: usize,
         seed: u64,
-        workers: &Workers,
+        (workers, control): (&Workers, &Control<'_>),
         scratch: &mut Scratch,
         counts: &mut ExtractCounts,
     ) -> Result<()> {
@@ -187,7 +190,8 @@ impl Extractor {
             level,
             clusters,
         };
-        clusterer.cluster(&request, &self.config, workers, |clusters, labels, features| {
+        let runners = (workers, control);
+        clusterer.cluster(&request, &self.config, runners, |clusters, labels, features| {
             collector.collect(labels, features, &clustering(clusters), &self.config, counts);
             counts.clusterings += 1;
         })?;

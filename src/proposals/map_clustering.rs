@@ -11,6 +11,7 @@ use super::features::{FeatureScratch, Features, Standardisation};
 use super::kmeans::{KMeans, Points, STARTS_MAX};
 use super::numeric::{bytes_of, normalise, sized};
 use crate::Result;
+use crate::control::Control;
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 
@@ -56,15 +57,16 @@ impl MapClusterer {
     }
 
     /// Clusters the map with every K and hands K, a label for each cell (row-major) and the
-    /// compared features to `found`.
+    /// compared features to `found`. `control` is looked at between clusterings and on the way to the
+    /// eigenvectors.
     ///
     /// # Errors
-    /// Those of [`Features::prepare`] and [`Graph::build`].
+    /// Those of [`Features::prepare`], [`Graph::build`] and [`Eigenvectors::solve`].
     pub fn cluster(
         &mut self,
         request: &MapRequest<'_>,
         config: &ProposalConfig,
-        workers: &Workers,
+        (workers, control): (&Workers, &Control<'_>),
         mut found: impl FnMut(usize, &[u32], &Features<'_>),
     ) -> Result<()> {
         let Some(&most) = request.cluster_counts.last() else { return Ok(()) };
@@ -78,9 +80,10 @@ impl MapClusterer {
             let graph = Graph::build(features, level, config, &mut self.graph, workers)?;
             let key = StreamKey { epoch: level as u16, ..key(Purpose::EigenStart) };
             let (tolerance, mut random) = (config.eigen_tolerance, Random::new(key));
-            self.eigenvectors.solve(&graph, most, tolerance, &mut random, workers);
+            self.eigenvectors.solve(&graph, most, tolerance, &mut random, (workers, control))?;
         }
         for (index, &clusters) in request.cluster_counts.iter().enumerate() {
+            control.check()?;
             let points = match config.local_method {
                 LocalMethod::Kmeans => Points {
                     values: features.rows,

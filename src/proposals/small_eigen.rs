@@ -9,8 +9,10 @@ use super::numeric::{bytes_of, sized};
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{Arithmetic, Kernel, run};
 use crate::ranking::rank;
+use crate::{Error, Result};
 
-/// Most QL steps for one eigenvalue; two are usual, and thirty have never been seen to fail.
+/// Most QL steps for one eigenvalue; two are usual, and thirty have never been seen to fail on finite
+/// matrices.
 const STEPS_MAX: usize = 60;
 
 /// Squares under this would underflow when inverted; the matrices have norms around 1.
@@ -45,6 +47,7 @@ pub struct SmallEigen {
     off_diagonal: Vec<f64>,
     product: Vec<f64>,
     order: Vec<usize>,
+    converged: bool,
 }
 
 impl SmallEigen {
@@ -62,9 +65,18 @@ impl SmallEigen {
 
     /// Decomposes `matrix` (`size` x `size`, symmetric, overwritten) into `values` and `vectors`,
     /// whose first `size` and `size * size` entries are the answer.
-    pub fn solve(&mut self, matrix: &mut [f64], size: usize) {
+    ///
+    /// # Errors
+    /// [`Error::NotConverged`], which only a matrix with NaN or infinity has been seen to give.
+    pub fn solve(&mut self, matrix: &mut [f64], size: usize) -> Result<()> {
         run(Level::best(), Decomposition { solver: self, matrix, size });
+        if !self.converged {
+            let what = format!("eigenvalues of a matrix of {size} rows");
+            let reason = "an off-diagonal element stays".to_string();
+            return Err(Error::NotConverged { what, rounds: STEPS_MAX, reason });
+        }
         self.sort(size);
+        Ok(())
     }
 
     /// Householder reflectors from both sides; the reflectors are kept as rows.
@@ -127,6 +139,10 @@ impl SmallEigen {
     }
 
     /// QL steps with Wilkinson's shift; each rotation is applied to two rows of vectors.
+    ///
+    /// An off-diagonal element is zero beside the largest of the matrix, not beside its neighbours: where
+    /// an eigenvalue of 0 is repeated, those are rounding themselves and no number of steps gets under
+    /// their share (Golub and Van Loan, §8.3.5).
     #[inline(always)]
     fn rotate(&mut self, size: usize) {
         let (diagonal, off) = (&mut self.diagonal[..size], &mut self.off_diagonal[..size]);
@@ -134,18 +150,22 @@ impl SmallEigen {
         if let Some(last) = off.last_mut() {
             *last = 0.0;
         }
+        let largest =
+            diagonal.iter().zip(&*off).map(|(d, e)| d.abs() + e.abs()).fold(0.0, f64::max);
+        let negligible = f64::EPSILON * largest;
+        self.converged = true;
         for first in 0..size {
+            let mut is_split = false;
             for _ in 0..STEPS_MAX {
-                let last = (first..size - 1)
-                    .find(|&i| {
-                        off[i].abs() <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs())
-                    })
-                    .unwrap_or(size - 1);
-                if last == first {
+                let last =
+                    (first..size - 1).find(|&i| off[i].abs() <= negligible).unwrap_or(size - 1);
+                is_split = last == first;
+                if is_split {
                     break;
                 }
                 implicit_step(diagonal, off, rows, size, first, last);
             }
+            self.converged &= is_split && diagonal[first].is_finite();
         }
     }
 
@@ -257,7 +277,7 @@ mod tests {
 
     fn check(matrix: &[f64], size: usize) -> Vec<f64> {
         let mut solver = SmallEigen::default();
-        solver.solve(&mut matrix.to_vec(), size);
+        solver.solve(&mut matrix.to_vec(), size).unwrap();
         let vectors = &solver.vectors;
         for i in 0..size {
             let vector = &vectors[i * size..(i + 1) * size];
@@ -314,6 +334,19 @@ mod tests {
         for (index, value) in check(&matrix, 10).iter().enumerate() {
             let angle = (10 - index) as f64 * std::f64::consts::PI / 11.0;
             assert!((value - (2.0 - 2.0 * angle.cos())).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_matrix_with_nan_or_infinity_is_a_named_error() {
+        for value in [f64::NAN, f64::INFINITY] {
+            for place in [0, 1, 4] {
+                let mut matrix = vec![1.0; 25];
+                matrix[place] = value;
+                matrix[place % 5 * 5 + place / 5] = value;
+                let error = SmallEigen::default().solve(&mut matrix, 5).unwrap_err();
+                assert!(matches!(error, Error::NotConverged { .. }), "{error}");
+            }
         }
     }
 }
