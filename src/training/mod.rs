@@ -2,6 +2,7 @@
 
 pub mod adamw;
 pub mod checkpoint;
+pub mod checkpoint_files;
 pub mod config;
 pub mod groups;
 pub mod host_checkpoint;
