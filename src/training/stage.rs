@@ -42,13 +42,20 @@ pub struct StagePaths {
     pub checkpoints: PathBuf,
     /// `metrics.jsonl`.
     pub metrics: PathBuf,
+    /// The run's folder.
+    root: PathBuf,
 }
 
 impl StagePaths {
     /// Those of a run that lives in `folder`.
     pub fn in_run(folder: &Path) -> StagePaths {
         let (checkpoints, metrics) = (folder.join("checkpoints"), folder.join("metrics.jsonl"));
-        StagePaths { checkpoints, metrics }
+        StagePaths { checkpoints, metrics, root: folder.into() }
+    }
+
+    /// Folder of the labels of the stage's detector that are done, until all of them are.
+    pub fn relabel_shards(&self, stage: u16) -> PathBuf {
+        self.root.join(format!("relabel-stage{stage}"))
     }
 
     /// The checkpoint after `step` steps of `stage`, of a detector whose files end like this.

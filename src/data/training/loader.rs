@@ -38,8 +38,9 @@ pub struct LoaderConfig {
     /// `[height, width]` of what batches are padded to, at most twelve. Default empty: derived
     /// from `image_short_sides` and `image_long_side_max`.
     pub buckets: Vec<[u32; 2]>,
-    /// Whether an unreadable image ends the run. Default false: another image takes its place,
-    /// and it is reported and counted.
+    /// Whether an image that cannot be decoded ends the run. Default false: another image takes
+    /// its place, and it is reported and counted; relabelling leaves it out. An image that cannot
+    /// be read from its disk always ends the call; the next one goes on.
     pub strict_images: bool,
 }
 
@@ -143,7 +144,7 @@ impl TrainingLoader {
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::NoReadableImage`] when every image is broken; the error of a
-    /// broken image under `strict_images`. The loader can be asked on after an error.
+    /// broken image under `strict_images`; [`Error::Io`]. The loader can be asked on after an error.
     pub fn next(&mut self, control: &Control) -> Result<Option<Batch>> {
         if self.threads.is_empty() {
             self.make_here(control)?;
