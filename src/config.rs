@@ -3,7 +3,10 @@
 //! A table is a serde struct with a default for every field. Unknown keys are refused with the
 //! nearest known one, and values of the wrong type name the key (conventions.md, "Options").
 
+mod differences;
 mod reader;
+
+pub use differences::{differences, text_differences};
 
 use crate::{Error, Result};
 use reader::Reader;

@@ -114,9 +114,9 @@ pub enum Error {
         listed: usize,
         first: String,
     },
-    /// The output folder belongs to another run.
-    #[error("{path}: holds another run: `{key}` is {found} there, {wanted} here", path = path.display())]
-    RunMismatch { path: PathBuf, key: String, found: String, wanted: String },
+    /// The output folder belongs to another run; at least one difference.
+    #[error("{path}: holds another run: {list}", path = path.display(), list = listed(differences))]
+    RunMismatch { path: PathBuf, differences: Vec<Difference> },
     /// A run folder in which an earlier step has not been done.
     #[error("{path}: step `{step}` has not been done there", path = path.display())]
     RunStep { path: PathBuf, step: &'static str },
@@ -147,7 +147,64 @@ pub enum Error {
     Internal { reason: String },
 }
 
+/// One thing in which two runs differ: a key of the configuration, an input or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub key: String,
+    /// What the folder holds.
+    pub found: String,
+    /// What was asked for.
+    pub wanted: String,
+}
+
+/// Most characters of a value in a message.
+const VALUE_CHARACTERS_MAX: usize = 60;
+/// Most differences in a message.
+const DIFFERENCES_MAX: usize = 10;
+
+impl Difference {
+    /// Long values are cut.
+    pub fn new(key: impl Into<String>, found: &str, wanted: &str) -> Difference {
+        Difference { key: key.into(), found: shortened(found), wanted: shortened(wanted) }
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Difference { key, found, wanted } = self;
+        write!(formatter, "`{key}` is {found} there, {wanted} here")
+    }
+}
+
+fn shortened(value: &str) -> String {
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(VALUE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let shown: Vec<String> =
+        differences.iter().take(DIFFERENCES_MAX).map(Difference::to_string).collect();
+    match differences.len() - shown.len() {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more", shown.join("; ")),
+    }
+}
+
 impl Error {
+    /// An [`Error::RunMismatch`] about one key.
+    pub fn mismatch(
+        path: impl Into<PathBuf>,
+        key: impl Into<String>,
+        found: &str,
+        wanted: &str,
+    ) -> Error {
+        let differences = vec![Difference::new(key, found, wanted)];
+        Error::RunMismatch { path: path.into(), differences }
+    }
+
     /// An [`Error::InvalidArgument`] from anything that prints.
     pub fn invalid(argument: impl Into<String>, reason: impl std::fmt::Display) -> Error {
         Error::InvalidArgument { argument: argument.into(), reason: reason.to_string() }
@@ -170,5 +227,22 @@ impl Error {
     /// An [`Error::Format`] about `path`.
     pub fn format(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Error {
         Error::Format { path: path.into(), reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mismatch_names_every_key_briefly() {
+        let difference = |index: usize| Difference::new(format!("key{index}"), "1", "2");
+        let differences: Vec<Difference> = (0..12).map(difference).collect();
+        let message = Error::RunMismatch { path: "run".into(), differences }.to_string();
+        assert!(message.starts_with("run: holds another run: `key0` is 1 there, 2 here; `key1`"));
+        assert!(message.ends_with("; and 2 more"), "{message}");
+        let long = "a document\nof many lines ".repeat(20);
+        let message = Error::mismatch("run", "settings", &long, "é").to_string();
+        assert!(message.len() < 150 && !message.contains('\n'), "{message}");
     }
 }

@@ -138,5 +138,8 @@ fn checkpoints_never_mix_states_and_other_detectors_are_refused() {
     let (workers, workspace) = (Workers::caller(), Workspace::new(&out));
     let error = pretrain(&scenes.request(&config), &workspace, &workers, &Control::default());
     let error = error.unwrap_err();
-    assert!(matches!(&error, Error::RunMismatch { key, .. } if key == "checkpoint"), "{error}");
+    assert!(
+        matches!(&error, Error::RunMismatch { differences, .. } if differences[0].key == "checkpoint"),
+        "{error}"
+    );
 }

@@ -149,10 +149,16 @@ fn another_store_in_the_folder_is_refused_with_both_values() {
         [(settings("f32", "a"), "feature_dtype"), (settings("f16", "b"), "fingerprint")]
     {
         let error = StoreWriter::open(folder.path(), other, 1).unwrap_err();
-        assert!(matches!(&error, Error::RunMismatch { key: found, .. } if found == key), "{error}");
+        assert!(
+            matches!(&error, Error::RunMismatch { differences, .. } if differences[0].key == key),
+            "{error}"
+        );
     }
     let error = StoreWriter::open(folder.path(), settings("f16", "a"), 5).unwrap_err();
-    assert!(matches!(&error, Error::RunMismatch { key, .. } if key == "first_image_id"), "{error}");
+    assert!(
+        matches!(&error, Error::RunMismatch { differences, .. } if differences[0].key == "first_image_id"),
+        "{error}"
+    );
     let error = StoreWriter::open(folder.path(), settings("f16", "a"), 2).unwrap_err();
     assert!(error.to_string().contains("does not begin a shard"), "{error}");
 }

@@ -231,7 +231,7 @@ mod tests {
                 listed: 2,
                 first: text(),
             },
-            Error::RunMismatch { path: path(), key: text(), found: text(), wanted: text() },
+            Error::mismatch("x", "y", "1", "2"),
             Error::RunStep { path: path(), step: "extract" },
             Error::format("x", "y"),
             Error::WeightNames { file: text(), reason: text(), names: text() },

@@ -316,7 +316,7 @@ pub unsafe extern "C" fn simdetr_trainer_relabel(
                 struct_size: size_of::<simdetr_relabel_report_t>(),
                 images_count: found.images_count as u64,
                 boxes_count: found.boxes_count as u64,
-                images_broken: found.broken_count as u64,
+                images_broken: found.broken.len() as u64,
             })
         })
     }

@@ -193,6 +193,11 @@ pub trait Operation<T: Real>: Debug + Send + Sync {
         false
     }
 
+    /// Bytes of the lists of shapes that it holds beside itself.
+    fn list_bytes(&self) -> usize {
+        0
+    }
+
     /// What the backward reads.
     fn backward_reads(&self) -> BackwardReads;
 

@@ -24,7 +24,7 @@ use crate::Result;
 use crate::control::Control;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::training::relabel::{RelabelRequest, relabel};
+use crate::training::relabel::{RelabelRequest, discard, relabel, weights_of};
 use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
@@ -209,9 +209,10 @@ impl<'a> Run<'a> {
         let config = self.request.config;
         let paths = StagePaths::in_run(self.workspace.root());
         train(detector, set, &stage_config(config, stage)?, &paths, self.control)?;
-        let out = self.labels(stage);
+        let (out, shards) = (self.labels(stage), paths.relabel_shards(stage));
         if out.exists() {
-            return Ok(());
+            // A kill may have come between the labels and the end of their shards.
+            return discard(&shards);
         }
         self.write_detector(detector, &format!("detector-stage{stage}"), set)?;
         let request = RelabelRequest {
@@ -219,6 +220,9 @@ impl<'a> Run<'a> {
             view: &view(config),
             limits: &config.limits,
             config: &config.relabel,
+            strict: self.request.strict || config.loader.strict_images,
+            weights: &weights_of(&paths.checkpoints, stage, detector.checkpoint_extensions())?,
+            shards: &shards,
             out: &out,
         };
         relabel(detector, &request, self.control).map(drop)

@@ -14,10 +14,11 @@ use crate::control::Control;
 use crate::data::coco::CocoCategory;
 use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
+use crate::training::checkpoint_files::last_checkpoint;
 use crate::training::host_detector::HostDetector;
 use crate::training::host_model::HostModel;
-use crate::training::relabel::{RelabelReport, RelabelRequest, relabel};
-use crate::training::stage::{StagePaths, last_checkpoint, train};
+use crate::training::relabel::{RelabelReport, RelabelRequest, relabel, weights_of};
+use crate::training::stage::{StagePaths, train};
 use crate::training::step::{StepPlace, StepReport};
 use crate::training::trainable::{StageStart, TrainableDetector};
 use crate::training::trainer::Trainer;
@@ -196,10 +197,20 @@ impl Pretrainer {
         let set = TrainingSet::read(request.annotations, request.images)?;
         self.bring(request.run, request.stage, &set)?;
         let (view, config) = (view(&self.config), self.config.relabel.clone());
-        let limits = self.config.limits.clone();
+        let (limits, strict) = (self.config.limits.clone(), self.config.loader.strict_images);
         let detector = self.detector(set.classes_count())?;
-        let request =
-            RelabelRequest { set: &set, view: &view, limits: &limits, config: &config, out };
+        let paths = StagePaths::in_run(request.run);
+        let extensions = detector.checkpoint_extensions();
+        let request = RelabelRequest {
+            set: &set,
+            view: &view,
+            limits: &limits,
+            config: &config,
+            strict,
+            weights: &weights_of(&paths.checkpoints, request.stage, extensions)?,
+            shards: &paths.relabel_shards(request.stage),
+            out,
+        };
         relabel(detector, &request, control)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! `run.toml` holds the configuration that the results depend on, the library's version, the SIMD
 //! level and the steps that are done. A step that is run again with another configuration or seed
-//! is refused with the first key that differs, so that one folder never mixes two runs.
+//! is refused with the keys that differ, so that one folder never mixes two runs.
 
+use crate::config::differences;
 use crate::data::atomic_file;
 use crate::pipeline::config::RunConfig;
 use crate::{Error, Result};
@@ -112,7 +113,7 @@ impl Workspace {
     /// Begins a run, or goes on with the same one: writes `run.toml` where there is none.
     ///
     /// # Errors
-    /// [`Error::RunMismatch`] when the folder holds another run, with the first key that differs;
+    /// [`Error::RunMismatch`] when the folder holds another run, with every key that differs;
     /// [`Error::Io`], [`Error::Format`].
     pub fn begin(&self, record: RunRecord) -> Result<RunRecord> {
         std::fs::create_dir_all(&self.root).map_err(|error| Error::io(&self.root, error))?;
@@ -131,11 +132,10 @@ impl Workspace {
             }
             Ok(table)
         };
-        match first_difference(&identity(&found)?, &identity(&record)?, "") {
-            None => Ok(found),
-            Some((key, found, wanted)) => {
-                Err(Error::RunMismatch { path: self.root.clone(), key, found, wanted })
-            }
+        let differences = differences(&identity(&found)?, &identity(&record)?);
+        match differences.is_empty() {
+            true => Ok(found),
+            false => Err(Error::RunMismatch { path: self.root.clone(), differences }),
         }
     }
 
@@ -169,33 +169,6 @@ impl Workspace {
         let text = crate::config::to_text(record, "run.toml")?;
         atomic_file::write(&self.record_path(), text.as_bytes())
     }
-}
-
-/// The first key, in order, whose value differs: (key, left, right).
-fn first_difference(
-    left: &toml::Table,
-    right: &toml::Table,
-    prefix: &str,
-) -> Option<(String, String, String)> {
-    let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
-    for key in keys {
-        let path = format!("{prefix}{key}");
-        match (left.get(key), right.get(key)) {
-            (Some(toml::Value::Table(left)), Some(toml::Value::Table(right))) => {
-                if let Some(difference) = first_difference(left, right, &format!("{path}.")) {
-                    return Some(difference);
-                }
-            }
-            (left, right) if left != right => {
-                let text = |value: Option<&toml::Value>| {
-                    value.map_or_else(|| "absent".to_string(), toml::Value::to_string)
-                };
-                return Some((path, text(left), text(right)));
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -30,6 +30,42 @@ pub struct Position {
     pub settings: String,
 }
 
+impl Position {
+    /// Refuses a checkpoint file of a run that is named after another position than its header's.
+    /// A file of any other name may hold any position.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with both positions.
+    pub fn check_name(&self, path: &Path) -> Result<()> {
+        match named_position(path) {
+            Some((stage, step)) if (stage, step) != (self.stage, self.step) => {
+                let reason = format!(
+                    "named after stage {stage}, step {step}, but it holds stage {}, step {}",
+                    self.stage, self.step
+                );
+                Err(Error::format(path, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Name of the checkpoint after `step` steps of `stage`, without its ending.
+pub fn stem_of(stage: u16, step: usize) -> String {
+    format!("stage{stage}-{step:06}")
+}
+
+/// Stage and step that the name of a checkpoint file says; `None` for a file of another name.
+pub fn named_position(path: &Path) -> Option<(u16, usize)> {
+    let stem = path.file_name()?.to_str()?.split('.').next()?;
+    let (stage, step) = stem.strip_prefix("stage")?.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match digits(stage) && digits(step) {
+        true => Some((stage.parse().ok()?, step.parse().ok()?)),
+        false => None,
+    }
+}
+
 /// The file's text.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -71,8 +107,8 @@ pub fn save(
 /// Reads a checkpoint of the run whose settings are `settings` into `parameters` and `optimiser`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] for a truncated file, one of another version or one that is no
-/// checkpoint; [`Error::RunMismatch`] for other settings; [`Error::Shape`] and
+/// [`Error::Io`]; [`Error::Format`] for a truncated file, one of another version, one that is no
+/// checkpoint and one that is named after another position; [`Error::RunMismatch`] for other settings; [`Error::Shape`] and
 /// [`Error::WeightNames`] for another detector. Nothing is changed then.
 pub fn load(
     path: &Path,
@@ -86,13 +122,11 @@ pub fn load(
         .map_err(|error| Error::format(path, format!("not a whole safetensors file: {error}")))?;
     let header = header_of(path, metadata.metadata().as_ref().and_then(|map| map.get(KEY)))?;
     if header.settings != settings {
-        return Err(Error::RunMismatch {
-            path: path.into(),
-            key: "settings".into(),
-            found: header.settings,
-            wanted: settings.into(),
-        });
+        let differences = crate::config::text_differences("settings", &header.settings, settings);
+        return Err(Error::RunMismatch { path: path.into(), differences });
     }
+    let position = Position { stage: header.stage, step: header.step, settings: settings.into() };
+    position.check_name(path)?;
     let file = TensorFile::read(&bytes, &path.display().to_string())?;
     let mut values = vec![0.0; parameters.len()];
     for parameter in table.iter() {
@@ -105,7 +139,7 @@ pub fn load(
     parameters.copy_from_slice(&values);
     let steps = header.optimiser_steps;
     (optimiser.means, optimiser.squares, optimiser.steps) = (means, squares, steps);
-    Ok(Position { stage: header.stage, step: header.step, settings: settings.into() })
+    Ok(position)
 }
 
 fn header_of(path: &Path, text: Option<&String>) -> Result<Header> {
@@ -138,7 +172,8 @@ mod tests {
     #[test]
     fn what_is_saved_comes_back_and_other_runs_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("stage2-000040.safetensors");
+        let name = |stem: &str| folder.path().join(format!("{stem}.safetensors"));
+        let path = name("stage2-000040");
         let mut optimiser = AdamW::new(4);
         (optimiser.means, optimiser.squares) = (vec![1.0, 2.0, 3.0, 4.0], vec![0.5; 4]);
         optimiser.steps = 123;
@@ -150,6 +185,22 @@ mod tests {
         assert_eq!((&found[..], &other), (&parameters[..], &optimiser));
         let error = load(&path, "seed = 2", &table(), &mut found, &mut other).unwrap_err();
         assert!(matches!(error, Error::RunMismatch { .. }), "{error}");
+        assert!(error.to_string().ends_with("`seed` is 1 there, 2 here"), "{error}");
+        for (stem, said) in
+            [("stage2-000041", "stage 2, step 41"), ("stage1-000040", "stage 1, step 40")]
+        {
+            std::fs::copy(&path, name(stem)).unwrap();
+            found.fill(0.0);
+            let error = load(&name(stem), "seed = 1", &table(), &mut found, &mut other);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("holds stage 2, step 40"), "{error}");
+            assert_eq!(found, [0.0; 6]);
+        }
+        std::fs::copy(&path, name("mine")).unwrap();
+        assert_eq!(
+            load(&name("mine"), "seed = 1", &table(), &mut found, &mut other).unwrap(),
+            loaded
+        );
     }
 
     #[test]

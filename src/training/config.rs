@@ -54,6 +54,13 @@ pub struct TrainingConfig {
     pub steps: usize,
     /// Steps between checkpoints; 0: one at the end of each stage. Default 500.
     pub checkpoint_steps: usize,
+    /// Checkpoints of each stage that stay, the newest; older ones are removed once a new one is
+    /// whole. 0: all of them. Default 3. The last one of a stage always stays.
+    pub checkpoints_kept: usize,
+    /// Batch shapes (images, height, width) whose networks stay laid out, the least recently used
+    /// one going first; laid out again, a network computes the same. At least 1. Default 16: a
+    /// loader has at most twelve shapes.
+    pub networks_kept: usize,
     /// Steps between lines of `metrics.jsonl`. Default 10.
     pub metrics_steps: usize,
 }
@@ -76,6 +83,8 @@ impl Default for TrainingConfig {
             epochs: 5,
             steps: 0,
             checkpoint_steps: 500,
+            checkpoints_kept: 3,
+            networks_kept: 16,
             metrics_steps: 10,
         }
     }
@@ -98,8 +107,11 @@ impl TrainingConfig {
                 return Err(Error::invalid(key, format!("{value} is not in [0, infinity)")));
             }
         }
-        for (key, value) in [("batch_size", self.batch_size), ("metrics_steps", self.metrics_steps)]
-        {
+        for (key, value) in [
+            ("batch_size", self.batch_size),
+            ("metrics_steps", self.metrics_steps),
+            ("networks_kept", self.networks_kept),
+        ] {
             if value == 0 {
                 return Err(Error::invalid(key, "0; at least 1 is needed"));
             }
@@ -122,7 +134,7 @@ impl TrainingConfig {
     /// Optimiser steps of a stage over `images_count` images.
     pub fn steps_count(&self, images_count: usize) -> usize {
         match self.steps {
-            0 => (self.epochs * images_count).div_ceil(self.batch_size),
+            0 => self.epochs.saturating_mul(images_count).div_ceil(self.batch_size),
             steps => steps,
         }
     }
@@ -149,6 +161,7 @@ mod tests {
         };
         assert!(refused(|config| config.learning_rate = f64::NAN).starts_with("learning_rate"));
         assert!(refused(|config| config.batch_size = 0).starts_with("batch_size"));
+        assert!(refused(|config| config.networks_kept = 0).starts_with("networks_kept"));
         assert!(refused(|config| config.part_size = 5).contains("5 does not divide"));
         assert!(refused(|config| config.epochs = 0).starts_with("epochs"));
     }

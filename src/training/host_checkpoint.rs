@@ -54,8 +54,8 @@ pub fn save(path: &Path, position: &Position, model: &mut dyn HostModel) -> Resu
 /// Lets the host read the checkpoint whose position file is `path`.
 ///
 /// # Errors
-/// The host's; [`Error::Io`]; [`Error::Format`] for a damaged position file or a host's file of
-/// another length; [`Error::RunMismatch`] for other settings and for another host's file. The host
+/// The host's; [`Error::Io`]; [`Error::Format`] for a damaged position file, one that is named after
+/// another position, or a host's file of another length; [`Error::RunMismatch`] for other settings and for another host's file. The host
 /// is asked to read nothing then.
 pub fn load(path: &Path, settings: &str, model: &mut dyn HostModel) -> Result<Position> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
@@ -66,14 +66,15 @@ pub fn load(path: &Path, settings: &str, model: &mut dyn HostModel) -> Result<Po
         let reason = format!("checkpoint of version {version}; this library reads {VERSION}");
         return Err(Error::format(path, reason));
     }
-    for (key, found, wanted) in
-        [("host", header.host.as_str(), model.name()), ("settings", &header.settings, settings)]
-    {
-        if found != wanted {
-            let (key, found, wanted) = (key.into(), found.into(), wanted.into());
-            return Err(Error::RunMismatch { path: path.into(), key, found, wanted });
-        }
+    if header.host != model.name() {
+        return Err(Error::mismatch(path, "host", &header.host, model.name()));
     }
+    let differences = crate::config::text_differences("settings", &header.settings, settings);
+    if !differences.is_empty() {
+        return Err(Error::RunMismatch { path: path.into(), differences });
+    }
+    let position = Position { stage: header.stage, step: header.step, settings: settings.into() };
+    position.check_name(path)?;
     let file = host_file(path);
     let bytes = std::fs::metadata(&file).map_err(|error| Error::io(&file, error))?.len();
     if bytes != header.bytes {
@@ -81,5 +82,5 @@ pub fn load(path: &Path, settings: &str, model: &mut dyn HostModel) -> Result<Po
         return Err(Error::format(&file, reason));
     }
     model.load(&file)?;
-    Ok(Position { stage: header.stage, step: header.step, settings: header.settings })
+    Ok(position)
 }

@@ -2,6 +2,7 @@
 
 pub mod adamw;
 pub mod checkpoint;
+pub mod checkpoint_files;
 pub mod config;
 pub mod groups;
 pub mod host_checkpoint;
@@ -9,6 +10,7 @@ pub mod host_detector;
 pub mod host_model;
 pub mod metrics;
 pub mod relabel;
+mod relabel_shards;
 pub mod schedule;
 pub mod stage;
 pub mod step;

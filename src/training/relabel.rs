@@ -1,8 +1,17 @@
 //! T_s from the detector of stage s: its own boxes on every image of the set (patent ¶40, ¶69-72).
 //!
 //! One box a query with its best class, the best `predictions_per_image` of them, no threshold on
-//! scores, then class-agnostic suppression.
+//! scores, then class-agnostic suppression. Labels are committed in shards of [`SHARD_IMAGES`] images
+//! and put together at the end, so that a killed call goes on where it stopped and a shard is all
+//! that is in memory.
+//!
+//! An image that cannot be decoded is broken, today and on every other day: it is left out and
+//! reported. One that cannot be read from its disk may be whole: labels without it would be those of
+//! a bad moment, so the call ends with that error, and the next one tries the image again.
 
+use super::checkpoint_files::{files_of, last_checkpoint};
+pub use super::relabel_shards::discard;
+use super::relabel_shards::{Outcome, Shard, ShardBox, ShardImage, Shards, Stamp};
 use super::suppression::suppress;
 use super::trainable::{TrainableDetector, View};
 use crate::control::Control;
@@ -10,9 +19,15 @@ use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoImage, LabelledBox};
 use crate::data::image::ImageLimits;
 use crate::data::training::set::TrainingSet;
+use crate::encoder::fingerprint;
+use crate::nn::simd;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
+
+/// Images of a shard: seconds of work for the smallest detector, far longer than its commit.
+const SHARD_IMAGES: usize = 32;
 
 /// How a detector labels images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,60 +67,206 @@ pub struct RelabelRequest<'a> {
     pub view: &'a View,
     pub limits: &'a ImageLimits,
     pub config: &'a RelabelConfig,
+    /// A broken image is an error.
+    pub strict: bool,
+    /// What identifies the detector's weights: [`weights_of`].
+    pub weights: &'a str,
+    /// Folder of labels that are done, for this call and those that go on with it; removed at the
+    /// end.
+    pub shards: &'a Path,
     /// The COCO file to write.
     pub out: &'a Path,
 }
 
+/// A file that is no readable image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenImage {
+    /// Below the set's folder.
+    pub path: String,
+    pub reason: String,
+}
+
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelabelReport {
     pub images_count: usize,
     pub boxes_count: usize,
-    /// Images that could not be read; they are left out.
-    pub broken_count: usize,
+    /// Images that could not be decoded; they are left out. Those that an earlier, killed call met
+    /// are among them.
+    pub broken: Vec<BrokenImage>,
 }
 
-/// Writes the detector's labels of every image, best box first in each.
+/// What identifies the weights of a stage's detector: the content of its last checkpoint.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; those of prediction; [`Error::Io`]. The file is then as it was.
+/// [`Error::Io`]; as [`last_checkpoint`]; [`Error::RunStep`] when there is none.
+pub fn weights_of(folder: &Path, stage: u16, extensions: &[&str]) -> Result<String> {
+    let missing = || Error::RunStep { path: folder.into(), step: "train" };
+    let (_, position) = last_checkpoint(folder, stage, extensions)?.ok_or_else(missing)?;
+    let files = files_of(&position, extensions);
+    let prints: Result<Vec<String>> =
+        files.iter().map(|path| fingerprint::of_file("checkpoint", path)).collect();
+    Ok(prints?.join(" "))
+}
+
+/// Writes the detector's labels of every image, best box first in each, or goes on with it.
+///
+/// # Errors
+/// [`Error::Cancelled`]; those of prediction; [`Error::Io`], that of an image too;
+/// [`Error::NoReadableImage`]; under `strict` the error of the first broken image. The file is then as
+/// it was.
 pub fn relabel(
     detector: &mut dyn TrainableDetector,
     request: &RelabelRequest<'_>,
     control: &Control<'_>,
 ) -> Result<RelabelReport> {
-    let RelabelRequest { set, view, limits, config, out } = *request;
-    let (mut images, mut boxes) = (Vec::new(), Vec::new());
-    let mut broken_count = 0;
-    for (index, entry) in set.images().iter().enumerate() {
+    let set = request.set;
+    let images_count = set.images_count();
+    let shards_count = images_count.div_ceil(SHARD_IMAGES);
+    let shards = Shards::open(request.shards, &identity(request)?)?;
+    let mut report = RelabelReport::default();
+    for number in 0..shards_count {
+        let first = number * SHARD_IMAGES;
+        let range = first..images_count.min(first + SHARD_IMAGES);
+        control.report("relabel", first as u64, images_count as u64)?;
+        let known = shards.read(number).ok().filter(|shard| shard.is_of(set, range.clone()));
+        // Under `strict` a broken image is met again, for its error.
+        let known = known.filter(|shard| !(request.strict && has_broken(shard)));
+        let shard = match known {
+            Some(shard) => shard,
+            None => {
+                let shard = label(detector, request, range, control)?;
+                shards.write(number, &shard)?;
+                shard
+            }
+        };
+        report.count(shard);
+    }
+    control.report("relabel", images_count as u64, images_count as u64)?;
+    if report.images_count == 0 {
+        let first = report.broken.first().map(|image| image.reason.clone()).unwrap_or_default();
+        let path = set.folder().into();
+        return Err(Error::NoReadableImage { path, files: images_count, first });
+    }
+    write(request, &shards, shards_count)?;
+    shards.remove()?;
+    Ok(report)
+}
+
+impl RelabelReport {
+    fn count(&mut self, shard: Shard) {
+        for image in shard.images {
+            match image.outcome {
+                Outcome::Labelled { boxes, .. } => {
+                    self.images_count += 1;
+                    self.boxes_count += boxes.len();
+                }
+                Outcome::Broken { reason } => {
+                    log::warn!("{} was skipped: {reason}", image.path);
+                    self.broken.push(BrokenImage { path: image.path, reason });
+                }
+            }
+        }
+    }
+}
+
+fn has_broken(shard: &Shard) -> bool {
+    shard.images.iter().any(|image| matches!(image.outcome, Outcome::Broken { .. }))
+}
+
+/// What labels depend on beside their images: shards of another text are of other labels.
+fn identity(request: &RelabelRequest<'_>) -> Result<String> {
+    let RelabelRequest { set, view, limits, config, weights, .. } = *request;
+    let lines = [
+        format!("version {}", env!("CARGO_PKG_VERSION")),
+        format!("simd {}", simd::Level::best().name()),
+        format!("weights {weights}"),
+        format!("view {view:?}"),
+        format!("classes {}", set.classes_count()),
+        format!("shard {SHARD_IMAGES}"),
+        crate::config::to_text(limits, "limits")?,
+        crate::config::to_text(config, "relabel")?,
+    ];
+    Ok(lines.join("\n"))
+}
+
+/// Labels some images of the set.
+fn label(
+    detector: &mut dyn TrainableDetector,
+    request: &RelabelRequest<'_>,
+    range: Range<usize>,
+    control: &Control<'_>,
+) -> Result<Shard> {
+    let RelabelRequest { set, view, limits, config, strict, .. } = *request;
+    let mut shard = Shard::default();
+    for index in range {
         control.report("relabel", index as u64, set.images_count() as u64)?;
-        let image = match set.load(index, limits) {
-            Ok(sample) => sample.image,
-            Err(Error::ImageDecode { .. } | Error::ImageTooLarge { .. } | Error::Io { .. }) => {
-                broken_count += 1;
-                continue;
+        // Before the content, so that a change during the call is seen by the next one.
+        let stamp = Stamp::of(&set.path(index))?;
+        let outcome = match set.load(index, limits) {
+            Ok(sample) => {
+                let image = sample.image;
+                let mut found = detector.detect(&image, view, config.predictions_per_image)?;
+                suppress(&mut found, config.suppression_iou);
+                let boxes = found.iter().map(ShardBox::from).collect();
+                Outcome::Labelled { width: image.width, height: image.height, boxes }
+            }
+            Err(error @ (Error::ImageDecode { .. } | Error::ImageTooLarge { .. })) if !strict => {
+                Outcome::Broken { reason: error.to_string() }
             }
             Err(error) => return Err(error),
         };
-        let mut found = detector.detect(&image, view, config.predictions_per_image)?;
-        suppress(&mut found, config.suppression_iou);
-        images.push(CocoImage {
-            id: entry.image_id.into(),
-            file_name: entry.relative_path.clone(),
-            width: image.width,
-            height: image.height,
-        });
-        boxes.extend(found.into_iter().map(|detection| LabelledBox {
-            image_id: entry.image_id,
-            category_id: set.categories()[detection.class as usize].id as u32,
-            bounds: detection.bounds,
-            score: Some(detection.score),
-        }));
+        shard.images.push(ShardImage::new(&set.images()[index], stamp, outcome));
     }
-    control.report("relabel", set.images_count() as u64, set.images_count() as u64)?;
-    let report =
-        RelabelReport { images_count: images.len(), boxes_count: boxes.len(), broken_count };
-    let (images, boxes) = (images.into_iter().map(Ok), boxes.into_iter().map(Ok));
-    write_dataset(out, "labels of a detector", images, set.categories(), boxes)?;
-    Ok(report)
+    Ok(shard)
+}
+
+/// Puts the shards together, one in memory at a time.
+fn write(request: &RelabelRequest<'_>, shards: &Shards, shards_count: usize) -> Result<()> {
+    let categories = request.set.categories();
+    let all = || (0..shards_count).map(|number| shards.read(number));
+    let images = all().flat_map(|shard| {
+        each(shard, |shard| {
+            let image = |image: ShardImage| match image.outcome {
+                Outcome::Labelled { width, height, .. } => Some(CocoImage {
+                    id: image.image_id.into(),
+                    file_name: image.path,
+                    width,
+                    height,
+                }),
+                Outcome::Broken { .. } => None,
+            };
+            shard.images.into_iter().filter_map(image).collect()
+        })
+    });
+    let boxes = all().flat_map(|shard| {
+        each(shard, |shard| {
+            let labelled = |image: ShardImage| {
+                let boxes = match image.outcome {
+                    Outcome::Labelled { boxes, .. } => boxes,
+                    Outcome::Broken { .. } => Vec::new(),
+                };
+                boxes.into_iter().map(move |found| {
+                    let (bounds, score) = found.values();
+                    let category_id = categories[found.class as usize].id as u32;
+                    LabelledBox {
+                        image_id: image.image_id,
+                        category_id,
+                        bounds,
+                        score: Some(score),
+                    }
+                })
+            };
+            shard.images.into_iter().flat_map(labelled).collect()
+        })
+    });
+    write_dataset(request.out, "labels of a detector", images, categories, boxes)
+}
+
+/// What is in a shard, or the error of reading it.
+fn each<T>(shard: Result<Shard>, items: impl FnOnce(Shard) -> Vec<T>) -> Vec<Result<T>> {
+    match shard {
+        Ok(shard) => items(shard).into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    }
 }

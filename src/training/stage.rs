@@ -3,7 +3,8 @@
 //! Batch i depends on the run's seed, the stage and i alone (see [`crate::data::training`]), and a
 //! checkpoint holds everything else, so that a killed stage ends with the bytes of one that was not.
 
-use super::checkpoint::Position;
+use super::checkpoint::{Position, stem_of};
+use super::checkpoint_files::{last_checkpoint, prune};
 use super::config::TrainingConfig;
 use super::metrics::{Metrics, MetricsLine};
 use super::step::StepPlace;
@@ -41,18 +42,25 @@ pub struct StagePaths {
     pub checkpoints: PathBuf,
     /// `metrics.jsonl`.
     pub metrics: PathBuf,
+    /// The run's folder.
+    root: PathBuf,
 }
 
 impl StagePaths {
     /// Those of a run that lives in `folder`.
     pub fn in_run(folder: &Path) -> StagePaths {
         let (checkpoints, metrics) = (folder.join("checkpoints"), folder.join("metrics.jsonl"));
-        StagePaths { checkpoints, metrics }
+        StagePaths { checkpoints, metrics, root: folder.into() }
+    }
+
+    /// Folder of the labels of the stage's detector that are done, until all of them are.
+    pub fn relabel_shards(&self, stage: u16) -> PathBuf {
+        self.root.join(format!("relabel-stage{stage}"))
     }
 
     /// The checkpoint after `step` steps of `stage`, of a detector whose files end like this.
     pub fn checkpoint(&self, stage: u16, step: usize, extension: &str) -> PathBuf {
-        self.checkpoints.join(format!("stage{stage}-{step:06}.{extension}"))
+        self.checkpoints.join(format!("{}.{extension}", stem_of(stage, step)))
     }
 }
 
@@ -61,7 +69,9 @@ impl StagePaths {
 ///
 /// # Errors
 /// [`Error::Diverged`] (the last checkpoint is then whole), [`Error::Cancelled`],
-/// [`Error::RunMismatch`] for checkpoints of another run, those of the loader, [`Error::Io`].
+/// [`Error::RunMismatch`] for checkpoints of another run and for one that lies behind the end of the
+/// stage, [`Error::Format`] for a damaged one or one under another's name, those of the loader,
+/// [`Error::Io`].
 pub fn train(
     detector: &mut dyn TrainableDetector,
     set: &Arc<TrainingSet>,
@@ -98,7 +108,7 @@ pub fn train(
             seed: config.seed,
             stage: config.stage,
             batch_size: training.part(),
-            batches: begun as u64 * parts..steps_count as u64 * parts,
+            batches: parts.saturating_mul(begun as u64)..parts.saturating_mul(steps_count as u64),
         },
     )?;
     let mut batches = Vec::with_capacity(parts as usize);
@@ -120,15 +130,16 @@ pub fn train(
         if due || done == steps_count {
             let position =
                 Position { stage: config.stage, step: done, settings: config.settings.clone() };
-            let extension = detector.checkpoint_extensions()[0];
-            detector.save(&paths.checkpoint(config.stage, done, extension), &position)?;
+            let extensions = detector.checkpoint_extensions();
+            detector.save(&paths.checkpoint(config.stage, done, extensions[0]), &position)?;
+            prune(&paths.checkpoints, config.stage, extensions, training.checkpoints_kept)?;
         }
         control.report("train", done as u64, steps_count as u64)?;
     }
     Ok(steps_count)
 }
 
-/// Loads the stage's last checkpoint; answers its step, 0 where there is none.
+/// Loads the stage's last checkpoint; answers the step that it holds, 0 where there is none.
 fn resume(
     detector: &mut dyn TrainableDetector,
     config: &StageConfig,
@@ -136,39 +147,18 @@ fn resume(
     steps_count: usize,
 ) -> Result<usize> {
     let extensions = detector.checkpoint_extensions();
-    let Some((step, path)) = last_checkpoint(&paths.checkpoints, config.stage, extensions)? else {
+    let Some((_, path)) = last_checkpoint(&paths.checkpoints, config.stage, extensions)? else {
         return Ok(0);
     };
-    detector.load(&path, &config.settings)?;
-    Ok(step.min(steps_count))
-}
-
-/// Step and path of a stage's last checkpoint in `folder`, of a detector whose checkpoints have
-/// these `extensions` ([`TrainableDetector::checkpoint_extensions`]).
-///
-/// # Errors
-/// [`Error::Io`]; [`Error::RunMismatch`] for a checkpoint of another kind of detector.
-pub fn last_checkpoint(
-    folder: &Path,
-    stage: u16,
-    extensions: &[&str],
-) -> Result<Option<(usize, PathBuf)>> {
-    let io = |error| Error::io(folder, error);
-    let prefix = format!("stage{stage}-");
-    let mut last = None;
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-        let parts = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('.'));
-        let Some((digits, extension)) = parts else { continue };
-        let Ok(step) = digits.parse::<usize>() else { continue };
-        if extension == extensions[0] {
-            last = last.max(Some((step, path)));
-        } else if !extension.ends_with("partial") && !extensions.contains(&extension) {
-            let (key, found) = ("checkpoint".into(), format!("*.{extension}"));
-            let wanted = format!("*.{}", extensions[0]);
-            return Err(Error::RunMismatch { path: folder.into(), key, found, wanted });
-        }
+    let Position { stage, step, .. } = detector.load(&path, &config.settings)?;
+    if stage != config.stage {
+        return Err(Error::mismatch(path, "stage", &stage.to_string(), &config.stage.to_string()));
     }
-    Ok(last)
+    if step > steps_count {
+        let wanted = format!("at most {steps_count}");
+        return Err(Error::mismatch(path, "step", &step.to_string(), &wanted));
+    }
+    // A kill may have come between the last checkpoint and the end of those before it.
+    prune(&paths.checkpoints, stage, extensions, config.training.checkpoints_kept)?;
+    Ok(step)
 }

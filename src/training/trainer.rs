@@ -1,6 +1,6 @@
 //! The built-in detector in training: forward, loss and backward of each part of a step, then AdamW.
 //!
-//! Networks are laid out once for each batch shape and share one arena.
+//! Networks are laid out for the batch shapes that were used last and share one arena.
 
 use super::adamw::{AdamW, StepSettings};
 use super::checkpoint::{self, Position};
@@ -17,6 +17,7 @@ use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::detector::deformable_detr::description::DetectorDescription;
 use crate::detector::deformable_detr::detector::Detector;
 use crate::detector::deformable_detr::initialise::initialise;
+use crate::detector::deformable_detr::kept_networks::KeptNetworks;
 use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
@@ -29,7 +30,6 @@ use crate::nn::operation::StepKey;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Changes drawn parameters into those that a run starts with.
@@ -45,7 +45,7 @@ pub struct Trainer {
     optimiser: AdamW,
     groups: Vec<Group>,
     judge: Judge,
-    networks: BTreeMap<BatchShape, DetectorNetwork>,
+    networks: KeptNetworks,
     memory: Memory<f32>,
     prediction: PredictorMemory,
     /// What a fresh start draws from.
@@ -81,9 +81,9 @@ impl Trainer {
             optimiser: AdamW::new(table.trained_length()),
             groups: groups(&table, training),
             judge: Judge::new(criterion)?,
-            networks: BTreeMap::new(),
+            networks: KeptNetworks::new(training.networks_kept),
             memory: Memory::default(),
-            prediction: PredictorMemory::default(),
+            prediction: PredictorMemory::keeping(training.networks_kept),
             seed,
             start: None,
             detector: detector.clone(),
@@ -128,17 +128,6 @@ impl Trainer {
         Ok(())
     }
 
-    fn lay_out(&mut self, shape: BatchShape) -> Result<()> {
-        if !self.networks.contains_key(&shape) {
-            let workers = self.workers.count();
-            let (detector, table) = (&self.detector, &self.table);
-            let purpose = Purpose::Training { recompute: self.training.recompute };
-            let network = DetectorNetwork::new(detector, table, shape, purpose, workers)?;
-            self.networks.insert(shape, network);
-        }
-        Ok(())
-    }
-
     fn accumulate(
         &mut self,
         part: &Batch,
@@ -147,8 +136,11 @@ impl Trainer {
     ) -> Result<()> {
         let (images, height, width) = (part.images_count(), part.height, part.width);
         let shape = BatchShape { images, height, width };
-        self.lay_out(shape)?;
-        let network = &self.networks[&shape];
+        let network = self.networks.of(shape, || {
+            let (table, purpose) =
+                (&self.table, Purpose::Training { recompute: self.training.recompute });
+            DetectorNetwork::new(&self.detector, table, shape, purpose, self.workers.count())
+        })?;
         let memory = &mut self.memory;
         network.images_mut(memory).copy_from_slice(&part.maps);
         network.set_sizes(memory, &part.sizes);
@@ -183,7 +175,7 @@ impl TrainableDetector for Trainer {
             }
         }
         self.optimiser = AdamW::new(self.table.trained_length());
-        self.prediction = PredictorMemory::default();
+        self.prediction = PredictorMemory::keeping(self.training.networks_kept);
         Ok(())
     }
 
@@ -259,7 +251,14 @@ impl TrainableDetector for Trainer {
     fn memory_bytes(&self) -> usize {
         let numbers =
             self.parameters.len() + self.gradients.len() + 2 * self.table.trained_length();
-        numbers * size_of::<f32>() + self.memory.memory_bytes() + self.judge.memory_bytes()
+        let groups = self.groups.capacity() * size_of::<Group>();
+        let networks = self.networks.memory_bytes() + self.memory.memory_bytes();
+        size_of::<Trainer>()
+            + numbers * size_of::<f32>()
+            + groups
+            + networks
+            + self.prediction.memory_bytes()
+            + self.judge.memory_bytes()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Options of a store, and what each of its files records so that it explains itself.
 
+use crate::config::text_differences;
 use crate::{Error, Result};
 use arrow_schema::Metadata;
 use serde::{Deserialize, Serialize};
@@ -162,20 +163,17 @@ impl StoreSettings {
     }
 
     /// # Errors
-    /// [`Error::RunMismatch`] about `path` with the first setting in which `found` differs.
+    /// [`Error::RunMismatch`] about `path` with the settings in which `found` differs; of
+    /// fingerprints that are documents, the keys.
     pub(super) fn check_same(&self, found: &StoreSettings, path: &Path) -> Result<()> {
-        let wanted = self.entries();
-        for ((key, wanted), (_, found)) in wanted.into_iter().zip(found.entries()) {
-            if wanted != found {
-                return Err(Error::RunMismatch {
-                    path: path.into(),
-                    key: key.into(),
-                    found,
-                    wanted,
-                });
-            }
+        let pairs = self.entries().into_iter().zip(found.entries());
+        let differences: Vec<_> = pairs
+            .flat_map(|((key, wanted), (_, found))| text_differences(key, &found, &wanted))
+            .collect();
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(Error::RunMismatch { path: path.into(), differences }),
         }
-        Ok(())
     }
 
     fn entries(&self) -> [(&'static str, String); 4] {

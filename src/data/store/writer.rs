@@ -65,12 +65,8 @@ impl StoreWriter {
         self.settings.check_same(reader.settings(), &self.folder)?;
         let ids = reader.image_ids();
         if ids.start != u64::from(first_image_id) {
-            return Err(Error::RunMismatch {
-                path: self.folder.clone(),
-                key: "first_image_id".into(),
-                found: ids.start.to_string(),
-                wanted: first_image_id.to_string(),
-            });
+            let (found, wanted) = (ids.start.to_string(), first_image_id.to_string());
+            return Err(Error::mismatch(&self.folder, "first_image_id", &found, &wanted));
         }
         self.next_image_id = ids.end as u32;
         self.rows_committed = reader.proposals_count();

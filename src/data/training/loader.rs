@@ -38,8 +38,9 @@ pub struct LoaderConfig {
     /// `[height, width]` of what batches are padded to, at most twelve. Default empty: derived
     /// from `image_short_sides` and `image_long_side_max`.
     pub buckets: Vec<[u32; 2]>,
-    /// Whether an unreadable image ends the run. Default false: another image takes its place,
-    /// and it is reported and counted.
+    /// Whether an image that cannot be decoded ends the run. Default false: another image takes
+    /// its place, and it is reported and counted; relabelling leaves it out. An image that cannot
+    /// be read from its disk always ends the call; the next one goes on.
     pub strict_images: bool,
 }
 
@@ -143,14 +144,10 @@ impl TrainingLoader {
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::NoReadableImage`] when every image is broken; the error of a
-    /// broken image under `strict_images`. The loader can be asked on after an error.
+    /// broken image under `strict_images`; [`Error::Io`]. The loader can be asked on after an error.
     pub fn next(&mut self, control: &Control) -> Result<Option<Batch>> {
         if self.threads.is_empty() {
-            control.check()?;
-            if let Some((number, batch)) = self.queue.claim() {
-                let made = self.maker.make(number, batch, &mut self.workspace, &|| false);
-                self.queue.put(number, made);
-            }
+            self.make_here(control)?;
         }
         let batch = self.queue.take(control)?;
         for image in batch.iter().flat_map(|batch| &batch.broken) {
@@ -159,6 +156,25 @@ impl TrainingLoader {
             }
         }
         Ok(batch)
+    }
+
+    /// Makes the batch that is taken next on the caller's thread, unless a call that was cancelled
+    /// has left it ready.
+    fn make_here(&mut self, control: &Control) -> Result<()> {
+        control.check()?;
+        let Some((number, batch)) = self.queue.claim_next() else { return Ok(()) };
+        let is_cancelled = || control.check().is_err();
+        match self.maker.attempt(number, batch, &mut self.workspace, &is_cancelled) {
+            // It is begun anew by the next call.
+            Err(Error::Cancelled) => {
+                self.queue.give_up(number);
+                Err(Error::Cancelled)
+            }
+            made => {
+                self.queue.put(number, made);
+                Ok(())
+            }
+        }
     }
 
     /// Gives a batch's memory back for one to come.
@@ -209,13 +225,25 @@ impl Maker {
     fn serve(&self, queue: &Queue) {
         let mut workspace = Workspace::default();
         while let Some((number, batch)) = queue.claim() {
-            let make = || self.make(number, batch, &mut workspace, &|| queue.is_stopped());
-            // A panic must reach the consumer, who would wait for this batch for ever.
-            let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
-                Err(Error::Internal { reason: format!("batch {number} panicked") })
-            });
+            let made = self.attempt(number, batch, &mut workspace, &|| queue.is_stopped());
             queue.put(number, made);
         }
+    }
+
+    /// [`Maker::make`], whose panic must reach the consumer as an error: he would wait for this
+    /// batch for ever.
+    fn attempt(
+        &self,
+        number: u64,
+        batch: Batch,
+        workspace: &mut Workspace,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Batch> {
+        let make = || self.make(number, batch, workspace, is_stopped);
+        catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
+            *workspace = Workspace::default();
+            Err(Error::Internal { reason: format!("batch {number} panicked") })
+        })
     }
 
     fn make(

@@ -4,6 +4,8 @@ use super::*;
 use crate::control::CancelToken;
 use crate::data::image::{Image, encode};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Twelve pictures of different sizes and colours, two boxes each, and their COCO file.
 fn folder() -> (tempfile::TempDir, Arc<TrainingSet>) {
@@ -164,6 +166,76 @@ fn cancelling_ends_the_wait_and_dropping_ends_the_threads() {
     loader.next(&control).unwrap();
     token.cancel();
     assert!(matches!(loader.next(&control), Err(Error::Cancelled)));
+}
+
+/// What `work` answers, or a failed test where it does not answer at all.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(Duration::from_secs(120)).expect("the call returns")
+}
+
+#[test]
+fn a_caller_that_cancels_during_a_batch_gets_that_batch_later() {
+    let (_folder, set) = folder();
+    for prefetch_batches in [1, 2] {
+        let mut long = run(0, 0..2);
+        long.loader.prefetch_batches = prefetch_batches;
+        long.batch_size = 600;
+        let expected = all(&set, long.clone());
+        let mut loader = TrainingLoader::new(set.clone(), long).unwrap();
+        let batches = in_time(move || {
+            let mut batches = Vec::new();
+            for _ in 0..4 {
+                let token = CancelToken::default();
+                let control = Control { cancel: Some(&token), progress: None };
+                let made = std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        std::thread::sleep(Duration::from_millis(2));
+                        token.cancel();
+                    });
+                    loader.next(&control)
+                });
+                match made {
+                    Ok(batch) => batches.extend(batch),
+                    Err(error) => assert!(matches!(error, Error::Cancelled), "{error}"),
+                }
+            }
+            while let Some(batch) = loader.next(&Control::default()).unwrap() {
+                batches.push(batch);
+            }
+            batches
+        });
+        assert!(batches == expected, "{prefetch_batches} batches ahead");
+    }
+}
+
+#[test]
+fn errors_and_panics_of_a_batch_come_back_and_the_next_batch_follows() {
+    let (folder, set) = folder();
+    break_images(folder.path(), 1..=12);
+    for threads in [0, 2] {
+        for prefetch_batches in [1, 3] {
+            let mut run = run(threads, 0..3);
+            run.loader.prefetch_batches = prefetch_batches;
+            let whole = set.clone();
+            in_time(move || {
+                let mut loader = TrainingLoader::new(whole.clone(), run.clone()).unwrap();
+                for _ in 0..3 {
+                    let error = loader.next(&Control::default()).unwrap_err();
+                    assert!(matches!(error, Error::NoReadableImage { .. }), "{error}");
+                }
+                assert!(loader.next(&Control::default()).unwrap().is_none());
+                // No memory holds as many samples: the batch panics where it makes room for them.
+                run.batch_size = usize::MAX;
+                let mut loader = TrainingLoader::new(whole, run).unwrap();
+                for number in 0..3 {
+                    let error = loader.next(&Control::default()).unwrap_err().to_string();
+                    assert!(error.contains(&format!("batch {number} panicked")), "{error}");
+                }
+            });
+        }
+    }
 }
 
 #[test]

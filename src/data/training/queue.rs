@@ -61,12 +61,32 @@ impl Queue {
             if state.stopped || state.next_claim >= self.end {
                 return None;
             }
-            if state.next_claim < state.next_take + self.window {
+            if state.next_claim < state.next_take.saturating_add(self.window) {
                 let number = state.next_claim;
                 state.next_claim += 1;
                 return Some((number, state.spare.pop().unwrap_or_default()));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The batch that is taken next, for the consumer to make, and memory for it; never waits.
+    /// `None` when it has been claimed already, when there is none, or the queue was stopped.
+    pub(super) fn claim_next(&self) -> Option<(u64, Batch)> {
+        let mut state = self.lock();
+        let number = state.next_claim;
+        if state.stopped || number >= self.end || number != state.next_take {
+            return None;
+        }
+        state.next_claim += 1;
+        Some((number, state.spare.pop().unwrap_or_default()))
+    }
+
+    /// Takes back the claim of [`Queue::claim_next`]: the batch will be claimed again.
+    pub(super) fn give_up(&self, number: u64) {
+        let mut state = self.lock();
+        if state.next_claim == number + 1 {
+            state.next_claim = number;
         }
     }
 
@@ -161,6 +181,21 @@ mod tests {
             queue.stop();
             assert!(waiting.join().unwrap().is_none() && queue.is_stopped());
         });
+    }
+
+    #[test]
+    fn a_consumer_that_makes_its_batches_itself_never_waits() {
+        let queue = Queue::new(0..2, 1);
+        assert_eq!(queue.claim_next().unwrap().0, 0);
+        assert!(queue.claim_next().is_none(), "claimed already");
+        queue.give_up(0);
+        assert_eq!(queue.claim_next().unwrap().0, 0);
+        queue.put(0, batch(0));
+        assert!(queue.claim_next().is_none(), "ready already");
+        assert_eq!(queue.take(&Control::default()).unwrap().unwrap().number, 0);
+        assert_eq!(queue.claim_next().unwrap().0, 1);
+        queue.stop();
+        assert!(queue.claim_next().is_none());
     }
 
     #[test]

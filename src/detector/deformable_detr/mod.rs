@@ -9,6 +9,7 @@ pub mod description;
 pub mod detector;
 pub mod hugging_face_config;
 pub mod initialise;
+pub mod kept_networks;
 pub mod model;
 pub mod names;
 pub mod network;

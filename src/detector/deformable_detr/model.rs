@@ -1,6 +1,7 @@
-//! A detector that predicts: parameters, and a network for each size of image it has met.
+//! A detector that predicts: parameters, and networks for the sizes of image it has met.
 
 use super::config::DetectorConfig;
+use super::kept_networks::KeptNetworks;
 use super::network::{BatchShape, DetectorNetwork};
 use crate::Result;
 use crate::data::image::normalise::to_tensor;
@@ -11,20 +12,31 @@ use crate::nn::operation::StepKey;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 
-/// Networks kept for later images.
+/// Sizes of image whose networks a detector keeps for later images.
 const NETWORKS_KEPT: usize = 16;
 
 /// Memory of predictions: what changes while parameters stay.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PredictorMemory {
-    networks: Vec<DetectorNetwork>,
+    networks: KeptNetworks,
     memory: Memory<f32>,
 }
 
+impl Default for PredictorMemory {
+    fn default() -> PredictorMemory {
+        PredictorMemory::keeping(NETWORKS_KEPT)
+    }
+}
+
 impl PredictorMemory {
-    /// Bytes of the arena.
+    /// Memory that keeps networks for `networks_max` sizes of image.
+    pub fn keeping(networks_max: usize) -> PredictorMemory {
+        PredictorMemory { networks: KeptNetworks::new(networks_max), memory: Memory::default() }
+    }
+
+    /// Bytes of the arena, which is as large as the largest image needed, and of the networks.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.memory_bytes()
+        self.memory.memory_bytes() + self.networks.memory_bytes()
     }
 }
 
@@ -56,8 +68,11 @@ impl Predictor<'_> {
         let (width, height) = self.resize.target(image.width, image.height);
         let resized = resize(image, width, height)?;
         let shape = BatchShape { images: 1, height: height as usize, width: width as usize };
-        let network = self.network(shape, kept, workers)?;
-        let memory = &mut kept.memory;
+        let PredictorMemory { networks, memory } = kept;
+        let network = networks.of(shape, || {
+            let (table, purpose) = (self.table, Purpose::Prediction);
+            DetectorNetwork::new(self.config, table, shape, purpose, workers.count())
+        })?;
         to_tensor(&resized, self.normalisation, network.images_mut(memory))?;
         network.set_sizes(memory, &[[height, width]]);
         let step = StepKey { seed: 0, stage: 0, step: 0, part: 0, training: false };
@@ -65,26 +80,6 @@ impl Predictor<'_> {
         let last = self.config.decoder_layers_count - 1;
         let (logits, boxes) = (network.logits(memory, last), network.boxes(memory, last));
         let sides = (image.width as f32, image.height as f32);
-        let found = best(logits, boxes, sides, count, reading);
-        kept.networks.push(network);
-        Ok(found)
-    }
-
-    /// A kept network of this shape, taken out of the list, or a new one.
-    fn network(
-        &self,
-        shape: BatchShape,
-        kept: &mut PredictorMemory,
-        workers: &Workers,
-    ) -> Result<DetectorNetwork> {
-        let networks = &mut kept.networks;
-        if let Some(place) = networks.iter().position(|network| network.shape() == shape) {
-            return Ok(networks.remove(place));
-        }
-        if networks.len() >= NETWORKS_KEPT {
-            networks.remove(0);
-        }
-        let count = workers.count();
-        DetectorNetwork::new(self.config, self.table, shape, Purpose::Prediction, count)
+        Ok(best(logits, boxes, sides, count, reading))
     }
 }

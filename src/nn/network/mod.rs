@@ -6,6 +6,7 @@
 
 mod builder;
 mod carve;
+mod footprint;
 mod lives;
 mod recompute;
 mod run;

@@ -54,6 +54,10 @@ impl<T: Real> Operation<T> for Concatenate {
         true
     }
 
+    fn list_bytes(&self) -> usize {
+        size_of_val(self.lengths.as_slice())
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

@@ -84,6 +84,10 @@ impl<T: Real> Operation<T> for DeformableAttention {
         self.batch * self.heads * self.head_length()
     }
 
+    fn list_bytes(&self) -> usize {
+        size_of_val(self.levels.as_slice())
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::INPUTS
     }

@@ -50,6 +50,10 @@ impl<T: Real> Operation<T> for LevelEmbedding {
         true
     }
 
+    fn list_bytes(&self) -> usize {
+        size_of_val(self.cells.as_slice())
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }

@@ -135,6 +135,10 @@ impl<T: Real> Operation<T> for SamplingLocations {
         true
     }
 
+    fn list_bytes(&self) -> usize {
+        size_of_val(self.levels.as_slice())
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let boxes = self.coordinates == 4;
         let mut inputs = [false; INPUTS_MAX];

@@ -54,7 +54,7 @@ impl Recipe<'_> {
     ///
     /// # Errors
     /// [`Error::NoReadableImage`] when every image of the set is broken; the error of the first
-    /// broken image when `strict`.
+    /// broken image when `strict`; [`Error::Io`] for an image that cannot be read from its disk.
     pub fn make(
         &self,
         index: usize,
@@ -190,7 +190,11 @@ impl Recipe<'_> {
         for index in (index..count).chain(0..index) {
             match self.set.load(index, self.limits) {
                 Ok(sample) => return Ok(sample),
-                Err(error) if self.strict => return Err(error),
+                // What the disk does not give may be whole: a batch without it would be that of a
+                // bad moment, and the run would end with other bytes than it should.
+                Err(error) if self.strict || matches!(error, Error::Io { .. }) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     let image_id = self.set.images()[index].image_id;
                     let reason = error.to_string();

@@ -128,6 +128,12 @@ impl DetectorNetwork {
         self.shape
     }
 
+    /// Bytes held beside the arena.
+    pub fn memory_bytes(&self) -> usize {
+        let levels = size_of_val(self.geometry.levels.as_slice());
+        size_of::<DetectorNetwork>() + levels + self.network.memory_bytes()
+    }
+
     /// The operations.
     pub fn network(&self) -> &Network<f32> {
         &self.network

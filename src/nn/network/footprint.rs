@@ -1,0 +1,40 @@
+//! Bytes of a network's own description; its values lie in the arena.
+
+use super::{Network, Node, Places};
+use crate::nn::operation::Real;
+use std::mem::size_of;
+use std::ops::Range;
+
+/// Bytes of a list's places, without what they point to.
+fn list_bytes<T>(list: &Vec<T>) -> usize {
+    list.capacity() * size_of::<T>()
+}
+
+impl<T: Real> Network<T> {
+    /// Bytes held beside the arena: operations, tensors and their places.
+    pub fn memory_bytes(&self) -> usize {
+        let of_node = |node: &Node<T>| {
+            let operation = &*node.operation;
+            size_of_val(operation) + operation.list_bytes() + list_bytes(&node.inputs)
+        };
+        let lists = list_bytes(&self.tensors)
+            + list_bytes(&self.nodes)
+            + list_bytes(&self.outputs)
+            + list_bytes(&self.updates)
+            + list_bytes(&self.unreached);
+        let inner: usize = self.nodes.iter().map(of_node).sum();
+        let updates: usize = self.updates.iter().map(list_bytes).sum();
+        size_of::<Network<T>>() + lists + inner + updates + self.places.list_bytes()
+    }
+}
+
+impl Places {
+    fn list_bytes(&self) -> usize {
+        let Places { values, late_values, gradients, saved, scratch, again, .. } = self;
+        let ranges: usize = [values, late_values, gradients, saved, scratch]
+            .map(list_bytes::<Range<usize>>)
+            .iter()
+            .sum();
+        ranges + list_bytes(again) + again.iter().map(list_bytes).sum::<usize>()
+    }
+}
