@@ -141,7 +141,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     }
 }
 
-/// Finds the proposals of several images, which the extractor's threads share.
+/// Finds the proposals of several images, which the extractor's threads share. Progress comes once,
+/// at the end.
 ///
 /// @param[in] extractor An extractor with an encoder.
 /// @param[in] images `[images_count]`.
@@ -179,12 +180,13 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
             let images: Result<Vec<Image>> =
                 images.iter().map(|&image| copy_image(image)).collect();
             let (targets, images) = (targets?, images?);
+            let (outside, inside) = extractor.images()?.share(&extractor.workers);
             with_control(run, |control| {
-                let found = extractor.workers.try_map(images.len(), |index| {
+                let found = outside.try_map(images.len(), |index| {
                     control.check()?;
                     let mut set = ProposalSet::default();
                     let id = first_image_id.wrapping_add(index as u32);
-                    extractor.extract_image(&images[index], id, &Workers::caller(), &mut set)?;
+                    extractor.extract_image(&images[index], id, &inside, &mut set)?;
                     Ok(set)
                 })?;
                 control.report("extract", images_count as u64, images_count as u64)?;

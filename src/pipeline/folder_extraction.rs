@@ -74,11 +74,13 @@ pub fn extract_folder(
     };
     let scratches = ScratchPool::default();
     let wave_images = workers.count() * WAVE_IMAGES_PER_THREAD;
+    let (outside, inside) = extractor.share(workers);
     control.report("extract", done as u64, total)?;
     for wave in images[done..].chunks(wave_images) {
-        let outcomes = workers.try_map(wave.len(), |index| {
+        let outcomes = outside.try_map(wave.len(), |index| {
             control.check()?;
-            scratches.lend(|scratch| one_image(extractor, folder, &wave[index], strict, scratch))
+            let source = (folder, &wave[index]);
+            scratches.lend(|scratch| one_image(extractor, source, strict, &inside, scratch))
         })?;
         for outcome in outcomes {
             if outcome.record.status == ImageStatus::Broken {
@@ -102,9 +104,9 @@ pub fn extract_folder(
 
 fn one_image(
     extractor: &ImageExtractor,
-    folder: &Path,
-    image: &FolderImage,
+    (folder, image): (&Path, &FolderImage),
     strict: bool,
+    workers: &Workers,
     scratch: &mut Scratch,
 ) -> Result<Outcome> {
     let mut proposals = ProposalSet::default();
@@ -126,9 +128,7 @@ fn one_image(
             return Ok(Outcome { record, proposals, counts: ExtractCounts::default() });
         }
     };
-    // Threads are busy with images of their own; one image uses the thread it is on.
-    let workers = Workers::caller();
-    let counts = extractor.extract(&pixels, image.image_id, &workers, scratch, &mut proposals)?;
+    let counts = extractor.extract(&pixels, image.image_id, workers, scratch, &mut proposals)?;
     let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
     Ok(Outcome { record, proposals, counts })
 }
