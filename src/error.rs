@@ -139,6 +139,9 @@ pub enum Error {
     /// A host callback returned this status.
     #[error("the host's {callback} callback returned {status}")]
     HostCallback { callback: &'static str, status: i32 },
+    /// A host callback did what its documentation excludes.
+    #[error("the host's {callback} callback broke its contract: {reason}")]
+    HostContract { callback: &'static str, reason: String },
     /// An earlier call on this handle panicked.
     #[error("an earlier call on this handle failed inside the library; only destroy works now")]
     Poisoned,

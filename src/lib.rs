@@ -50,6 +50,7 @@ pub mod evaluation;
 pub mod geometry;
 pub mod matching;
 pub mod nn;
+mod per_process;
 pub mod pipeline;
 pub mod proposals;
 pub mod random;

@@ -4,15 +4,22 @@
 //! which is what frame loops ask for. Other counts share one reference-counted pool for each
 //! count; rayon's global pool, which belongs to the host, is never touched (conventions.md,
 //! "Options"). Work is split by index and never by thread, so results do not depend on the count.
+//! After `fork` the child's handles take pools of their own; see `pools`.
+
+mod host_loop;
+mod pools;
 
 use crate::{Error, Result};
+use pools::Pool;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::any::Any;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The host's job system: runs `task(i)` for every `i` below the count, in any order, on any
-/// threads, and returns when all are done.
+pub use pools::threads_count;
+
+/// The host's job system: runs `task(i)` once for every `i` below the count, in any order, on any
+/// threads, and returns when all are done. One that does otherwise ends the call that asked it.
 pub type HostParallelFor = Arc<dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Send + Sync>;
 
 /// Runs indexed tasks. Cheap to clone; handles keep one.
@@ -24,7 +31,7 @@ pub struct Workers {
 #[derive(Clone)]
 enum Kind {
     Caller,
-    Pool(Arc<rayon::ThreadPool>),
+    Pool(Arc<Pool>),
     Host { count: usize, parallel_for: HostParallelFor },
 }
 
@@ -34,10 +41,23 @@ impl std::fmt::Debug for Workers {
     }
 }
 
-/// Most threads a pool may have; a larger request is a mistake of the caller.
+/// Most threads that any key of a document may name; what this machine takes is
+/// [`threads_count`]'s to say.
 pub const THREADS_MAX: usize = 1024;
 
-static POOLS: Mutex<Option<HashMap<usize, Weak<rayon::ThreadPool>>>> = Mutex::new(None);
+/// Ends the call that is running with `error`. Loops answer nothing, so what goes wrong in one of
+/// them unwinds to the border of the library, which tells it from a defect by [`ended_by`].
+pub(crate) fn end_call(error: Error) -> ! {
+    std::panic::resume_unwind(Box::new(error))
+}
+
+/// The error that ended a call by [`end_call`].
+///
+/// # Errors
+/// The payload of any other panic.
+pub fn ended_by(payload: Box<dyn Any + Send>) -> std::result::Result<Error, Box<dyn Any + Send>> {
+    payload.downcast::<Error>().map(|error| *error)
+}
 
 impl Workers {
     /// Only the caller's thread.
@@ -48,35 +68,17 @@ impl Workers {
     /// `threads` threads: 0 is one for each processor, 1 the caller's own.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] over [`THREADS_MAX`]; [`Error::Internal`] when the system
-    /// refuses to start threads.
+    /// Those of [`threads_count`]; [`Error::Internal`] when the system refuses to start threads.
     pub fn with_threads(threads: usize) -> Result<Workers> {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
+        let kind = match threads_count("threads", threads)? {
+            1 => Kind::Caller,
+            threads => Kind::Pool(Arc::new(Pool::new(threads)?)),
         };
-        if threads > THREADS_MAX {
-            return Err(Error::invalid("threads", format!("{threads} is over {THREADS_MAX}")));
-        }
-        if threads == 1 {
-            return Ok(Workers::caller());
-        }
-        let mut guard = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        let pools = guard.get_or_insert_with(HashMap::new);
-        if let Some(pool) = pools.get(&threads).and_then(Weak::upgrade) {
-            return Ok(Workers { kind: Kind::Pool(pool) });
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("simdetr-{index}"))
-            .build()
-            .map_err(|error| Error::Internal { reason: format!("thread pool: {error}") })?;
-        let pool = Arc::new(pool);
-        pools.insert(threads, Arc::downgrade(&pool));
-        Ok(Workers { kind: Kind::Pool(pool) })
+        Ok(Workers { kind })
     }
 
-    /// The host's job system; `count` says how many tasks it runs at once.
+    /// The host's job system; `count` says how many tasks it runs at once. A loop in which it does
+    /// not call each task once ends its call by a panic whose payload [`ended_by`] reads.
     pub fn host(count: usize, parallel_for: HostParallelFor) -> Workers {
         Workers { kind: Kind::Host { count: count.max(1), parallel_for } }
     }
@@ -85,7 +87,7 @@ impl Workers {
     pub fn count(&self) -> usize {
         match &self.kind {
             Kind::Caller => 1,
-            Kind::Pool(pool) => pool.current_num_threads(),
+            Kind::Pool(pool) => pool.threads(),
             Kind::Host { count, .. } => *count,
         }
     }
@@ -151,9 +153,10 @@ impl Workers {
         answers
             .into_iter()
             .map(|answer| {
-                answer.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| {
-                    Err(Error::Internal { reason: "the host skipped a task".into() })
-                })
+                answer
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .unwrap_or_else(|| Err(Error::Internal { reason: "a task did not run".into() }))
             })
             .collect()
     }
@@ -167,10 +170,10 @@ impl Workers {
         match &self.kind {
             _ if tasks <= 1 => (0..tasks).for_each(task),
             Kind::Caller => (0..tasks).for_each(task),
-            Kind::Pool(pool) => pool.install(|| {
+            Kind::Pool(pool) => install(pool, || {
                 (0..tasks).into_par_iter().with_max_len(1).for_each(task);
             }),
-            Kind::Host { parallel_for, .. } => parallel_for(tasks, task),
+            Kind::Host { parallel_for, .. } => host_loop::run(parallel_for, tasks, task),
         }
     }
 
@@ -184,7 +187,7 @@ impl Workers {
         let mut rest = slices.map(|(data, _)| data);
         match &self.kind {
             Kind::Pool(pool) if count > 1 => {
-                pool.install(|| halve(0, count, rest, &lengths, task));
+                install(pool, || halve(0, count, rest, &lengths, task));
             }
             Kind::Host { parallel_for, .. } if count > 1 => {
                 let mut parts = Vec::with_capacity(count);
@@ -193,7 +196,7 @@ impl Workers {
                     parts.push(Mutex::new(Some(front)));
                     rest = back;
                 }
-                parallel_for(count, &|index| {
+                host_loop::run(parallel_for, count, &|index| {
                     let part = parts[index].lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(part) = part {
                         task(index, part);
@@ -219,7 +222,7 @@ impl Workers {
     ) {
         match &self.kind {
             Kind::Pool(pool) if parts > 1 => {
-                pool.install(|| split(data, 0..parts, start_of, task));
+                install(pool, || split(data, 0..parts, start_of, task));
             }
             Kind::Host { parallel_for, .. } if parts > 1 => {
                 let mut rest = data;
@@ -230,7 +233,7 @@ impl Workers {
                     Mutex::new(part)
                 };
                 let slices: Vec<_> = (0..parts).map(cut).collect();
-                parallel_for(parts, &|index| {
+                host_loop::run(parallel_for, parts, &|index| {
                     task(index, &mut slices[index].lock().unwrap_or_else(PoisonError::into_inner));
                 });
             }
@@ -250,6 +253,14 @@ impl Workers {
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 type PieceTask<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
 type PiecesTask<'a, T, const N: usize> = dyn Fn(usize, [&mut [T]; N]) + Sync + 'a;
+
+/// Runs `work` on the threads of a pool.
+fn install(pool: &Pool, work: impl FnOnce() + Send) {
+    match pool.get() {
+        Ok(pool) => pool.install(work),
+        Err(error) => end_call(error),
+    }
+}
 
 /// Halves `parts` until one is left, which runs `task`; nothing is allocated.
 fn split<T: Send>(
@@ -361,16 +372,5 @@ mod tests {
                 .unwrap_err();
             assert_eq!(error.to_string(), "task: 4");
         }
-    }
-
-    #[test]
-    fn pools_of_one_count_are_shared() {
-        let (first, second) =
-            (Workers::with_threads(5).unwrap(), Workers::with_threads(5).unwrap());
-        match (&first.kind, &second.kind) {
-            (Kind::Pool(first), Kind::Pool(second)) => assert!(Arc::ptr_eq(first, second)),
-            _ => panic!("expected pools"),
-        }
-        assert!(Workers::with_threads(THREADS_MAX + 1).is_err());
     }
 }

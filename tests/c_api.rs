@@ -136,6 +136,26 @@ fn store() {
     check("store");
 }
 
+#[test]
+fn uninitialised() {
+    check("uninitialised");
+}
+
+#[test]
+fn parallel_for() {
+    check("parallel_for");
+}
+
+#[test]
+fn callback_threads() {
+    check("callback_threads");
+}
+
+#[test]
+fn fork() {
+    check("fork");
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn frame_loop_allocates_nothing() {

@@ -32,11 +32,22 @@ func NewEncoder(path string) (*Encoder, error) {
 
 // NewEncoderFunc makes an encoder of a Go function; name identifies it in run folders.
 func NewEncoderFunc(name string, maps []MapDescription, encode EncodeFunc) (*Encoder, error) {
+	return newEncoderFunc(name, maps, encode, false)
+}
+
+// NewCallerEncoderFunc makes an encoder whose function runs on the thread of the goroutine that makes
+// the call, one image after the other, for models that are bound to a thread
+// (runtime.LockOSThread); proposals are the same.
+func NewCallerEncoderFunc(name string, maps []MapDescription, encode EncodeFunc) (*Encoder, error) {
+	return newEncoderFunc(name, maps, encode, true)
+}
+
+func newEncoderFunc(name string, maps []MapDescription, encode EncodeFunc, onCaller bool) (*Encoder, error) {
 	channels, strides := make([]uint, len(maps)), make([]uint, len(maps))
 	for index, description := range maps {
 		channels[index], strides[index] = description.Channels, description.Stride
 	}
-	raw, failure := capi.NewCallbackEncoder(name, channels, strides, encode)
+	raw, failure := capi.NewCallbackEncoder(name, channels, strides, encode, onCaller)
 	if failure != nil {
 		return nil, convert(failure)
 	}

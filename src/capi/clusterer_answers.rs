@@ -3,7 +3,7 @@
 use super::clusterer::{array_rows, simdetr_clusterer_t, tensor_rows};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{borrow, output, slice_mut, text};
+use super::pointers::{OutputArray, borrow, output, output_array, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
@@ -21,7 +21,7 @@ impl simdetr_clusterer_t {
     fn label(
         &self,
         vectors: &dyn VectorSource,
-        labels: &mut [u32],
+        labels: OutputArray<'_, u32>,
         control: &Control<'_>,
     ) -> Result<()> {
         if labels.len() as u64 != vectors.rows_count() {
@@ -29,7 +29,7 @@ impl simdetr_clusterer_t {
             return Err(Error::shape("labels", expected, labels.len()));
         }
         let found = clustering::labels(vectors, self.centroids()?, &self.resources(control))?;
-        labels.copy_from_slice(&found);
+        labels.copy_from(&found);
         Ok(())
     }
 }
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
     unsafe {
         guard_handle(clusterer, error, |clusterer| {
             let reader = &borrow(store, "store")?.reading()?.reader;
-            let labels = slice_mut(labels, labels_count, "labels")?;
+            let labels = output_array(labels, labels_count, "labels")?;
             with_control(run, |control| clusterer.label(reader, labels, control))
         })
     }
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
     unsafe {
         guard_handle(clusterer, error, |clusterer| {
             let rows = array_rows(vectors, rows_count, dimensions)?;
-            let labels = slice_mut(labels, rows_count, "labels")?;
+            let labels = output_array(labels, rows_count, "labels")?;
             with_control(run, |control| clusterer.label(&rows, labels, control))
         })
     }
@@ -123,11 +123,8 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
             let rows = tensor_rows(vectors)?;
             let target = Tensor::<i32>::borrow(labels, "labels")?;
             let count = rows.rows_count();
-            target.check_write("labels", &[count as i64])?;
-            let mut found = vec![0; count as usize];
-            with_control(run, |control| clusterer.label(&rows, &mut found, control))?;
-            let found: Vec<i32> = found.into_iter().map(u32::cast_signed).collect();
-            target.write("labels", &[count as i64], &found)
+            let labels = target.output("labels", &[count as i64])?;
+            with_control(run, |control| clusterer.label(&rows, labels.cast_unsigned(), control))
         })
     }
 }
@@ -170,7 +167,7 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
                 let argument = "centroids".to_string();
                 return Err(Error::BufferTooSmall { argument, needed, capacity });
             }
-            slice_mut(centroids, needed, "centroids")?.copy_from_slice(found.values());
+            output_array(centroids, needed, "centroids")?.copy_from(found.values());
             Ok(())
         })
     }

@@ -4,7 +4,7 @@
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::{Keys, Versioned, checked_size, copy_options, init, write_struct};
-use super::pointers::{output, slice_mut};
+use super::pointers::{OutputArray, output, output_array};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
@@ -281,15 +281,12 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate(
         guard_handle_mut(criterion, error, |criterion| {
             let predictions = borrow_predictions(logits, boxes)?;
             let PredictionsShape { layers, batch, queries, classes } = predictions.shape();
-            let outputs = [
-                (Tensor::<f32>::borrow(logits_gradient, "logits_gradient")?, "logits_gradient"),
-                (Tensor::<f32>::borrow(boxes_gradient, "boxes_gradient")?, "boxes_gradient"),
-            ];
-            for ((output, name), last) in outputs.iter().zip([classes, 4]) {
-                output
-                    .check_write(name, &[layers, batch, queries, last].map(|size| size as i64))?;
-            }
-            let [logits, boxes] = outputs.map(|(output, _)| output.pointer());
+            let output = |tensor, name, last| {
+                let shape = [layers, batch, queries, last].map(|size| size as i64);
+                Tensor::<f32>::borrow(tensor, name)?.output(name, &shape)
+            };
+            let logits = output(logits_gradient, "logits_gradient", classes)?;
+            let boxes = output(boxes_gradient, "boxes_gradient", 4)?;
             let given = (targets, boxes_count, run);
             criterion.evaluate(&predictions, given, [logits, boxes], losses)
         })
@@ -338,49 +335,49 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate_f32(
         guard_handle_mut(criterion, error, |criterion| {
             let shape = PredictionsShape { layers, batch, queries, classes };
             let predictions = array_predictions(logits, boxes, shape)?;
+            let (logits_count, boxes_total) = counts_of(shape)?;
+            let logits = output_array(logits_gradient, logits_count, "logits_gradient")?;
+            let boxes = output_array(boxes_gradient, boxes_total, "boxes_gradient")?;
             let given = (targets, boxes_count, run);
-            criterion.evaluate(&predictions, given, [logits_gradient, boxes_gradient], losses)
+            criterion.evaluate(&predictions, given, [logits, boxes], losses)
         })
     }
 }
 
 impl simdetr_criterion_t {
+    /// The gradients have the predictions' sizes. They are untouched unless nothing can fail any
+    /// more; the zeros that they then get first cost one pass over them.
+    ///
     /// # Safety
-    /// The gradients are NULL or have room for the predictions' sizes; everything else is as the
-    /// header says.
+    /// Everything is as the header says.
     unsafe fn evaluate(
         &mut self,
         predictions: &Predictions<'_>,
         (targets, boxes_count, run): (*const simdetr_targets_t, f32, *const simdetr_run_options_t),
-        [logits_gradient, boxes_gradient]: [*mut f32; 2],
+        [logits_gradient, boxes_gradient]: [OutputArray<'_, f32>; 2],
         losses: *mut simdetr_losses_t,
     ) -> Result<()> {
         let shape = predictions.shape();
-        let (logits_count, boxes_total) = counts_of(shape)?;
-        check_disjoint(
-            predictions,
-            (logits_gradient, logits_count),
-            (boxes_gradient, boxes_total),
-        )?;
+        check_disjoint(predictions, &logits_gradient, &boxes_gradient)?;
         let class_loss = self.criterion.config().class_loss;
         let classes_count = class_loss.classes_of(shape.classes);
-        // SAFETY: promised by the caller; the gradients overlap nothing that is read.
-        let (targets, mut gradients) = unsafe {
+        // SAFETY: promised by the caller.
+        let targets = unsafe {
             if !losses.is_null() {
                 checked_size(losses.cast_const())?;
             }
-            let gradients = Gradients {
-                logits: slice_mut(logits_gradient, logits_count, "logits_gradient")?,
-                boxes: slice_mut(boxes_gradient, boxes_total, "boxes_gradient")?,
-            };
-            (borrow_targets(targets, &mut self.classes, classes_count)?, gradients)
+            borrow_targets(targets, &mut self.classes, classes_count)?
         };
         let boxes_count = Some(boxes_count).filter(|&count| count != 0.0);
         let (criterion, workers) = (&mut self.criterion, &self.workers);
         // SAFETY: promised by the caller.
         unsafe {
             let found = with_control(run, |_| {
-                criterion.evaluate(predictions, &targets, boxes_count, &mut gradients, workers)
+                let gradients = || Gradients {
+                    logits: logits_gradient.zeroed(),
+                    boxes: boxes_gradient.zeroed(),
+                };
+                criterion.evaluate_into(predictions, &targets, boxes_count, gradients, workers)
             })?;
             if losses.is_null() { Ok(()) } else { write_struct(losses, &losses_of(found)) }
         }
@@ -391,18 +388,17 @@ impl simdetr_criterion_t {
 /// [`Error::InvalidArgument`] when a gradient lies over what is read or over the other.
 fn check_disjoint(
     predictions: &Predictions<'_>,
-    logits_gradient: (*mut f32, usize),
-    boxes_gradient: (*mut f32, usize),
+    logits_gradient: &OutputArray<'_, f32>,
+    boxes_gradient: &OutputArray<'_, f32>,
 ) -> Result<()> {
-    let bytes = |start: *const f32, count: usize| {
-        let start = start as usize;
-        start..start.saturating_add(count.saturating_mul(size_of::<f32>()))
+    let addresses = |values: &[f32]| {
+        let range = values.as_ptr_range();
+        range.start.addr()..range.end.addr()
     };
     let (logits, boxes) = predictions.values();
-    let logits = ("logits", bytes(logits.as_ptr(), logits.len()));
-    let boxes = ("boxes", bytes(boxes.as_ptr(), boxes.len()));
+    let (logits, boxes) = (("logits", addresses(logits)), ("boxes", addresses(boxes)));
     let written = [("logits_gradient", logits_gradient), ("boxes_gradient", boxes_gradient)]
-        .map(|(name, (start, count))| (name, bytes(start, count)));
+        .map(|(name, array)| (name, array.addresses()));
     let overlaps = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
     let [first, second] = &written;
     for (name, range) in &written {

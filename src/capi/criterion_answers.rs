@@ -3,10 +3,11 @@
 use super::criterion::{SIMDETR_LAYER_LOSSES_COUNT, simdetr_criterion_t};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{output, slice_mut};
+use super::pointers::{output, output_array};
 use super::status::simdetr_status_t;
 use super::targets::partners;
 use crate::Error;
+use crate::criterion::LayerLosses;
 
 /// Gives the losses of each layer of the last evaluation, not weighted.
 ///
@@ -38,11 +39,9 @@ pub unsafe extern "C" fn simdetr_criterion_layer_losses(
                 return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
             }
             let room = if capacity == 0 { 0 } else { needed };
-            let places =
-                slice_mut::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>(losses.cast(), room, "losses")?;
-            for (place, layer) in places.iter_mut().zip(layers) {
-                *place = [layer.class, layer.l1, layer.giou, layer.accuracy];
-            }
+            let places = losses.cast::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>();
+            let of = |layer: &LayerLosses| [layer.class, layer.l1, layer.giou, layer.accuracy];
+            output_array(places, room, "losses")?.fill_from(layers.iter().map(of));
             Ok(())
         })
     }
@@ -78,8 +77,7 @@ pub unsafe extern "C" fn simdetr_criterion_matches(
                 return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
             }
             let room = if capacity == 0 { 0 } else { needed };
-            let places = slice_mut(queries, room, "queries")?;
-            places.iter_mut().zip(partners(matches)).for_each(|(place, query)| *place = query);
+            output_array(queries, room, "queries")?.fill_from(partners(matches));
             Ok(())
         })
     }

@@ -3,7 +3,7 @@
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
 use super::options::{Versioned, write_struct};
-use super::pointers::{output, slice_mut};
+use super::pointers::{copy_wanted, output};
 use super::status::simdetr_status_t;
 use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
 use crate::detector::prediction::Detection;
@@ -211,22 +211,12 @@ pub unsafe extern "C" fn simdetr_detections_copy_f32(
             if capacity < needed {
                 return Err(Error::BufferTooSmall { argument: "boxes".into(), needed, capacity });
             }
-            copy(boxes, set.boxes.as_flattened())?;
-            copy(scores, &set.scores)?;
-            copy(classes, &set.classes)?;
-            copy(images, &set.images)
+            copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
+            copy_wanted(scores, &set.scores, "scores")?;
+            copy_wanted(classes, &set.classes, "classes")?;
+            copy_wanted(images, &set.images, "images")
         })
     }
-}
-
-/// # Safety
-/// `target` is NULL or has room for all of `source`.
-unsafe fn copy<T: Copy>(target: *mut T, source: &[T]) -> Result<()> {
-    if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { slice_mut(target, source.len(), "array") }?.copy_from_slice(source);
-    }
-    Ok(())
 }
 
 /// Copies one field into a tensor of the host.

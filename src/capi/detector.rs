@@ -6,7 +6,7 @@
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
 use super::options::{Versioned, copy_options, init, write_struct};
-use super::pointers::{optional_text, output, slice, slice_mut, text};
+use super::pointers::{copy_text, optional_text, output, slice, text};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::detector::deformable_detr::description::DetectorDescription;
@@ -372,10 +372,7 @@ pub unsafe extern "C" fn simdetr_detector_category(
             if capacity < needed {
                 return Err(Error::BufferTooSmall { argument: "name".into(), needed, capacity });
             }
-            let target = slice_mut(name.cast::<u8>(), needed, "name")?;
-            target[..needed - 1].copy_from_slice(category.name.as_bytes());
-            target[needed - 1] = 0;
-            Ok(())
+            copy_text(name, &category.name, "name")
         })
     }
 }

@@ -7,13 +7,19 @@ use super::image::{borrowed_image, simdetr_image_t};
 use super::options::{Versioned, copy_struct, init};
 use super::pointers::{output, slice, text};
 use super::status::simdetr_status_t;
-use crate::Error;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::encoder::MapDescription;
 use crate::encoder::host::HostEncoder;
+use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
+
+/// The encoder's callback runs on whichever thread has an image: the default.
+pub const SIMDETR_CALLBACK_THREADS_ANY: i32 = 1;
+/// The encoder's callback runs only on threads that call the library, one image after the other in
+/// each call.
+pub const SIMDETR_CALLBACK_THREADS_CALLER: i32 = 2;
 
 /// One map for the host to fill.
 #[repr(C)]
@@ -29,8 +35,12 @@ pub struct simdetr_map_t {
     pub channels: usize,
 }
 
-/// Fills the maps of one image. Called from threads that call the library, possibly from several
-/// at once; must not throw or `longjmp`. May use other handles, but not the extractor that calls.
+/// Fills the maps of one image. Calls about one image run it on the thread that made them;
+/// `simdetr_extractor_extract_batch` and `simdetr_extractor_extract_folder` run it on the threads of
+/// the library, or on those where the host's `parallel_for` runs tasks, several at once. With
+/// `SIMDETR_CALLBACK_THREADS_CALLER` these two also run it on the thread that made the call alone,
+/// one image after the other. Must not throw or `longjmp`. May use other handles, but not the
+/// extractor that calls.
 ///
 /// @param[in] user_data `simdetr_encoder_callback_t.user_data`.
 /// @param[in] image RGB8 without padding, already resized; borrowed for the call.
@@ -46,7 +56,8 @@ pub type simdetr_encode_fn_t = Option<
     ) -> i32,
 >;
 
-/// Called once, after the last call of the callback, with its `user_data`.
+/// Called once, after the last call of the callback, with its `user_data`, by the thread that ends
+/// the last handle which uses it.
 pub type simdetr_destroy_fn_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// An encoder of the host.
@@ -59,7 +70,7 @@ pub struct simdetr_encoder_callback_t {
     pub name: *const c_char,
     /// Fills the maps.
     pub encode: simdetr_encode_fn_t,
-    /// First argument of `encode`; used from any thread.
+    /// First argument of `encode`; used from the threads on which that runs.
     pub user_data: *mut c_void,
     /// Ends `user_data`; NULL for none. Called also when creating the encoder fails.
     pub user_data_destroy: simdetr_destroy_fn_t,
@@ -69,15 +80,19 @@ pub struct simdetr_encoder_callback_t {
     pub strides: *const usize,
     /// Number of maps.
     pub maps_count: usize,
+    /// One of `SIMDETR_CALLBACK_THREADS_*`; 0 is `SIMDETR_CALLBACK_THREADS_ANY`. Results are the same.
+    pub callback_threads: i32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_encoder_callback_t>() == 64);
+const _: () = assert!(size_of::<simdetr_encoder_callback_t>() == 72);
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_encoder_callback_t {
     const NAME: &'static str = "simdetr_encoder_callback_t";
-    const SMALLEST: usize = size_of::<simdetr_encoder_callback_t>();
+    const SMALLEST: usize = 8 * size_of::<usize>();
 }
 
 /// The host's data, ended when the last handle that uses it ends.
@@ -168,11 +183,31 @@ pub unsafe extern "C" fn simdetr_encoder_create_from_callback(
                 })
                 .unwrap_or(0)
             };
+            let needs_caller_thread = needs_caller_thread(&callback)?;
             let encoder = HostEncoder::new(name, maps.collect(), Box::new(fill))?;
+            let encoder = match needs_caller_thread {
+                true => encoder.on_caller_thread(),
+                false => encoder,
+            };
             out.set(into_handle(simdetr_encoder_t::new(Arc::new(encoder))));
             Ok(())
         }
     })
+}
+
+fn needs_caller_thread(callback: &simdetr_encoder_callback_t) -> Result<bool> {
+    if callback.reserved != 0 {
+        let name = "simdetr_encoder_callback_t.reserved";
+        return Err(Error::invalid(name, format!("is {}, must be 0", callback.reserved)));
+    }
+    match callback.callback_threads {
+        0 | SIMDETR_CALLBACK_THREADS_ANY => Ok(false),
+        SIMDETR_CALLBACK_THREADS_CALLER => Ok(true),
+        other => {
+            let reason = format!("{other} is not one of 1..=2 (any, caller)");
+            Err(Error::invalid("callback_threads", reason))
+        }
+    }
 }
 
 fn call(

@@ -147,7 +147,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     }
 }
 
-/// Finds the proposals of several images, which the extractor's threads share.
+/// Finds the proposals of several images, which the extractor's threads share. Progress comes once,
+/// at the end.
 ///
 /// @param[in] extractor An extractor with an encoder.
 /// @param[in] images `[images_count]`.
@@ -185,12 +186,13 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
             let images: Result<Vec<Image>> =
                 images.iter().map(|&image| copy_image(image)).collect();
             let (targets, images) = (targets?, images?);
+            let (outside, inside) = extractor.images()?.share(&extractor.workers);
             with_control(run, |control| {
-                let found = extractor.workers.try_map(images.len(), |index| {
+                let found = outside.try_map(images.len(), |index| {
                     control.check()?;
                     let mut set = ProposalSet::default();
                     let id = first_image_id.wrapping_add(index as u32);
-                    let runners = (&Workers::caller(), control);
+                    let runners = (&inside, control);
                     extractor.extract_image(&images[index], id, runners, &mut set)?;
                     Ok(set)
                 })?;

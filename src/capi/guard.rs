@@ -3,11 +3,14 @@
 //!
 //! A panic poisons the handle it happened on: its state may be half-changed, so later calls answer
 //! `SIMDETR_ERROR_POISONED` and only destroy works. The panic's message goes to the log and into
-//! `simdetr_error_t`, never to stderr, which belongs to the host.
+//! `simdetr_error_t`, never to stderr, which belongs to the host. A loop that the host's job system
+//! ran wrongly unwinds as well, with an error of its own: it poisons a handle that the call was
+//! changing, not one that it only read.
 
 use super::error::{simdetr_error_t, write, write_error, write_ok};
 use super::pointers::{borrow, borrow_mut};
 use super::status::{SIMDETR_ERROR_PANIC, SIMDETR_OK, simdetr_status_t};
+use crate::workers::ended_by;
 use crate::{Error, Result};
 use std::any::Any;
 use std::cell::Cell;
@@ -31,7 +34,7 @@ pub(super) fn guard(
     error: *mut simdetr_error_t,
     body: impl FnOnce() -> Result<()>,
 ) -> simdetr_status_t {
-    answer(error, None, body)
+    answer(error, None, body).status
 }
 
 /// Runs the body of a function that reads a handle; other threads may do the same.
@@ -45,7 +48,7 @@ pub(super) unsafe fn guard_handle<'a, H: Handle + 'a>(
 ) -> simdetr_status_t {
     // SAFETY: the caller's promise is the same.
     match unsafe { borrow(handle, H::NAME) } {
-        Ok(handle) => answer(error, Some(handle.poison()), || body(handle)),
+        Ok(handle) => answer(error, Some(handle.poison()), || body(handle)).status,
         Err(failure) => refuse(error, failure),
     }
 }
@@ -67,11 +70,11 @@ pub(super) unsafe fn guard_handle_mut<'a, H: Handle + 'a>(
     if handle.poison().0.load(Ordering::Acquire) {
         return refuse(error, Error::Poisoned);
     }
-    let status = answer(error, None, || body(handle));
-    if status == SIMDETR_ERROR_PANIC {
+    let answered = answer(error, None, || body(handle));
+    if answered.has_unwound {
         handle.poison().0.store(true, Ordering::Release);
     }
-    status
+    answered.status
 }
 
 /// Ends a handle. NULL is fine, and nothing can fail: a panic in a destructor is swallowed.
@@ -93,11 +96,28 @@ pub(super) fn into_handle<H>(handle: H) -> *mut H {
     Box::into_raw(Box::new(handle))
 }
 
+/// How a body ended.
+struct Answered {
+    status: simdetr_status_t,
+    /// It did not reach its end, so what it was changing may be half-changed.
+    has_unwound: bool,
+}
+
+impl Answered {
+    fn returned(status: simdetr_status_t) -> Answered {
+        Answered { status, has_unwound: false }
+    }
+
+    fn unwound(status: simdetr_status_t) -> Answered {
+        Answered { status, has_unwound: true }
+    }
+}
+
 fn answer(
     error: *mut simdetr_error_t,
     poison: Option<&Poison>,
     body: impl FnOnce() -> Result<()>,
-) -> simdetr_status_t {
+) -> Answered {
     let mut body = Some(body);
     answer_once(error, poison, &mut || body.take().map_or(Ok(()), |body| body()))
 }
@@ -108,9 +128,9 @@ fn answer_once(
     error: *mut simdetr_error_t,
     poison: Option<&Poison>,
     body: &mut dyn FnMut() -> Result<()>,
-) -> simdetr_status_t {
+) -> Answered {
     if poison.is_some_and(|poison| poison.0.load(Ordering::Acquire)) {
-        return refuse(error, Error::Poisoned);
+        return Answered::returned(refuse(error, Error::Poisoned));
     }
     install_hook();
     match catch(|| {
@@ -120,19 +140,26 @@ fn answer_once(
     }) {
         Ok(Ok(())) => {
             write_ok(error);
-            SIMDETR_OK
+            Answered::returned(SIMDETR_OK)
         }
         Ok(Err(failure)) => {
             log::debug!("{failure}");
-            refuse(error, failure)
+            Answered::returned(refuse(error, failure))
         }
-        Err(payload) => {
-            if let Some(poison) = poison {
-                poison.0.store(true, Ordering::Release);
+        Err(payload) => Answered::unwound(match ended_by(payload) {
+            Ok(failure) => {
+                log::error!("{failure}");
+                refuse(error, failure)
             }
-            write(error, SIMDETR_ERROR_PANIC, &format!("panic: {}", text_of(payload.as_ref())));
-            SIMDETR_ERROR_PANIC
-        }
+            Err(payload) => {
+                if let Some(poison) = poison {
+                    poison.0.store(true, Ordering::Release);
+                }
+                let message = format!("panic: {}", text_of(payload.as_ref()));
+                write(error, SIMDETR_ERROR_PANIC, &message);
+                SIMDETR_ERROR_PANIC
+            }
+        }),
     }
 }
 
@@ -218,7 +245,9 @@ pub(super) mod injection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capi::status::{SIMDETR_ERROR_NULL_POINTER, SIMDETR_ERROR_POISONED};
+    use crate::capi::status::{
+        SIMDETR_ERROR_HOST_CONTRACT, SIMDETR_ERROR_NULL_POINTER, SIMDETR_ERROR_POISONED,
+    };
     use std::ffi::CStr;
 
     #[derive(Default)]
@@ -269,6 +298,28 @@ mod tests {
             assert_eq!(guard_handle_mut(handle, null, |_| Ok(())), SIMDETR_ERROR_PANIC);
             assert_eq!(guard_handle(handle, null, |_| Ok(())), SIMDETR_ERROR_POISONED);
             injection::arm();
+            destroy(handle);
+        }
+    }
+
+    #[test]
+    fn an_error_that_unwinds_keeps_its_name_and_poisons_what_was_being_changed() {
+        let broken = || -> Result<()> {
+            let reason = "it called task 7 of 5".into();
+            crate::workers::end_call(Error::HostContract { callback: "parallel_for", reason })
+        };
+        let handle = into_handle(Sample::default());
+        let mut error = simdetr_error_t { status: 0, message: [0; 252] };
+        // SAFETY: the handle lives until `destroy`, on this thread.
+        unsafe {
+            let status = guard_handle(handle, &raw mut error, |_| broken());
+            assert_eq!(status, SIMDETR_ERROR_HOST_CONTRACT);
+            assert!(message(&error).ends_with("it called task 7 of 5"));
+            assert_eq!(guard_handle(handle, &raw mut error, |_| Ok(())), SIMDETR_OK);
+            let status = guard_handle_mut(handle, &raw mut error, |_| broken());
+            assert_eq!(status, SIMDETR_ERROR_HOST_CONTRACT);
+            let status = guard_handle(handle, &raw mut error, |_| Ok(()));
+            assert_eq!(status, SIMDETR_ERROR_POISONED);
             destroy(handle);
         }
     }

@@ -25,7 +25,8 @@ pub const SIMDETR_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const SIMDETR_LOG_TRACE: i32 = 5;
 
-/// Receives one message. Called from any thread, possibly from several at once; must not throw,
+/// Receives one message. Called from threads that call the library, from the library's own and from
+/// those where the host's `parallel_for` runs tasks, possibly from several at once; must not throw,
 /// `longjmp`, or call `simdetr_log_set`. The strings are borrowed for the call.
 ///
 /// @param[in] user_data What `simdetr_log_set` was given.

@@ -3,7 +3,7 @@
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::{Keys, Versioned, copy_options, init};
-use super::pointers::{output, slice, slice_mut};
+use super::pointers::{OutputArray, output, output_array, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn simdetr_matcher_match(
             let predictions = borrow_predictions(logits, boxes)?;
             let answer = Tensor::<i32>::borrow(queries, "queries")?;
             matcher.run(&predictions, targets, run, unmatched_count, |shape| {
-                answer.dense_mut("queries", &shape.map(|size| size as i64))
+                answer.output("queries", &shape.map(|size| size as i64))
             })
         })
     }
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn simdetr_matcher_match_f32(
             let shape = PredictionsShape { layers, batch, queries: queries_count, classes };
             let predictions = array_predictions(logits, boxes, shape)?;
             matcher.run(&predictions, targets, run, unmatched_count, |[layers, targets]| {
-                slice_mut(queries, layers.saturating_mul(targets), "queries")
+                output_array(queries, layers.saturating_mul(targets), "queries")
             })
         })
     }
@@ -287,7 +287,7 @@ impl simdetr_matcher_t {
         targets: *const simdetr_targets_t,
         run: *const simdetr_run_options_t,
         unmatched_count: *mut u64,
-        answer: impl FnOnce([usize; 2]) -> Result<&'a mut [i32]>,
+        answer: impl FnOnce([usize; 2]) -> Result<OutputArray<'a, i32>>,
     ) -> Result<()> {
         let shape = predictions.shape();
         let classes_count = self.config.class_loss.classes_of(shape.classes);
@@ -302,7 +302,7 @@ impl simdetr_matcher_t {
         let (matcher, workers) = (&mut self.matcher, &self.workers);
         // SAFETY: promised by the caller.
         let found = unsafe { with_control(run, |_| matcher.run(predictions, &targets, workers)) }?;
-        answer.iter_mut().zip(partners(found)).for_each(|(place, query)| *place = query);
+        answer.fill_from(partners(found));
         if let Some(unmatched) = unmatched {
             unmatched.set(found.unmatched_count() as u64);
         }
@@ -315,14 +315,14 @@ impl simdetr_matcher_t {
         costs: &[f32],
         shape: [usize; 3],
         run: *const simdetr_run_options_t,
-        answer: &mut [i32],
+        answer: OutputArray<'_, i32>,
     ) -> Result<()> {
         let mut found = vec![0; answer.len()];
         // SAFETY: the two callers were promised it.
         unsafe {
             with_control(run, |_| self.assigner.assign(costs, shape, &mut found, &self.workers))
         }?;
-        answer.iter_mut().zip(found).for_each(|(place, column)| *place = partner(column));
+        answer.fill_from(found.into_iter().map(partner));
         Ok(())
     }
 }
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn simdetr_matcher_assign(
                 return Err(Error::shape("costs", "[problems, rows, columns]", got));
             };
             let shape = [0, 1, 2].map(|axis| costs.size(axis));
-            let answer = answer.dense_mut("columns", &[problems, rows])?;
+            let answer = answer.output("columns", &[problems, rows])?;
             matcher.assign(costs.dense("costs")?, shape, run, answer)
         })
     }
@@ -395,7 +395,7 @@ pub unsafe extern "C" fn simdetr_matcher_assign_f32(
             let shape = [problems_count, rows_count, columns_count];
             let all_rows = problems_count.saturating_mul(rows_count);
             let costs = slice(costs, all_rows.saturating_mul(columns_count), "costs")?;
-            let answer = slice_mut(columns, all_rows, "columns")?;
+            let answer = output_array(columns, all_rows, "columns")?;
             matcher.assign(costs, shape, run, answer)
         })
     }

@@ -6,10 +6,10 @@
 use super::error::simdetr_error_t;
 use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::{Versioned, write_struct};
-use super::pointers::{output, slice, slice_mut};
+use super::pointers::{copy_wanted, output, slice};
 use super::status::simdetr_status_t;
+use crate::Error;
 use crate::data::proposal_set::ProposalSet;
-use crate::{Error, Result};
 
 /// The proposals of one image. One thread at a time may fill it; reading may be shared.
 #[derive(Default)]
@@ -209,23 +209,13 @@ pub unsafe extern "C" fn simdetr_proposals_copy_f32(
             if capacity == 0 {
                 return Ok(());
             }
-            copy(boxes, set.boxes.as_flattened())?;
-            copy(scores, &set.scores)?;
-            copy(levels, &set.levels)?;
-            copy(cluster_counts, &set.cluster_counts)?;
-            copy(vectors, &set.vectors)
+            copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
+            copy_wanted(scores, &set.scores, "scores")?;
+            copy_wanted(levels, &set.levels, "levels")?;
+            copy_wanted(cluster_counts, &set.cluster_counts, "cluster_counts")?;
+            copy_wanted(vectors, &set.vectors, "vectors")
         })
     }
-}
-
-/// # Safety
-/// `target` is NULL or has room for all of `source`.
-unsafe fn copy<T: Copy>(target: *mut T, source: &[T]) -> Result<()> {
-    if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { slice_mut(target, source.len(), "array") }?.copy_from_slice(source);
-    }
-    Ok(())
 }
 
 /// Replaces the proposals by arrays of the host, for example before they go into a store. Vectors

@@ -2,7 +2,7 @@
 
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{output, slice_mut};
+use super::pointers::{output, output_array};
 use super::proposals::simdetr_proposals_t;
 use super::status::simdetr_status_t;
 use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn simdetr_proposals_mask(
             if capacity < needed {
                 return Err(Error::BufferTooSmall { argument: "mask".into(), needed, capacity });
             }
-            set.draw_mask(index, slice_mut(mask, needed, "mask")?);
+            set.draw_mask(index, output_array(mask, needed, "mask")?.zeroed());
             Ok(())
         })
     }

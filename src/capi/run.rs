@@ -7,14 +7,14 @@ use crate::Result;
 use crate::control::{Control, Progress};
 use std::ffi::{c_char, c_void};
 
-/// Hears how far a call has come. Called by the thread that made the call, between units of work;
-/// must not throw, `longjmp` or use the handles of that call.
+/// Hears how far a call has come. Called only by the thread that made the call, between units of
+/// work; must not throw, `longjmp` or use the handles of that call.
 ///
 /// @param[in] user_data `simdetr_run_options_t.progress_user_data`.
 /// @param[in] step What is counted, such as "extract"; NUL-terminated, borrowed for the call.
 /// @param[in] done Units done.
 /// @param[in] total Units in all; 0 where unknown.
-/// @return 0 goes on; a negative number stops the call and becomes its status.
+/// @return A negative number stops the call and becomes its status; 0, as any other, goes on.
 pub type simdetr_progress_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, step: *const c_char, done: u64, total: u64) -> i32,
 >;

@@ -91,10 +91,15 @@ pub const SIMDETR_ERROR_CANCELLED: simdetr_status_t = 900;
 pub const SIMDETR_ERROR_HOST_CALLBACK: simdetr_status_t = 901;
 /// A defect of the library was caught; the handle is poisoned.
 pub const SIMDETR_ERROR_PANIC: simdetr_status_t = 902;
-/// An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`; only destroy works.
+/// An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`, or with
+/// `SIMDETR_ERROR_HOST_CONTRACT` while it changed the handle; only destroy works.
 pub const SIMDETR_ERROR_POISONED: simdetr_status_t = 903;
 /// A condition that should not arise.
 pub const SIMDETR_ERROR_INTERNAL: simdetr_status_t = 904;
+/// A callback of the host did what its documentation excludes, such as a `parallel_for` that calls
+/// a task twice or not at all. The call ended where it was: a handle that it was changing is
+/// poisoned, one that it took `const` is as it was.
+pub const SIMDETR_ERROR_HOST_CONTRACT: simdetr_status_t = 910;
 
 /// The one map from errors to numbers.
 pub(super) fn status_of(error: &Error) -> simdetr_status_t {
@@ -135,6 +140,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::Cancelled => SIMDETR_ERROR_CANCELLED,
         Error::HostCallback { status, .. } if *status < 0 => *status,
         Error::HostCallback { .. } => SIMDETR_ERROR_HOST_CALLBACK,
+        Error::HostContract { .. } => SIMDETR_ERROR_HOST_CONTRACT,
         Error::Poisoned => SIMDETR_ERROR_POISONED,
         Error::Internal { .. } => SIMDETR_ERROR_INTERNAL,
     }
@@ -186,6 +192,7 @@ names! {
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
     SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
     SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
+    SIMDETR_ERROR_HOST_CONTRACT
 }
 
 #[cfg(test)]
@@ -238,6 +245,7 @@ mod tests {
             Error::Diverged { stage: 1, step: 2, loss: f64::NAN, norm: 1.0 },
             Error::Cancelled,
             Error::HostCallback { callback: "progress", status: 1 },
+            Error::HostContract { callback: "parallel_for", reason: text() },
             Error::Poisoned,
             Error::Internal { reason: text() },
         ]

@@ -3,7 +3,7 @@
 use super::error::simdetr_error_t;
 use super::guard::{guard, guard_handle};
 use super::options::{Versioned, write_struct};
-use super::pointers::{borrow_mut, output, slice_mut, text, texts};
+use super::pointers::{borrow_mut, copy_text, output, output_array, text, texts};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -145,8 +145,8 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
     unsafe {
         guard_handle(store, error, |store| {
             store.reading()?.with_image(index, |found| {
-                let bytes = found.record.path.as_bytes();
-                let needed = bytes.len() + 1;
+                let found = &found.record.path;
+                let needed = found.len() + 1;
                 output(count, "count")?.set(needed);
                 if capacity == 0 {
                     return Ok(());
@@ -155,10 +155,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
                     let argument = "path".to_string();
                     return Err(Error::BufferTooSmall { argument, needed, capacity });
                 }
-                let target = slice_mut(path.cast::<u8>(), needed, "path")?;
-                target[..bytes.len()].copy_from_slice(bytes);
-                target[bytes.len()] = 0;
-                Ok(())
+                copy_text(path, found, "path")
             })
         })
     }
@@ -169,7 +166,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
 /// @param[in] store A store that was opened or finished.
 /// @param[in] first First row.
 /// @param[in] rows_count Number of rows.
-/// @param[out] vectors `[rows_count, dimensions]`.
+/// @param[out] vectors `[rows_count, dimensions]`; zeros from the row on that could not be read.
 /// @param[out] error Optional.
 /// @return A status.
 ///
@@ -194,7 +191,8 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
                 return Err(Error::shape("rows_count", expected, got));
             }
             let count = rows_count * reader.settings().dimensions;
-            reader.read(first, slice_mut(vectors, count, "vectors")?)
+            // Decoding needs a slice; the zeros cost little beside reading the rows.
+            reader.read(first, output_array(vectors, count, "vectors")?.zeroed())
         })
     }
 }

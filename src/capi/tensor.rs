@@ -5,7 +5,7 @@
 //! takes the versioned one only from PyTorch 2.9 on (reference/c-abi.md §2.6).
 
 use super::guard::guard;
-use super::pointers::{borrow, slice, slice_mut};
+use super::pointers::{OutputArray, borrow, output_array, slice};
 use crate::{Error, Result};
 use std::ffi::c_void;
 
@@ -134,8 +134,7 @@ impl<'a, T: Element> Tensor<'a, T> {
         if tensor.data.is_null() && !empty {
             return Err(Error::NullPointer { argument: format!("{name}.data") });
         }
-        let offset = usize::try_from(tensor.byte_offset)
-            .map_err(|_| Error::invalid(name, format!("byte_offset {}", tensor.byte_offset)))?;
+        let offset = check_span::<T>(tensor, name, shape, &strides)?;
         let data = tensor.data.cast::<u8>().wrapping_add(offset).cast::<T>();
         if !data.is_aligned() {
             let reason = format!("data at {data:p} is not aligned to {} bytes", align_of::<T>());
@@ -161,15 +160,20 @@ impl<'a, T: Element> Tensor<'a, T> {
         })
     }
 
+    fn check_dense(&self, name: &str) -> Result<()> {
+        if self.is_dense() {
+            return Ok(());
+        }
+        Err(Error::Strides {
+            name: name.into(),
+            expected: "dense row-major values".into(),
+            got: format!("{:?}", &self.strides[..self.shape.len()]),
+        })
+    }
+
     /// The values of a row-major tensor without gaps.
     pub(super) fn dense(&self, name: &str) -> Result<&'a [T]> {
-        if !self.is_dense() {
-            return Err(Error::Strides {
-                name: name.into(),
-                expected: "dense row-major values".into(),
-                got: format!("{:?}", &self.strides[..self.shape.len()]),
-            });
-        }
+        self.check_dense(name)?;
         // SAFETY: DLPack promises that all elements of the shape are readable.
         unsafe { slice(self.data.cast_const(), self.count(), name) }
     }
@@ -183,37 +187,27 @@ impl<'a, T: Element> Tensor<'a, T> {
         unsafe { self.data.add(offset).read() }
     }
 
-    /// Whether [`Tensor::write`] would take this shape.
-    pub(super) fn check_write(&self, name: &str, shape: &[i64]) -> Result<()> {
-        if self.shape != shape {
-            return Err(Error::shape(name, format!("{shape:?}"), format!("{:?}", self.shape)));
-        }
-        self.dense(name).map(|_| ())
-    }
-
-    /// The place of the first value.
-    pub(super) fn pointer(&self) -> *mut T {
-        self.data
-    }
-
-    /// The values of a dense tensor of exactly this shape, to be written in place.
+    /// The memory of a dense tensor of exactly this shape, to be written; it may be uninitialised.
     ///
     /// # Safety
     /// The host lets this call alone use the tensor's memory during `'a`.
-    pub(super) unsafe fn dense_mut(&self, name: &str, shape: &[i64]) -> Result<&'a mut [T]> {
-        self.check_write(name, shape)?;
+    pub(super) unsafe fn output(&self, name: &str, shape: &[i64]) -> Result<OutputArray<'a, T>> {
+        if self.shape != shape {
+            return Err(Error::shape(name, format!("{shape:?}"), format!("{:?}", self.shape)));
+        }
+        self.check_dense(name)?;
         // SAFETY: DLPack promises that all elements of the shape are there; the rest is the
         // caller's promise.
-        unsafe { slice_mut(self.data, self.count(), name) }
+        unsafe { output_array(self.data, self.count(), name) }
     }
 
     /// Fills a dense tensor of exactly this shape.
-    pub(super) fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
-        self.check_write(name, shape)?;
-        if !values.is_empty() {
-            // SAFETY: dense, of `values.len()` elements, and the host's to be written by us.
-            unsafe { self.data.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
-        }
+    ///
+    /// # Safety
+    /// As [`Tensor::output`].
+    pub(super) unsafe fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { self.output(name, shape) }?.copy_from(values);
         Ok(())
     }
 }
@@ -228,6 +222,30 @@ fn check_device(tensor: &DLTensor, name: &str) -> Result<()> {
         name: name.into(),
         expected: "host memory (type 1 or 3)".into(),
         got: format!("type {} id {}", device.device_type, device.device_id),
+    })
+}
+
+/// The offset in bytes, once the last element is known to have an address.
+fn check_span<T>(
+    tensor: &DLTensor,
+    name: &str,
+    shape: &[i64],
+    strides: &[usize; NDIM_MAX],
+) -> Result<usize> {
+    let last = shape.iter().zip(strides).try_fold(0usize, |last, (&size, &stride)| {
+        last.checked_add(stride.checked_mul((size as usize).saturating_sub(1))?)
+    });
+    let bytes = last.and_then(|last| last.checked_add(1)?.checked_mul(size_of::<T>()));
+    let offset = usize::try_from(tensor.byte_offset).ok();
+    let end = bytes.zip(offset).and_then(|(bytes, offset)| bytes.checked_add(offset));
+    let fits = end
+        .filter(|&end| end <= isize::MAX as usize && tensor.data.addr().checked_add(end).is_some());
+    offset.filter(|_| fits.is_some()).ok_or_else(|| {
+        let (strides, offset) = (&strides[..shape.len()], tensor.byte_offset);
+        let reason = format!(
+            "strides {strides:?} and byte_offset {offset} of shape {shape:?} leave the memory"
+        );
+        Error::invalid(name, reason)
     })
 }
 
@@ -420,6 +438,13 @@ mod tests {
         assert!(matches!(dense(&bad), Err(Error::Strides { .. })));
         bad = DLTensor { data: std::ptr::null_mut(), ..good };
         assert!(matches!(dense(&bad), Err(Error::NullPointer { .. })));
+        for byte_offset in [u64::MAX, u64::MAX / 2] {
+            let error = dense(&DLTensor { byte_offset, ..good }).unwrap_err().to_string();
+            assert!(error.contains(&byte_offset.to_string()), "{error}");
+        }
+        let mut apart = [i64::MAX, 1];
+        bad = DLTensor { strides: apart.as_mut_ptr(), ..good };
+        assert!(matches!(dense(&bad), Err(Error::InvalidArgument { .. })));
         bad = DLTensor { byte_offset: 2, ..good };
         assert!(matches!(dense(&bad), Err(Error::InvalidArgument { .. })));
         bad = DLTensor { shape: std::ptr::null_mut(), ..good };

@@ -97,8 +97,32 @@ impl Criterion {
         gradients: &mut Gradients<'_>,
         workers: &Workers,
     ) -> Result<&Losses> {
+        check_gradients(predictions.shape(), gradients)?;
+        let (logits, boxes) = (&mut *gradients.logits, &mut *gradients.boxes);
+        self.evaluate_into(
+            predictions,
+            targets,
+            boxes_count,
+            move || Gradients { logits, boxes },
+            workers,
+        )
+    }
+
+    /// [`Criterion::evaluate`] into gradients that are only made once everything else has been
+    /// checked, such as a host's memory that holds nothing yet.
+    ///
+    /// # Errors
+    /// As [`Criterion::evaluate`]; `gradients` is called only where there is none, but for sizes
+    /// of its own that do not fit.
+    pub fn evaluate_into<'a>(
+        &mut self,
+        predictions: &Predictions<'_>,
+        targets: &Targets<'_>,
+        boxes_count: Option<f32>,
+        gradients: impl FnOnce() -> Gradients<'a>,
+        workers: &Workers,
+    ) -> Result<&Losses> {
         let shape = predictions.shape();
-        check_gradients(shape, gradients)?;
         let boxes_count = match boxes_count {
             Some(count) if !(count >= 0.0 && count.is_finite()) => {
                 return Err(Error::invalid("boxes_count", format!("{count} is not in [0, inf)")));
@@ -107,6 +131,8 @@ impl Criterion {
             None => (targets.total() as f64).max(1.0),
         };
         self.matcher.run(predictions, targets, workers)?;
+        let gradients = gradients();
+        check_gradients(shape, &gradients)?;
         self.find_classes(shape, targets);
         let pairs = targets.pairs(shape.queries);
         let term = ClassTerm::new(&self.config, boxes_count, pairs, shape.batch * shape.queries);

@@ -11,18 +11,24 @@ use crate::workers::Workers;
 use crate::{Error, Result};
 
 /// Fills `maps[image][map]`, HWC, for each image; answers 0, or anything else to stop the call
-/// with [`Error::HostCallback`]. Called on the thread that called the library, once for each
-/// batch, and from several threads at once when the encoder is used by several.
+/// with [`Error::HostCallback`]. Called on the thread that called the library and, where several
+/// images are extracted at once, on the threads that share them, several at a time;
+/// [`HostEncoder::on_caller_thread`] keeps it to the first.
 pub type HostEncode = Box<dyn Fn(&[Image], &mut [Vec<FeatureMap>]) -> i32 + Send + Sync>;
 
 /// Largest stride that a description may name, pixels; larger is a mistake of the caller.
 const STRIDE_MAX: usize = 1024;
+/// Most channels of a map; more are a mistake of the caller.
+const CHANNELS_MAX: usize = 1 << 16;
+/// Largest side, pixels, that all strides may need to have in common.
+const SIDE_MULTIPLE_MAX: usize = 1 << 16;
 
 /// Feature maps by a callback.
 pub struct HostEncoder {
     maps: Vec<MapDescription>,
     name: String,
     side_multiple: usize,
+    needs_caller_thread: bool,
     encode: HostEncode,
 }
 
@@ -31,22 +37,33 @@ impl HostEncoder {
     /// `name` identifies the host's model in `run.toml`, because a callback has no checksum.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] without maps, without channels, with a stride outside [1, 1024]
-    /// or with groups that do not sum to the channels.
+    /// [`Error::InvalidArgument`] without maps, with channels outside [1, 65536], with a stride
+    /// outside [1, 1024], with strides whose common multiple is over 65,536, or with groups that do
+    /// not sum to the channels.
     pub fn new(name: &str, mut maps: Vec<MapDescription>, encode: HostEncode) -> Result<Self> {
         if maps.is_empty() {
             return Err(Error::invalid("maps", "a host encoder must describe at least one map"));
         }
+        let mut side_multiple = 1;
         for (index, map) in maps.iter().enumerate() {
-            if map.channels == 0 || !(1..=STRIDE_MAX).contains(&map.stride) {
+            let fits = (1..=CHANNELS_MAX).contains(&map.channels);
+            if !fits || !(1..=STRIDE_MAX).contains(&map.stride) {
                 return Err(Error::invalid(
                     format!("maps[{index}]"),
                     format!(
-                        "`{}` has {} channels at stride {}; at least 1 channel and a stride in \
-                         [1, {STRIDE_MAX}] are needed",
+                        "`{}` has {} channels at stride {}; channels in [1, {CHANNELS_MAX}] and a \
+                         stride in [1, {STRIDE_MAX}] are needed",
                         map.name, map.channels, map.stride
                     ),
                 ));
+            }
+            side_multiple = common_multiple([side_multiple, map.stride].into_iter());
+            if side_multiple > SIDE_MULTIPLE_MAX {
+                let reason = format!(
+                    "sides would have to be multiples of {side_multiple} pixels, over \
+                     {SIDE_MULTIPLE_MAX}"
+                );
+                return Err(Error::invalid(format!("strides up to maps[{index}]"), reason));
             }
             if map.groups.contains(&0) || map.groups.iter().sum::<usize>() != map.channels {
                 return Err(Error::invalid(
@@ -56,8 +73,14 @@ impl HostEncoder {
             }
         }
         maps.sort_by_key(|map| std::cmp::Reverse(map.stride));
-        let side_multiple = common_multiple(maps.iter().map(|map| map.stride));
-        Ok(HostEncoder { maps, name: name.into(), side_multiple, encode })
+        let needs_caller_thread = false;
+        Ok(HostEncoder { maps, name: name.into(), side_multiple, needs_caller_thread, encode })
+    }
+
+    /// The same encoder for a host whose models are bound to a thread: the callback only runs on the
+    /// thread that called the library.
+    pub fn on_caller_thread(self) -> HostEncoder {
+        HostEncoder { needs_caller_thread: true, ..self }
     }
 
     /// Height and width in cells of `map` for an image; the last cells may reach over the edge.
@@ -66,14 +89,17 @@ impl HostEncoder {
         (cells(image.height), cells(image.width))
     }
 
-    fn unfilled(map: &MapDescription, image: &Image) -> FeatureMap {
+    fn unfilled(map: &MapDescription, image: &Image) -> Result<FeatureMap> {
         let (height, width) = HostEncoder::cells(map, image);
-        FeatureMap {
-            values: vec![f32::NAN; height * width * map.channels],
-            height,
-            width,
-            channels: map.channels,
-        }
+        let (channels, mut values) = (map.channels, Vec::new());
+        let count = height * width * channels;
+        values.try_reserve_exact(count).map_err(|_| {
+            let reason =
+                format!("{height}x{width} cells of {channels} floats do not fit in memory");
+            Error::invalid(format!("map `{}`", map.name), reason)
+        })?;
+        values.resize(count, f32::NAN);
+        Ok(FeatureMap { values, height, width, channels })
     }
 
     /// The callback owns the vectors for the call, so it may have left anything in them.
@@ -114,11 +140,15 @@ impl Encoder for HostEncoder {
         self.side_multiple
     }
 
+    fn needs_caller_thread(&self) -> bool {
+        self.needs_caller_thread
+    }
+
     fn encode(&self, images: &[Image], _workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
-        let mut answer: Vec<Vec<FeatureMap>> = images
-            .iter()
-            .map(|image| self.maps.iter().map(|map| HostEncoder::unfilled(map, image)).collect())
-            .collect();
+        let unfilled =
+            |image| self.maps.iter().map(|map| HostEncoder::unfilled(map, image)).collect();
+        let mut answer: Vec<Vec<FeatureMap>> =
+            images.iter().map(unfilled).collect::<Result<_>>()?;
         let status = (self.encode)(images, &mut answer);
         if status != 0 {
             return Err(Error::HostCallback { callback: "encode", status });
@@ -197,6 +227,13 @@ mod tests {
         maps[1].stride = 0;
         let error = HostEncoder::new("test", maps, Box::new(|_, _| 0)).err().unwrap().to_string();
         assert!(error.contains("maps[1]") && error.contains("stride 0"), "{error}");
+        let refused = |maps| HostEncoder::new("test", maps, Box::new(|_, _| 0)).err().unwrap();
+        let mut maps = descriptions();
+        maps[1].channels = usize::MAX / 2;
+        assert!(refused(maps).to_string().contains("channels in [1, 65536]"));
+        let coprime = [1021, 1019, 1013, 1009, 997, 991, 983];
+        let maps = coprime.map(|stride| MapDescription::new("one", 1, stride)).to_vec();
+        assert!(refused(maps).to_string().contains("multiples of 1040399 pixels"));
         let mut maps = descriptions();
         maps[0].groups = vec![1, 2];
         let error = HostEncoder::new("test", maps, Box::new(|_, _| 0)).err().unwrap().to_string();

@@ -71,6 +71,12 @@ pub trait Encoder: Send + Sync {
         None
     }
 
+    /// Whether [`Encoder::encode`] may only be called on the thread that called the library: such an
+    /// encoder gets its images one after the other.
+    fn needs_caller_thread(&self) -> bool {
+        false
+    }
+
     /// Bytes that the encoder holds for as long as it lives, as far as the library knows them.
     fn memory_bytes(&self) -> usize {
         0

@@ -10,7 +10,7 @@ use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint};
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::{Image, Normalisation};
-use crate::workers::Workers;
+use crate::workers::{Workers, threads_count};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -110,10 +110,7 @@ impl OnnxEncoder {
     ) -> Result<OnnxEncoder> {
         options.validate()?;
         let provider = Provider::from_name(&options.onnx_provider)?;
-        let threads = match options.onnx_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads as usize,
-        };
+        let threads = threads_count("onnx_threads", options.onnx_threads as usize)?;
         let session = Session::open(model, &label, &options.onnx_library, provider, threads)?;
         let unfit = |reason: String| Error::OnnxModel { model: label.clone(), reason };
         let fixed_size = input_size(&session.inputs).map_err(unfit)?;

@@ -74,13 +74,14 @@ pub fn extract_folder(
     };
     let scratches = ScratchPool::default();
     let wave_images = workers.count() * WAVE_IMAGES_PER_THREAD;
+    let (outside, inside) = extractor.share(workers);
     control.report("extract", done as u64, total)?;
     for wave in images[done..].chunks(wave_images) {
-        let outcomes = workers.try_map(wave.len(), |index| {
+        let outcomes = outside.try_map(wave.len(), |index| {
             control.check()?;
-            scratches.lend(|scratch| {
-                one_image(extractor, folder, &wave[index], strict, control, scratch)
-            })
+            let source = (folder, &wave[index]);
+            let runners = (&inside, control);
+            scratches.lend(|scratch| one_image(extractor, source, strict, runners, scratch))
         })?;
         for outcome in outcomes {
             if outcome.record.status == ImageStatus::Broken {
@@ -104,10 +105,9 @@ pub fn extract_folder(
 
 fn one_image(
     extractor: &ImageExtractor,
-    folder: &Path,
-    image: &FolderImage,
+    (folder, image): (&Path, &FolderImage),
     strict: bool,
-    control: &Control<'_>,
+    runners: (&Workers, &Control<'_>),
     scratch: &mut Scratch,
 ) -> Result<Outcome> {
     let mut proposals = ProposalSet::default();
@@ -129,8 +129,6 @@ fn one_image(
             return Ok(Outcome { record, proposals, counts: ExtractCounts::default() });
         }
     };
-    // Threads are busy with images of their own; one image uses the thread it is on.
-    let runners = (&Workers::caller(), control);
     let counts = extractor.extract(&pixels, image.image_id, runners, scratch, &mut proposals)?;
     let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
     Ok(Outcome { record, proposals, counts })

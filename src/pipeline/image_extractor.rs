@@ -49,6 +49,16 @@ impl ImageExtractor {
         self.encoder.maps()[0].channels
     }
 
+    /// Who shares several images among themselves, and who works inside each of them. Images go one
+    /// to a worker, but for an encoder that needs the caller's thread: there they follow each other
+    /// on it, and the workers share each. Results are the same.
+    pub fn share(&self, workers: &Workers) -> (Workers, Workers) {
+        match self.encoder.needs_caller_thread() {
+            true => (Workers::caller(), workers.clone()),
+            false => (workers.clone(), Workers::caller()),
+        }
+    }
+
     /// Finds the proposals of one upright image into `proposals`, whose memory is used again.
     /// Boxes are in pixels of `image`. `control` is looked at before the encoder and on the way to the
     /// proposals; it reports nothing.

@@ -234,6 +234,10 @@ fn accepted(
             return Err(Error::invalid("the host's detections", reason));
         }
         let [left, top, right, bottom] = bounds;
+        if left > right || top > bottom {
+            let reason = format!("number {index}: box {bounds:?} ends before it begins");
+            return Err(Error::invalid("the host's detections", reason));
+        }
         let (across, down) = (|x: f32| x.clamp(0.0, width), |y: f32| y.clamp(0.0, height));
         detection.bounds = [across(left), down(top), across(right), down(bottom)];
     }
@@ -267,6 +271,9 @@ mod tests {
         assert_eq!(accepted(vec![one, other], &image, 1, 2).unwrap().len(), 1);
         let error = accepted(vec![one], &image, 5, 1).unwrap_err();
         assert!(error.to_string().contains("class 1 is not below 1"), "{error}");
+        let turned = Detection { bounds: [5.0, 1.0, 4.0, 2.0], ..one };
+        let error = accepted(vec![other, turned], &image, 5, 2).unwrap_err().to_string();
+        assert!(error.contains("number 1: box [5.0, 1.0, 4.0, 2.0] ends before"), "{error}");
         let broken = Detection { score: f32::NAN, ..one };
         assert!(accepted(vec![broken], &image, 5, 2).is_err());
     }

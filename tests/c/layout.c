@@ -16,6 +16,10 @@ OFFSET(simdetr_run_options_t, cancel, 8);
 OFFSET(simdetr_run_options_t, progress, 16);
 OFFSET(simdetr_run_options_t, progress_user_data, 24);
 
+IS(encoder_callback_size, sizeof(simdetr_encoder_callback_t) == 72);
+OFFSET(simdetr_encoder_callback_t, maps_count, 56);
+OFFSET(simdetr_encoder_callback_t, callback_threads, 64);
+
 IS(targets_size, sizeof(simdetr_targets_t) == 48);
 OFFSET(simdetr_targets_t, classes, 24);
 IS(matcher_options_size, sizeof(simdetr_matcher_options_t) == 64);

@@ -4,6 +4,7 @@
 #define SIMDETR_TESTS_OWN_DETECTOR_H
 
 #include <math.h>
+#include <pthread.h>
 
 #include "expect.h"
 
@@ -14,6 +15,8 @@ typedef struct {
   float parameters[NUMBERS], gradients[NUMBERS];
   float logits[IMAGES_MAX * QUERIES * CLASSES_MAX], boxes[IMAGES_MAX * QUERIES * 4];
   size_t classes, images;
+  /* The thread that calls the trainer: the one on which everything here runs. */
+  pthread_t caller;
   double first_loss, last_loss;
   int steps, ended;
   /* The callback that fails, in how many calls from now, and with what. */
@@ -24,6 +27,7 @@ typedef struct {
 } own_detector_t;
 
 static int32_t answer(own_detector_t *own, const char *callback) {
+  EXPECT(pthread_equal(own->caller, pthread_self()));
   if (own->failing == NULL || strcmp(own->failing, callback) != 0 || --own->calls_left > 0) return 0;
   own->failing = NULL;
   return own->answer;
@@ -134,6 +138,7 @@ static void own_end(void *user_data) { ((own_detector_t *)user_data)->ended++; }
 static simdetr_detector_callbacks_t own_callbacks(own_detector_t *own) {
   simdetr_detector_callbacks_t callbacks;
   simdetr_detector_callbacks_init(&callbacks, sizeof callbacks);
+  own->caller = pthread_self();
   callbacks.user_data = own;
   callbacks.user_data_destroy = own_end;
   callbacks.name = "own";

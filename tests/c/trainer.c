@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "bitmap.h"
+#include "jobs.h"
 #include "own_detector.h"
 
 enum { WIDTH = 96, HEIGHT = 64, PICTURES = 3 };
@@ -125,11 +126,13 @@ static void whole_run(void) {
 typedef struct {
   const simdetr_cancel_token_t *token;
   int steps_left;
+  pthread_t caller;
 } watcher_t;
 
 static int32_t watch(void *user_data, const char *step, uint64_t done, uint64_t total) {
   watcher_t *watcher = (watcher_t *)user_data;
   EXPECT(total == 0 || done <= total);
+  EXPECT(pthread_equal(watcher->caller, pthread_self()));
   if (strcmp(step, "train") != 0 || --watcher->steps_left != 0) return 0;
   if (watcher->token == NULL) return -8;
   EXPECT_OK(simdetr_cancel_token_cancel(watcher->token, &error));
@@ -144,7 +147,7 @@ static void stopped_runs(void) {
   simdetr_cancel_token_t *token = NULL;
   simdetr_run_options_t run;
   simdetr_stage_report_t report;
-  watcher_t watcher = {NULL, 3};
+  watcher_t watcher = {NULL, 3, pthread_self()};
   size_t i;
   memset(&own, 0, sizeof own);
   own.answer = -33;
@@ -358,13 +361,42 @@ static void own_loops(void) {
   simdetr_trainer_destroy(trainer);
 }
 
-/* The built-in detector takes a step on the same labels. */
+/* The host's job system runs a whole run to the same bytes; once it breaks its contract, only destroy
+ * works. */
+static void job_systems(void) {
+  own_detector_t own;
+  jobs_t jobs = new_jobs(ON_THREADS);
+  simdetr_detector_callbacks_t callbacks;
+  simdetr_trainer_options_t options = options_of(document);
+  simdetr_trainer_t *trainer = NULL;
+  memset(&own, 0, sizeof own);
+  callbacks = own_callbacks(&own);
+  options.threads = 2;
+  options.parallel_for = parallel_for;
+  options.parallel_for_user_data = &jobs;
+  EXPECT_OK(simdetr_trainer_create_from_callbacks(&callbacks, &options, &trainer, &error));
+  EXPECT_OK(simdetr_trainer_pretrain(trainer, "pictures", "jobs", NULL, NULL, &error));
+  EXPECT(jobs.loops > 0 && same_file("jobs/T0.json", "whole/T0.json") && same_file("jobs/T2.json", "whole/T2.json"));
+  jobs.manner = LAST_LEFT_OUT;
+  EXPECT_STATUS(SIMDETR_ERROR_HOST_CONTRACT,
+                simdetr_trainer_pretrain(trainer, "pictures", "broken", NULL, NULL, &error));
+  EXPECT_MESSAGE("without having called task ");
+  jobs.manner = IN_ORDER;
+  EXPECT_STATUS(SIMDETR_ERROR_POISONED, simdetr_trainer_pretrain(trainer, "pictures", "broken", NULL, NULL, &error));
+  simdetr_trainer_destroy(trainer);
+}
+
+/* The built-in detector takes a step on the same labels, by a job system of the host. */
 static void built_in(void) {
   char small[2048] = "";
   simdetr_trainer_options_t given = options_of(small);
+  jobs_t jobs = new_jobs(ON_THREADS);
   simdetr_trainer_t *trainer = NULL;
   simdetr_stage_report_t report;
   simdetr_relabel_report_t labels;
+  given.threads = 2;
+  given.parallel_for = parallel_for;
+  given.parallel_for_user_data = &jobs;
   sprintf(small, "%s[detector]\nhidden_size = 32\nqueries_count = 8\n", document);
   memcpy(strstr(small, "steps = 4"), "steps = 1", 9);
   EXPECT_OK(simdetr_trainer_create(&given, &trainer, &error));
@@ -390,6 +422,7 @@ int main(void) {
   predictions();
   options();
   own_loops();
+  job_systems();
   /* Minutes under an emulator. */
   if (getenv("SIMDETR_TEST_SLOW_MACHINE") == NULL) built_in();
   return 0;

@@ -39,7 +39,8 @@ static simdetr::result<simdetr::encoder> colours(bool throws) {
           }
         }
         return 0;
-      });
+      },
+      throws ? simdetr::callback_threads::any : simdetr::callback_threads::caller);
 }
 
 static simdetr::extractor extractor_of(const simdetr::encoder &encoder) {

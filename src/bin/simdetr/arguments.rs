@@ -17,7 +17,8 @@ pub struct Arguments {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Threads; 0 is one for each processor. Results do not depend on it.
+    /// Threads, up to four for each processor (and always up to 8); 0 is one for each. Results do
+    /// not depend on it.
     #[arg(long, global = true, default_value_t = 0)]
     pub threads: usize,
     /// Key of every random number [default: the document's, else 0].

@@ -130,6 +130,12 @@ struct map_description {
   std::size_t stride;
 };
 
+// Where the function of a host's encoder runs when several images are extracted at once.
+enum class callback_threads : std::int32_t {
+  any = SIMDETR_CALLBACK_THREADS_ANY,        // on the threads that share the images
+  caller = SIMDETR_CALLBACK_THREADS_CALLER,  // on the thread that made the call
+};
+
 class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
  public:
   using handle::handle;
@@ -149,7 +155,8 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
 
   // An encoder of the host, shared by threads. `name` identifies its model in run folders.
   static result<encoder> from_function(const char *name, span<const map_description> maps,
-                                       function encode) {
+                                       function encode,
+                                       callback_threads threads = callback_threads::any) {
     std::vector<std::size_t> channels, strides;
     for (const map_description &map : maps) {
       channels.push_back(map.channels);
@@ -163,6 +170,7 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
     callback.channels = channels.data();
     callback.strides = strides.data();
     callback.maps_count = maps.size();
+    callback.callback_threads = static_cast<std::int32_t>(threads);
     return detail::made<encoder, simdetr_encoder_t>([&](auto **out, auto *error) {
       return simdetr_encoder_create_from_callback(&callback, out, error);
     });

@@ -14,8 +14,8 @@ extern void simdetrGoRelease(void *);
 
 // A cgo.Handle is an integer; C passes it through as a pointer.
 static simdetr_status_t go_encoder(const char *name, uintptr_t handle, const size_t *channels,
-                                   const size_t *strides, size_t count, simdetr_encoder_t **out,
-                                   simdetr_error_t *error) {
+                                   const size_t *strides, size_t count, int32_t threads,
+                                   simdetr_encoder_t **out, simdetr_error_t *error) {
   simdetr_encoder_callback_t callback;
   simdetr_encoder_callback_init(&callback, sizeof callback);
   callback.name = name;
@@ -25,6 +25,7 @@ static simdetr_status_t go_encoder(const char *name, uintptr_t handle, const siz
   callback.channels = channels;
   callback.strides = strides;
   callback.maps_count = count;
+  callback.callback_threads = threads;
   return simdetr_encoder_create_from_callback(&callback, out, error);
 }
 
@@ -152,8 +153,9 @@ type Map struct {
 	Height, Width, Channels int
 }
 
-// NewCallbackEncoder makes an encoder of a Go function.
-func NewCallbackEncoder(name string, channels, strides []uint, encode EncodeFunc) (*Encoder, *Error) {
+// NewCallbackEncoder makes an encoder of a Go function, which onCaller keeps to the thread that makes
+// each call.
+func NewCallbackEncoder(name string, channels, strides []uint, encode EncodeFunc, onCaller bool) (*Encoder, *Error) {
 	var raw C.simdetr_error_t
 	var encoder *Encoder
 	text := C.CString(name)
@@ -162,8 +164,12 @@ func NewCallbackEncoder(name string, channels, strides []uint, encode EncodeFunc
 	sizes := func(values []uint) *C.size_t {
 		return (*C.size_t)(unsafe.Pointer(unsafe.SliceData(values)))
 	}
+	threads := C.int32_t(C.SIMDETR_CALLBACK_THREADS_ANY)
+	if onCaller {
+		threads = C.SIMDETR_CALLBACK_THREADS_CALLER
+	}
 	status := C.go_encoder(text, C.uintptr_t(handle), sizes(channels), sizes(strides),
-		C.size_t(len(channels)), &encoder, &raw)
+		C.size_t(len(channels)), threads, &encoder, &raw)
 	return encoder, failed(status, &raw)
 }
 

@@ -47,11 +47,20 @@
  * Threads. Functions that take a `const` handle may run at the same time on one handle; the others
  * need exclusion on that handle. Different handles are independent. Any thread may call, and may
  * destroy what another created. `threads` in the options: 1 is the caller's thread alone, which
- * starts no thread ever; 0 is one for each processor. Results do not depend on the number.
+ * starts no thread ever; 0 is one for each processor; more than four for each processor, and more
+ * than 8, are refused. Results do not depend on the number.
  *
  * Callbacks get their `user_data` first, must not throw or longjmp, and must not use the handle that
  * is calling them. Long calls take a `simdetr_run_options_t` with a cancel token and a progress
- * callback.
+ * callback. Progress, `parallel_for` and the callbacks of a host's detector run on the thread that
+ * made the call; the log's on any; an encoder's on any or on that thread, as it asks for
+ * (`callback_threads`).
+ *
+ * fork. A child may use the handles that it inherits and make new ones: threads do not live on in a
+ * child, so the library starts its own there when the first call needs them. Of the parent's other
+ * threads the child knows nothing: do not use or destroy there a handle that another thread was using
+ * at the fork, nor an ONNX encoder, whose runtime has threads of its own, nor call
+ * `simdetr_log_set` there if another thread may have been logging. Do not fork inside a callback.
  *
  * A defect of the library is caught at this border and answered with `SIMDETR_ERROR_PANIC`; the handle
  * is then poisoned and only destroy works on it.
@@ -180,6 +189,17 @@ struct DLManagedTensorVersioned;
  * `image_mean` is given although it is all zero.
  */
 #define SIMDETR_ENCODER_SET_IMAGE_MEAN 1
+
+/**
+ * The encoder's callback runs on whichever thread has an image: the default.
+ */
+#define SIMDETR_CALLBACK_THREADS_ANY 1
+
+/**
+ * The encoder's callback runs only on threads that call the library, one image after the other in
+ * each call.
+ */
+#define SIMDETR_CALLBACK_THREADS_CALLER 2
 
 /**
  * f32 `[count, 4]`: boxes.
@@ -680,7 +700,8 @@ typedef struct simdetr_trainer_t simdetr_trainer_t;
 typedef int32_t simdetr_status_t;
 
 /**
- * Receives one message. Called from any thread, possibly from several at once; must not throw,
+ * Receives one message. Called from threads that call the library, from the library's own and from
+ * those where the host's `parallel_for` runs tasks, possibly from several at once; must not throw,
  * `longjmp`, or call `simdetr_log_set`. The strings are borrowed for the call.
  *
  * @param[in] user_data What `simdetr_log_set` was given.
@@ -711,14 +732,14 @@ typedef struct simdetr_error_t {
 } simdetr_error_t;
 
 /**
- * Hears how far a call has come. Called by the thread that made the call, between units of work;
- * must not throw, `longjmp` or use the handles of that call.
+ * Hears how far a call has come. Called only by the thread that made the call, between units of
+ * work; must not throw, `longjmp` or use the handles of that call.
  *
  * @param[in] user_data `simdetr_run_options_t.progress_user_data`.
  * @param[in] step What is counted, such as "extract"; NUL-terminated, borrowed for the call.
  * @param[in] done Units done.
  * @param[in] total Units in all; 0 where unknown.
- * @return 0 goes on; a negative number stops the call and becomes its status.
+ * @return A negative number stops the call and becomes its status; 0, as any other, goes on.
  */
 typedef int32_t (*simdetr_progress_fn_t)(void *user_data,
                                          const char *step,
@@ -871,8 +892,12 @@ typedef struct simdetr_map_t {
 } simdetr_map_t;
 
 /**
- * Fills the maps of one image. Called from threads that call the library, possibly from several
- * at once; must not throw or `longjmp`. May use other handles, but not the extractor that calls.
+ * Fills the maps of one image. Calls about one image run it on the thread that made them;
+ * `simdetr_extractor_extract_batch` and `simdetr_extractor_extract_folder` run it on the threads of
+ * the library, or on those where the host's `parallel_for` runs tasks, several at once. With
+ * `SIMDETR_CALLBACK_THREADS_CALLER` these two also run it on the thread that made the call alone,
+ * one image after the other. Must not throw or `longjmp`. May use other handles, but not the
+ * extractor that calls.
  *
  * @param[in] user_data `simdetr_encoder_callback_t.user_data`.
  * @param[in] image RGB8 without padding, already resized; borrowed for the call.
@@ -886,7 +911,8 @@ typedef int32_t (*simdetr_encode_fn_t)(void *user_data,
                                        size_t maps_count);
 
 /**
- * Called once, after the last call of the callback, with its `user_data`.
+ * Called once, after the last call of the callback, with its `user_data`, by the thread that ends
+ * the last handle which uses it.
  */
 typedef void (*simdetr_destroy_fn_t)(void *user_data);
 
@@ -907,7 +933,7 @@ typedef struct simdetr_encoder_callback_t {
    */
   simdetr_encode_fn_t encode;
   /**
-   * First argument of `encode`; used from any thread.
+   * First argument of `encode`; used from the threads on which that runs.
    */
   void *user_data;
   /**
@@ -926,6 +952,14 @@ typedef struct simdetr_encoder_callback_t {
    * Number of maps.
    */
   size_t maps_count;
+  /**
+   * One of `SIMDETR_CALLBACK_THREADS_*`; 0 is `SIMDETR_CALLBACK_THREADS_ANY`. Results are the same.
+   */
+  int32_t callback_threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
 } simdetr_encoder_callback_t;
 
 /**
@@ -1003,7 +1037,12 @@ typedef void (*simdetr_task_fn_t)(void *task_data, size_t index);
 /**
  * The host's job system: calls `task(task_data, i)` once for every `i` below `tasks_count`, in
  * any order, on any threads, and returns when all have returned. Called from the thread that made
- * the library's call; may be called from several such threads at once.
+ * the library's call, one loop at a time; several calls at once make several such threads. Must not
+ * throw or `longjmp`.
+ *
+ * It is checked: an index that is called twice or is out of range, one that is not called, and a
+ * return while a task still runs end the library's call with `SIMDETR_ERROR_HOST_CONTRACT`; no
+ * task runs twice or outside its loop. A call of `task` after the return is ignored.
  *
  * @param[in] user_data The host's own.
  * @param[in] tasks_count Number of tasks.
@@ -2675,7 +2714,8 @@ typedef struct simdetr_prediction_options_t {
 #define SIMDETR_ERROR_PANIC 902
 
 /**
- * An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`; only destroy works.
+ * An earlier call on this handle failed with `SIMDETR_ERROR_PANIC`, or with
+ * `SIMDETR_ERROR_HOST_CONTRACT` while it changed the handle; only destroy works.
  */
 #define SIMDETR_ERROR_POISONED 903
 
@@ -2683,6 +2723,13 @@ typedef struct simdetr_prediction_options_t {
  * A condition that should not arise.
  */
 #define SIMDETR_ERROR_INTERNAL 904
+
+/**
+ * A callback of the host did what its documentation excludes, such as a `parallel_for` that calls
+ * a task twice or not at all. The call ended where it was: a handle that it was changing is
+ * poisoned, one that it took `const` is as it was.
+ */
+#define SIMDETR_ERROR_HOST_CONTRACT 910
 
 #ifdef __cplusplus
 extern "C" {
@@ -3584,7 +3631,8 @@ simdetr_status_t simdetr_extractor_extract_tensor(const struct simdetr_extractor
                                                   struct simdetr_error_t *error);
 
 /**
- * Finds the proposals of several images, which the extractor's threads share.
+ * Finds the proposals of several images, which the extractor's threads share. Progress comes once,
+ * at the end.
  *
  * @param[in] extractor An extractor with an encoder.
  * @param[in] images `[images_count]`.
@@ -3814,7 +3862,7 @@ simdetr_status_t simdetr_proposal_store_image_path(const struct simdetr_proposal
  * @param[in] store A store that was opened or finished.
  * @param[in] first First row.
  * @param[in] rows_count Number of rows.
- * @param[out] vectors `[rows_count, dimensions]`.
+ * @param[out] vectors `[rows_count, dimensions]`; zeros from the row on that could not be read.
  * @param[out] error Optional.
  * @return A status.
  *
