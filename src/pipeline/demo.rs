@@ -6,6 +6,7 @@
 
 use crate::Result;
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::demo_scenes;
 use crate::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
@@ -39,6 +40,7 @@ pub fn demo(
     control: &Control<'_>,
 ) -> Result<DemoReport> {
     let folder = out.map_or_else(fresh_folder, Path::to_path_buf);
+    atomic_file::check_folder(&folder)?;
     let images = folder.join("images");
     let truth = folder.join("ground_truth.json");
     demo_scenes::write(config.seed, scenes_count, &images, &truth, workers, control)?;

@@ -2,6 +2,7 @@
 //! a COCO file.
 
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
 use crate::data::folder::{self, FolderImage};
@@ -38,7 +39,8 @@ pub struct PredictReport {
 /// annotations with scores, best first in each image.
 ///
 /// # Errors
-/// Those of [`folder::list`] and of prediction; [`Error::NoReadableImage`]; [`Error::Cancelled`];
+/// Those of [`folder::list`] and of prediction; [`Error::Output`] for an `out` that cannot be written
+/// or is one of the images, before the work; [`Error::NoReadableImage`]; [`Error::Cancelled`];
 /// [`Error::Io`]. `out` is then as it was.
 pub fn predict(
     request: &PredictRequest<'_>,
@@ -60,6 +62,11 @@ pub fn predict_images(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PredictReport> {
+    atomic_file::check(out)?;
+    if images.iter().any(|image| atomic_file::is_same(&image.path(request.images), out)) {
+        let reason = "is one of the images".into();
+        return Err(Error::Output { path: out.into(), reason });
+    }
     let categories = request.detector.categories();
     let category_ids = category_ids(categories)?;
     let mut memory = PredictorMemory::default();
