@@ -10,7 +10,7 @@ use crate::data::atomic_file;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::demo_scenes;
 use crate::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
-use crate::pipeline::report_run::report;
+use crate::pipeline::report_run::{ReportRequest, report};
 use crate::pipeline::workspace::Workspace;
 use crate::workers::Workers;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,8 @@ pub fn demo(
     let ground_truth = Some(truth.as_path());
     let request = PretrainRequest { images: &images, config, strict: true, ground_truth };
     let pretraining = pretrain(&request, &workspace, workers, control)?;
-    let report = report(&workspace, ground_truth, workers, control)?;
+    let request = ReportRequest { run: workspace.root(), images: None, ground_truth, force: false };
+    let report = report(&request, workers, control)?;
     Ok(DemoReport { pretraining, report })
 }
 

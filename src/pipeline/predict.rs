@@ -14,6 +14,9 @@ use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
 
+/// What a file of predictions says of itself.
+pub const DESCRIPTION: &str = "predictions of a detector";
+
 /// What to predict, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct PredictRequest<'a> {
@@ -63,10 +66,7 @@ pub fn predict_images(
     control: &Control<'_>,
 ) -> Result<PredictReport> {
     atomic_file::check(out)?;
-    if images.iter().any(|image| atomic_file::is_same(&image.path(request.images), out)) {
-        let reason = "is one of the images".into();
-        return Err(Error::Output { path: out.into(), reason });
-    }
+    refuse_image(images, request.images, out)?;
     let categories = request.detector.categories();
     let category_ids = category_ids(categories)?;
     let mut memory = PredictorMemory::default();
@@ -103,8 +103,22 @@ pub fn predict_images(
     }
     (report.images_count, report.boxes_count) = (entries.len(), boxes.len());
     let (entries, boxes) = (entries.into_iter().map(Ok), boxes.into_iter().map(Ok));
-    write_dataset(out, "predictions of a detector", entries, categories, boxes)?;
+    write_dataset(out, DESCRIPTION, entries, categories, boxes)?;
     Ok(report)
+}
+
+/// Refuses to replace one of the images by their boxes.
+fn refuse_image(images: &[FolderImage], folder: &Path, out: &Path) -> Result<()> {
+    let (Ok(folder), Ok(place)) = (folder.canonicalize(), out.canonicalize()) else {
+        return Ok(());
+    };
+    match images.iter().any(|image| image.path(&folder) == place) {
+        true => {
+            let reason = "is one of the images".into();
+            Err(Error::Output { path: out.into(), reason })
+        }
+        false => Ok(()),
+    }
 }
 
 /// The ids as COCO files of ours hold them.

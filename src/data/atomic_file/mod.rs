@@ -90,9 +90,7 @@ pub fn write_with(
         Target::Stream(stream) => {
             target::open_stream(&stream).and_then(fill).map(drop).map_err(failed)
         }
-        Target::Standard(descriptor) => {
-            descriptor.open().and_then(fill).map(drop).map_err(failed)
-        }
+        Target::Standard(descriptor) => descriptor.open().and_then(fill).map(drop).map_err(failed),
     }
 }
 

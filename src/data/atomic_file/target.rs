@@ -51,6 +51,11 @@ impl Standard {
 }
 
 impl Target {
+    /// That of [`STANDARD_OUTPUT`].
+    pub fn standard_output() -> Target {
+        Target::Standard(Standard::Output)
+    }
+
     /// Looks at what stands at `path`; nothing is opened.
     ///
     /// # Errors
@@ -108,8 +113,7 @@ fn follow(path: &Path) -> Result<Place> {
 
 /// `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3` and their like.
 fn descriptor(place: &Path) -> Option<Place> {
-    for (name, standard) in
-        [(STANDARD_OUTPUT, Standard::Output), (STANDARD_ERROR, Standard::Error)]
+    for (name, standard) in [(STANDARD_OUTPUT, Standard::Output), (STANDARD_ERROR, Standard::Error)]
     {
         if place == Path::new(name) {
             return Some(Place::Standard(standard));
