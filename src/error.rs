@@ -126,6 +126,9 @@ pub enum Error {
     /// A weights file without the parameters that the network needs.
     #[error("{file}: {reason}; names: {names}")]
     WeightNames { file: String, reason: String, names: String },
+    /// A path that is not written: a folder, read-only, or what another program wrote.
+    #[error("{path}: {reason}", path = path.display())]
+    Output { path: PathBuf, reason: String },
 
     // --- training --------------------------------------------------------------------------
     /// A loss or a gradient that is not finite: learning rates too high, or targets that mislead.

@@ -46,6 +46,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_overlay(
                 true => None,
                 false => Some(borrow(clusterer, "clusterer")?),
             };
+            atomic_file::check(path)?;
             store.reading()?.with_image(index, |found| {
                 if found.record.status == ImageStatus::Broken {
                     let reason = format!("{}: {}", found.record.path, found.record.message);

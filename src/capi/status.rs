@@ -81,6 +81,8 @@ pub const SIMDETR_ERROR_FORMAT: simdetr_status_t = 407;
 pub const SIMDETR_ERROR_WEIGHT_NAMES: simdetr_status_t = 408;
 /// Annotations of images that are not in the folder.
 pub const SIMDETR_ERROR_MISSING_IMAGES: simdetr_status_t = 409;
+/// A path that is not written: a folder, read-only, or what another program wrote.
+pub const SIMDETR_ERROR_OUTPUT: simdetr_status_t = 420;
 
 /// A loss or a gradient that is not finite; the last checkpoint is whole.
 pub const SIMDETR_ERROR_DIVERGED: simdetr_status_t = 500;
@@ -136,6 +138,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::RunStep { .. } => SIMDETR_ERROR_RUN_STEP,
         Error::Format { .. } => SIMDETR_ERROR_FORMAT,
         Error::WeightNames { .. } => SIMDETR_ERROR_WEIGHT_NAMES,
+        Error::Output { .. } => SIMDETR_ERROR_OUTPUT,
         Error::Diverged { .. } => SIMDETR_ERROR_DIVERGED,
         Error::Cancelled => SIMDETR_ERROR_CANCELLED,
         Error::HostCallback { status, .. } if *status < 0 => *status,
@@ -191,6 +194,7 @@ names! {
     SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
     SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
+    SIMDETR_ERROR_OUTPUT
     SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
     SIMDETR_ERROR_HOST_CONTRACT
 }
@@ -242,6 +246,7 @@ mod tests {
             Error::RunStep { path: path(), step: "extract" },
             Error::format("x", "y"),
             Error::WeightNames { file: text(), reason: text(), names: text() },
+            Error::Output { path: path(), reason: text() },
             Error::Diverged { stage: 1, step: 2, loss: f64::NAN, norm: 1.0 },
             Error::Cancelled,
             Error::HostCallback { callback: "progress", status: 1 },

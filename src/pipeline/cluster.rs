@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::clustering::{self, Fit};
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::data::store::StoreReader;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::workspace::{Step, Workspace};
@@ -21,6 +22,7 @@ pub fn cluster(
 ) -> Result<Fit> {
     config.validate()?;
     let mut record = workspace.record_after(Step::Extract)?;
+    atomic_file::check(&workspace.clusters())?;
     let store = StoreReader::open(&workspace.proposals())?;
     let fit = clustering::fit(&store, &config.cluster_config(), workers, *control)?;
     fit.centroids.save(&workspace.clusters())?;

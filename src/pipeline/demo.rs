@@ -6,10 +6,11 @@
 
 use crate::Result;
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::demo_scenes;
 use crate::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
-use crate::pipeline::report_run::report;
+use crate::pipeline::report_run::{ReportRequest, report};
 use crate::pipeline::workspace::Workspace;
 use crate::workers::Workers;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub fn demo(
     control: &Control<'_>,
 ) -> Result<DemoReport> {
     let folder = out.map_or_else(fresh_folder, Path::to_path_buf);
+    atomic_file::check_folder(&folder)?;
     let images = folder.join("images");
     let truth = folder.join("ground_truth.json");
     demo_scenes::write(config.seed, scenes_count, &images, &truth, workers, control)?;
@@ -46,7 +48,8 @@ pub fn demo(
     let ground_truth = Some(truth.as_path());
     let request = PretrainRequest { images: &images, config, strict: true, ground_truth };
     let pretraining = pretrain(&request, &workspace, workers, control)?;
-    let report = report(&workspace, ground_truth, workers, control)?;
+    let request = ReportRequest { run: workspace.root(), images: None, ground_truth, force: false };
+    let report = report(&request, workers, control)?;
     Ok(DemoReport { pretraining, report })
 }
 

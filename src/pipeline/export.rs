@@ -7,6 +7,7 @@
 use crate::Result;
 use crate::clustering::{Centroids, Resources, assign};
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::data::coco::{CocoImage, LabelledBox, pseudo_categories, write::write_dataset};
 use crate::data::store::{ImageStatus, StoreReader, StoredImage, Vectors};
 use crate::pipeline::workspace::{Step, Workspace};
@@ -24,8 +25,9 @@ pub struct ExportReport {
 /// Writes T_0 of a run to `out`.
 ///
 /// # Errors
-/// [`crate::Error::RunStep`] before `cluster`; [`crate::Error::Format`] for damaged files,
-/// [`crate::Error::Io`]; `out` is then as it was.
+/// [`crate::Error::RunStep`] before `cluster`; [`crate::Error::Output`] for an `out` that cannot be
+/// written, before the work; [`crate::Error::Format`] for damaged files, [`crate::Error::Io`]; `out`
+/// is then as it was.
 pub fn export(
     workspace: &Workspace,
     out: &Path,
@@ -50,6 +52,7 @@ pub fn export_store(
     out: &Path,
     resources: &Resources<'_>,
 ) -> Result<ExportReport> {
+    atomic_file::check(out)?;
     let readable = |image: &Result<StoredImage>| !matches!(image, Ok(image) if image.record.status == ImageStatus::Broken);
     let mut images_count = 0;
     let images = store.images(Vectors::Skip).filter(readable).map(|image| {

@@ -35,6 +35,7 @@ pub fn extract(
     control: &Control<'_>,
 ) -> Result<FolderReport> {
     request.config.validate()?;
+    workspace.check_writable(0)?;
     let images = folder::list(request.images)?;
     let extractor = ImageExtractor::new(source::open(&request.config.encoder)?, request.config)?;
     let fingerprint = extractor.encoder().fingerprint();

@@ -89,6 +89,7 @@ pub fn finetune(
 ) -> Result<FinetuneReport> {
     let config = request.config;
     config.validate()?;
+    check_folder(out)?;
     let set = TrainingSet::read(request.annotations, request.images)?;
     let set = Arc::new(set.subset(request.fraction, request.split_seed)?);
     let mut trainer = start(request, &set, workers)?;
@@ -110,6 +111,14 @@ pub fn finetune(
         steps_count,
         evaluation: request.test.map(measured).transpose()?,
     })
+}
+
+/// Refuses a run folder in which a file of the run cannot be written.
+fn check_folder(out: &Path) -> Result<()> {
+    atomic_file::check_folder(out)?;
+    let files = ["finetune.toml", "metrics.jsonl", "detector.safetensors", "predictions.json"];
+    files.iter().try_for_each(|file| atomic_file::check(&out.join(file)))?;
+    atomic_file::check_folder(&StagePaths::in_run(out).checkpoints)
 }
 
 /// The detector before its first step.

@@ -2,6 +2,7 @@
 //! a COCO file.
 
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
 use crate::data::folder::{self, FolderImage};
@@ -12,6 +13,9 @@ use crate::pipeline::folder_extraction::BrokenImage;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
+
+/// What a file of predictions says of itself.
+pub const DESCRIPTION: &str = "predictions of a detector";
 
 /// What to predict, and how.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +42,8 @@ pub struct PredictReport {
 /// annotations with scores, best first in each image.
 ///
 /// # Errors
-/// Those of [`folder::list`] and of prediction; [`Error::NoReadableImage`]; [`Error::Cancelled`];
+/// Those of [`folder::list`] and of prediction; [`Error::Output`] for an `out` that cannot be written
+/// or is one of the images, before the work; [`Error::NoReadableImage`]; [`Error::Cancelled`];
 /// [`Error::Io`]. `out` is then as it was.
 pub fn predict(
     request: &PredictRequest<'_>,
@@ -60,6 +65,8 @@ pub fn predict_images(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PredictReport> {
+    atomic_file::check(out)?;
+    refuse_image(images, request.images, out)?;
     let categories = request.detector.categories();
     let category_ids = category_ids(categories)?;
     let mut memory = PredictorMemory::default();
@@ -96,8 +103,22 @@ pub fn predict_images(
     }
     (report.images_count, report.boxes_count) = (entries.len(), boxes.len());
     let (entries, boxes) = (entries.into_iter().map(Ok), boxes.into_iter().map(Ok));
-    write_dataset(out, "predictions of a detector", entries, categories, boxes)?;
+    write_dataset(out, DESCRIPTION, entries, categories, boxes)?;
     Ok(report)
+}
+
+/// Refuses to replace one of the images by their boxes.
+fn refuse_image(images: &[FolderImage], folder: &Path, out: &Path) -> Result<()> {
+    let (Ok(folder), Ok(place)) = (folder.canonicalize(), out.canonicalize()) else {
+        return Ok(());
+    };
+    match images.iter().any(|image| image.path(&folder) == place) {
+        true => {
+            let reason = "is one of the images".into();
+            Err(Error::Output { path: out.into(), reason })
+        }
+        false => Ok(()),
+    }
 }
 
 /// The ids as COCO files of ours hold them.

@@ -3,6 +3,7 @@
 //! A preset is a set of keys under the user's own: the configuration document wins over it.
 
 use super::config::RunConfig;
+use super::machine::Machine;
 use crate::training::config::Schedule;
 use crate::{Error, Result};
 
@@ -40,6 +41,41 @@ pub fn for_finetuning(name: &str) -> Result<RunConfig> {
     augmentation.grey_probability = 0.0;
     augmentation.blur_probability = 0.0;
     Ok(config)
+}
+
+/// What a preset's training asks of a machine.
+struct Needs {
+    /// Fewer take longer than anybody waits.
+    processors: usize,
+    memory_bytes: u64,
+}
+
+/// The one place that says it. Memory is that of a step of the whole batch in 32-bit numbers, rounded
+/// up: 192 images of up to 800x1333 pixels take terabytes, and no preset of that size runs whole on a
+/// processor without smaller parts.
+fn needs(name: &str) -> Needs {
+    const GIB: u64 = 1 << 30;
+    match name {
+        "tiny" => Needs { processors: 1, memory_bytes: GIB },
+        "small" => Needs { processors: 8, memory_bytes: 12 * GIB },
+        _ => Needs { processors: 64, memory_bytes: 2048 * GIB },
+    }
+}
+
+/// The largest preset that runs on `machine`, half of whose memory is left to other programs.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] naming every preset when not even the smallest one does.
+pub fn suitable(machine: &Machine) -> Result<&'static str> {
+    let memory_bytes = machine.memory_bytes.unwrap_or(u64::MAX) / 2;
+    let suits = |name: &&&'static str| {
+        let needs = needs(name);
+        needs.processors <= machine.processors && needs.memory_bytes <= memory_bytes
+    };
+    NAMES.iter().find(suits).copied().ok_or_else(|| {
+        let reason = format!("none suits {machine}; name one of {}", NAMES.join(", "));
+        Error::invalid("preset", reason)
+    })
 }
 
 /// Hours on a processor of a few cores: the default encoder's backbone, three layers each way.
@@ -109,5 +145,20 @@ mod tests {
             for_finetuning(name).unwrap().validate().unwrap();
         }
         assert!(by_name("huge").unwrap_err().to_string().contains("tiny"));
+    }
+
+    #[test]
+    fn the_largest_preset_that_a_machine_carries_is_chosen() {
+        let chosen = |processors, gibibytes: Option<u64>| {
+            let memory_bytes = gibibytes.map(|number| number << 30);
+            suitable(&Machine { processors, memory_bytes })
+        };
+        assert_eq!(chosen(2, Some(16)).unwrap(), "tiny");
+        assert_eq!(chosen(16, Some(16)).unwrap(), "tiny");
+        assert_eq!(chosen(16, Some(64)).unwrap(), "small");
+        assert_eq!(chosen(16, None).unwrap(), "small");
+        assert_eq!(chosen(128, Some(8192)).unwrap(), "deformable-detr-r50");
+        let error = chosen(1, Some(1)).unwrap_err().to_string();
+        assert!(error.contains("1 processor and 1.0 GiB") && error.contains("tiny"), "{error}");
     }
 }

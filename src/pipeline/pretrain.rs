@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
         control: &'a Control<'a>,
     ) -> Result<Run<'a>> {
         request.config.validate()?;
+        workspace.check_writable(request.config.pretrain.stages_count)?;
         Ok(Run { request, workspace, workers, control })
     }
 

@@ -11,6 +11,7 @@ use super::pretrain::{
 };
 use super::workspace::Workspace;
 use crate::control::Control;
+use crate::data::atomic_file;
 use crate::data::coco::CocoCategory;
 use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
@@ -166,6 +167,7 @@ impl Pretrainer {
         if stage == 0 {
             return Err(Error::invalid("stage", "0 is the clusters' own; training starts with 1"));
         }
+        atomic_file::check_folder(run)?;
         let set = Arc::new(TrainingSet::read(annotations, images)?);
         let config = stage_config(&self.config, stage)?;
         if !config.fresh {
@@ -194,6 +196,7 @@ impl Pretrainer {
         out: &Path,
         control: &Control<'_>,
     ) -> Result<RelabelReport> {
+        atomic_file::check(out)?;
         let set = TrainingSet::read(request.annotations, request.images)?;
         self.bring(request.run, request.stage, &set)?;
         let (view, config) = (view(&self.config), self.config.relabel.clone());

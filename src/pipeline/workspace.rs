@@ -106,6 +106,20 @@ impl Workspace {
         self.root.join("report.html")
     }
 
+    /// Refuses a folder in which a file of a run of `stages_count` stages cannot be written, before
+    /// anything is; removes what killed runs left half-written.
+    ///
+    /// # Errors
+    /// [`Error::Output`] with the path, [`Error::Io`].
+    pub fn check_writable(&self, stages_count: u16) -> Result<()> {
+        atomic_file::check_folder(&self.root)?;
+        let labels = (0..=stages_count).map(|stage| self.labels(stage));
+        let files = [self.record_path(), self.clusters(), self.metrics()];
+        files.into_iter().chain(labels).try_for_each(|file| atomic_file::check(&file))?;
+        let folders = [self.proposals(), self.root.join("checkpoints")];
+        folders.iter().try_for_each(|folder| atomic_file::check_folder(folder))
+    }
+
     fn record_path(&self) -> PathBuf {
         self.root.join("run.toml")
     }

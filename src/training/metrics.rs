@@ -71,7 +71,8 @@ impl Metrics {
     /// are removed.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Output`] for a file whose first line is none of metrics: another program's, which
+    /// is not cut; [`Error::Io`].
     pub fn resume(path: &Path, stage: u16, step: usize) -> Result<Metrics> {
         let io = |error| Error::io(path, error);
         let text = match std::fs::read_to_string(path) {
@@ -79,6 +80,11 @@ impl Metrics {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(io(error)),
         };
+        let first = text.split_inclusive('\n').next().filter(|line| line.ends_with('\n'));
+        if first.is_some_and(|line| serde_json::from_str::<MetricsLine>(line).is_err()) {
+            let reason = "holds no metrics of this library, and is not cut".into();
+            return Err(Error::Output { path: path.into(), reason });
+        }
         let before = |line: &&str| {
             serde_json::from_str::<MetricsLine>(line)
                 .is_ok_and(|line| (line.stage, line.step) <= (stage, step))
@@ -103,7 +109,7 @@ impl Metrics {
     }
 }
 
-/// Every line of a file.
+/// Every line of a file; one that a kill cut short, or that is being written, is left out.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Format`] with the line that is not one.
@@ -113,7 +119,8 @@ pub fn read(path: &Path) -> Result<Vec<MetricsLine>> {
         serde_json::from_str(line)
             .map_err(|error| Error::format(path, format!("line {}: {error}", index + 1)))
     };
-    text.lines().enumerate().map(parse).collect()
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().enumerate().map(parse).collect()
 }
 
 #[cfg(test)]
@@ -136,10 +143,21 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let cut = &whole[..whole.len() - 5];
         std::fs::write(&path, cut).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 4);
         let mut metrics = Metrics::resume(&path, 1, 3).unwrap();
         assert_eq!(read(&path).unwrap().len(), 3);
         metrics.write(&line(1, 4)).unwrap();
         metrics.write(&line(2, 1)).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn metrics_of_another_program_are_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, "{\"epoch\": 1}\n{\"epoch\": 2}\n").unwrap();
+        let error = Metrics::resume(&path, 1, 0).unwrap_err();
+        assert!(matches!(error, Error::Output { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap().len(), 28);
     }
 }

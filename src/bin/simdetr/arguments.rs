@@ -1,8 +1,10 @@
 //! What the command line understands. Options that name a key of the configuration document win
 //! over the document.
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use simdetr::data::atomic_file::STANDARD_OUTPUT;
+use std::path::{Path, PathBuf};
 
 /// Teaches an object detector from images that nobody labelled.
 #[derive(Debug, Parser)]
@@ -33,6 +35,25 @@ pub struct Common {
     /// One JSON object on standard output instead of text; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Replaces files that another program wrote (`config.json` beside an export, `report.html`),
+    /// and inputs of the command by its output.
+    #[arg(long, global = true)]
+    pub force: bool,
+    /// Says more on standard error: steps, -vv decisions, -vvv everything. RUST_LOG says it by part
+    /// of the program.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Says nothing on standard error but errors: no warnings, no progress.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// A file to write; `-` is standard output.
+fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(|text| match text == "-" {
+        true => PathBuf::from(STANDARD_OUTPUT),
+        false => PathBuf::from(text),
+    })
 }
 
 /// How a detector is written.
@@ -90,7 +111,8 @@ pub enum Command {
         /// Columns of an ONNX model's images.
         #[arg(long, value_name = "PIXELS", requires = "detector", default_value_t = 0)]
         width: usize,
-        #[arg(long, value_name = "FILE")]
+        /// File to write; `-` is standard output, and what is said then goes to standard error.
+        #[arg(long, value_name = "FILE", value_parser = output_file())]
         out: PathBuf,
     },
     /// Teach a detector: propose, cluster, train, relabel with it and train again.
@@ -101,8 +123,9 @@ pub enum Command {
         /// Run folder; made if it is missing. A killed run goes on where it stopped.
         #[arg(long, value_name = "RUN")]
         out: PathBuf,
-        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny`.
-        #[arg(long)]
+        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny` [default: that
+        /// of the run, else the largest that suits this machine].
+        #[arg(long, value_name = "NAME")]
         preset: Option<String>,
         /// Stages of training.
         #[arg(long, value_name = "N")]
@@ -132,8 +155,9 @@ pub enum Command {
         /// Which images they are; another seed takes others.
         #[arg(long, value_name = "N", default_value_t = 0)]
         split_seed: u64,
-        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny`.
-        #[arg(long)]
+        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny` [default: that
+        /// of the run, else the largest that suits this machine].
+        #[arg(long, value_name = "NAME")]
         preset: Option<String>,
         /// COCO file with true boxes to measure on; without it nothing is measured.
         #[arg(long, value_name = "COCO.json")]
@@ -150,7 +174,8 @@ pub enum Command {
         /// Folder of images, searched recursively.
         #[arg(long, value_name = "DIR")]
         images: PathBuf,
-        #[arg(long, value_name = "FILE.json")]
+        /// File to write; `-` is standard output, and what is said then goes to standard error.
+        #[arg(long, value_name = "FILE.json", value_parser = output_file())]
         out: PathBuf,
         /// Best boxes of each image.
         #[arg(long, value_name = "N", default_value_t = 100)]
@@ -174,10 +199,14 @@ pub enum Command {
         #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
         detections_max: Vec<u32>,
     },
-    /// Write one HTML file that shows the run.
+    /// Write one HTML file that shows a run, whole or half-done.
     Report {
+        /// Folder of extract, pretrain or finetune, or the file that predict wrote.
         #[arg(long, value_name = "RUN")]
         run: PathBuf,
+        /// Folder of the images that are shown [default: the run's; a file of predict says none].
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
         /// COCO file with the true boxes, for a table of recall.
         #[arg(long, value_name = "GT.json")]
         ground_truth: Option<PathBuf>,
@@ -191,6 +220,21 @@ pub enum Command {
         #[arg(long, default_value_t = 48)]
         scenes: u32,
     },
-    /// Print the configuration document with every key.
-    Config,
+    /// Print the configuration document with every key, as the other commands would read it with
+    /// the same --preset, --config and --seed.
+    Config {
+        /// Keys under those of the document: `deformable-detr-r50`, `small` or `tiny`.
+        #[arg(long, value_name = "NAME")]
+        preset: Option<String>,
+    },
+}
+
+impl Command {
+    /// The file that the user named for the result.
+    pub fn output_file(&self) -> Option<&Path> {
+        match self {
+            Command::Export { out, .. } | Command::Predict { out, .. } => Some(out),
+            _ => None,
+        }
+    }
 }

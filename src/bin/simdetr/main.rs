@@ -3,69 +3,62 @@
 //! Exit status 0: done; 1: it failed; 2: the arguments or the configuration document are wrong.
 
 mod arguments;
+mod conversion;
+mod document;
+mod left_out;
+mod logger;
 mod output;
+mod printing;
 mod progress;
 
-use arguments::{Arguments, Command, Common, Format};
+use arguments::{Arguments, Command};
 use clap::Parser;
+use document::{Document, document};
 use output::Answer;
 use progress::Bars;
 use simdetr::control::{Control, Progress};
 use simdetr::data::atomic_file;
 use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
-use simdetr::detector::deformable_detr::hugging_face_config::hugging_face_config;
-use simdetr::detector::deformable_detr::weights::Naming;
-use simdetr::detector::onnx;
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
 use simdetr::pipeline::finetune::{FinetuneRequest, TestSet, plain_description};
 use simdetr::pipeline::predict::PredictRequest;
 use simdetr::pipeline::pretrain::PretrainRequest;
+use simdetr::pipeline::report_run::ReportRequest;
 use simdetr::pipeline::workspace::Workspace;
-use simdetr::pipeline::{
-    cluster, demo, export, extract, finetune, predict, preset, pretrain, report_run,
-};
+use simdetr::pipeline::{cluster, demo, export, extract, finetune, predict, pretrain, report_run};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
-use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => return printing::usage(&message),
+    };
     let as_json = arguments.common.json;
-    let bars = Bars::new(!as_json && std::io::stderr().is_terminal());
+    let bars = Arc::new(Bars::new(&arguments.common));
+    logger::install(&arguments.common, &bars);
     let answer = run(&arguments, &bars);
     bars.finish();
     match answer {
         Ok(answer) => {
-            output::print(&answer, as_json);
-            ExitCode::SUCCESS
+            let aside = printing::is_standard_output(arguments.command.output_file());
+            printing::answer(&answer, as_json, aside)
         }
-        Err(error) => {
-            output::print_error(&error, as_json);
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
-        }
+        Err(error) => printing::failure(&error, as_json),
     }
-}
-
-/// What the user wrote is wrong, as opposed to what was found when doing it.
-fn is_usage(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::UnknownKey { .. }
-            | Error::ConfigValue { .. }
-            | Error::ConfigSyntax { .. }
-            | Error::InvalidArgument { .. }
-    )
 }
 
 fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     let show = |progress: Progress<'_>| bars.show(progress);
     let control = Control { cancel: None, progress: Some(&show) };
     let workers = Workers::with_threads(arguments.common.threads)?;
-    let mut config = document(arguments)?;
+    let force = arguments.common.force;
+    let Document { mut config, chosen } = document(arguments)?;
     match &arguments.command {
         Command::Extract { images, out, encoder, method } => {
             override_extraction(&mut config, encoder.as_deref(), method.as_deref())?;
@@ -93,7 +86,12 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             width,
             out,
             ..
-        } => convert(&open(detector, &config)?, *format, (*height, *width), out),
+        } => {
+            conversion::check(detector, *format, out, force)?;
+            let detector = open(detector, &config)?;
+            conversion::convert(&detector, *format, (*height, *width), out)?;
+            Ok(output::converted(&detector, out))
+        }
         Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
         Command::Pretrain { images, out, stages, ground_truth, .. } => {
             config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
@@ -104,10 +102,15 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
                 ground_truth: ground_truth.as_deref(),
             };
             let report = pretrain::pretrain(&request, &Workspace::new(out), &workers, &control)?;
-            Ok(output::pretrained(&report))
+            Ok(output::pretrained(&report).with_preset(chosen))
         }
-        Command::Finetune { .. } => fine_tuning(&arguments.command, &config, &workers, &control),
+        Command::Finetune { .. } => {
+            let answer = fine_tuning(&arguments.command, &config, &workers, &control)?;
+            Ok(answer.with_preset(chosen))
+        }
         Command::Predict { detector, images, out, detections_max, score_min } => {
+            conversion::check_not_input(out, detector, force)?;
+            atomic_file::check(out)?;
             let (detections_max, score_min) = (*detections_max, *score_min);
             let options =
                 PredictionOptions { detections_max, score_min, ..PredictionOptions::default() };
@@ -129,16 +132,19 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             }
             evaluate(ground_truth, detections, &options, &workers, &control)
         }
-        Command::Report { run, ground_truth } => {
-            let truth = ground_truth.as_deref();
-            let path = report_run::report(&Workspace::new(run), truth, &workers, &control)?;
-            Ok(output::reported(&path))
+        Command::Report { run, images, ground_truth } => {
+            let (images, ground_truth) = (images.as_deref(), ground_truth.as_deref());
+            let request = ReportRequest { run, images, ground_truth, force };
+            Ok(output::reported(&report_run::report(&request, &workers, &control)?))
         }
         Command::Demo { out, scenes } => {
             let report = demo::demo(out.as_deref(), *scenes, &config, &workers, &control)?;
             Ok(output::demonstrated(&report))
         }
-        Command::Config => output::configuration(),
+        Command::Config { .. } => {
+            config.validate()?;
+            output::configuration(&config)
+        }
     }
 }
 
@@ -182,47 +188,9 @@ fn evaluate(
     Ok(output::evaluated(&evaluation::evaluate(&input, options, workers, control)?))
 }
 
-/// The configuration document over the command's preset.
-fn document(arguments: &Arguments) -> Result<RunConfig> {
-    let Common { config: document, seed, .. } = &arguments.common;
-    let mut config = match &arguments.command {
-        Command::Pretrain { preset: Some(name), .. } => preset::by_name(name)?,
-        Command::Demo { .. } => preset::by_name(demo::PRESET)?,
-        Command::Finetune { preset, .. } => {
-            preset::for_finetuning(preset.as_deref().unwrap_or(preset::NAMES[0]))?
-        }
-        _ => RunConfig::default(),
-    };
-    if let Some(path) = document {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-        config = simdetr::config::parse_over(&config, &text, &path.display().to_string())?;
-    }
-    config.seed = seed.unwrap_or(config.seed);
-    Ok(config)
-}
-
 /// The detector of a file; the document says what a file that does not describe itself holds.
 fn open(path: &Path, config: &RunConfig) -> Result<Detector> {
     Detector::open(path, Some(&plain_description(config)))
-}
-
-fn convert(
-    detector: &Detector,
-    format: Format,
-    (height, width): (usize, usize),
-    out: &Path,
-) -> Result<Answer> {
-    match format {
-        Format::Official => detector.save(out, Naming::Official)?,
-        Format::HuggingFace => {
-            detector.save(out, Naming::HuggingFace)?;
-            let document = out.with_file_name("config.json");
-            atomic_file::write(&document, hugging_face_config(detector)?.as_bytes())?;
-        }
-        Format::Backbone => detector.save_backbone(out)?,
-        Format::Onnx => onnx::export(detector, height, width, out)?,
-    }
-    Ok(output::converted(detector, out))
 }
 
 fn override_extraction(

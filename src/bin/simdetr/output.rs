@@ -1,6 +1,9 @@
 //! What a command answers: the same facts as text for people and as one JSON object for machines.
+//! Both end with what was left out.
 
+use super::left_out::{self, LeftOut};
 use serde_json::{Value, json};
+use simdetr::Result;
 use simdetr::clustering::Fit;
 use simdetr::detector::deformable_detr::detector::Detector;
 use simdetr::evaluation::Evaluation;
@@ -11,7 +14,6 @@ use simdetr::pipeline::finetune::FinetuneReport;
 use simdetr::pipeline::folder_extraction::{BrokenImage, FolderReport};
 use simdetr::pipeline::predict::PredictReport;
 use simdetr::pipeline::pretrain::PretrainReport;
-use simdetr::{Error, Result};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -21,19 +23,28 @@ pub struct Answer {
     value: Value,
 }
 
-/// Prints an answer on standard output.
-pub fn print(answer: &Answer, as_json: bool) {
-    match as_json {
-        true => println!("{}", answer.value),
-        false => println!("{}", answer.text.trim_end()),
+impl Answer {
+    /// An answer that ends with what was left out.
+    fn new(mut text: String, mut value: Value, left_out: &[LeftOut]) -> Answer {
+        text += &left_out::text(left_out);
+        value["left_out"] = left_out::value(left_out);
+        Answer { text, value }
     }
-}
 
-/// Prints an error on standard error.
-pub fn print_error(error: &Error, as_json: bool) {
-    match as_json {
-        true => eprintln!("{}", json!({ "error": error.to_string() })),
-        false => eprintln!("simdetr: {error}"),
+    /// Beside the facts: the preset that was chosen.
+    pub fn with_preset(mut self, preset: Option<&str>) -> Answer {
+        if let Some(preset) = preset {
+            self.value["preset"] = json!(preset);
+        }
+        self
+    }
+
+    /// What is printed, without a newline at its end.
+    pub fn printed(&self, as_json: bool) -> String {
+        match as_json {
+            true => self.value.to_string(),
+            false => self.text.trim_end().to_string(),
+        }
     }
 }
 
@@ -47,9 +58,6 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         report.proposals_count,
         out.display()
     );
-    for broken in &report.broken {
-        line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
-    }
     if report.counts.clusterings_skipped > 0 {
         let skipped = report.counts.clusterings_skipped;
         line(&mut text, format_args!("  {skipped} clusterings had too few cells for their K"));
@@ -62,21 +70,21 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         "proposals_count": report.proposals_count,
         "clusterings_skipped": report.counts.clusterings_skipped,
     });
-    Answer { text, value }
+    Answer::new(text, value, &[LeftOut::broken_images(&report.broken)])
 }
 
 /// The answer of `cluster`.
 pub fn clustered(fit: &Fit, file: &Path) -> Answer {
     let (classes, dimensions) = (fit.centroids.classes(), fit.centroids.dimensions());
-    let text = format!("{classes} pseudo-classes of {dimensions} numbers in {}", file.display());
+    let text = format!("{classes} pseudo-classes of {dimensions} numbers in {}\n", file.display());
     let value = json!({ "file": file, "classes": classes, "dimensions": dimensions });
-    Answer { text, value }
+    Answer::new(text, value, &[])
 }
 
 /// The answer of `export`.
 pub fn exported(report: &ExportReport, out: &Path) -> Answer {
     let text = format!(
-        "{} boxes of {} pseudo-classes on {} images in {}",
+        "{} boxes of {} pseudo-classes on {} images in {}\n",
         report.boxes_count,
         report.classes_count,
         report.images_count,
@@ -88,7 +96,7 @@ pub fn exported(report: &ExportReport, out: &Path) -> Answer {
         "classes_count": report.classes_count,
         "images_count": report.images_count,
     });
-    Answer { text, value }
+    Answer::new(text, value, &[])
 }
 
 /// The answer of `pretrain`.
@@ -116,7 +124,7 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
             })
         })
         .collect();
-    Answer { text, value: json!({ "labels": labels, "detector": report.detector }) }
+    Answer::new(text, json!({ "labels": labels, "detector": report.detector }), &[])
 }
 
 /// The answer of `finetune`: the figures beside what was done.
@@ -140,32 +148,29 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
         value["evaluation"] = json!(evaluation);
     }
     line(&mut text, format_args!("detector: {}", report.detector.display()));
-    Answer { text, value }
+    Answer::new(text, value, &[])
 }
 
 /// The answer of `predict`.
 pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
     let PredictReport { images_count, boxes_count, broken } = report;
-    let mut text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
-    for broken in broken {
-        line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
-    }
+    let text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
     let value = json!({
         "file": out,
         "images_count": images_count,
         "boxes_count": boxes_count,
         "broken": broken_images(broken),
     });
-    Answer { text, value }
+    Answer::new(text, value, &[LeftOut::broken_images(broken)])
 }
 
 /// The answer of `export` for a detector.
 pub fn converted(detector: &Detector, out: &Path) -> Answer {
     let (classes, parameters) = (detector.config().classes_count, detector.parameters().len());
     let text =
-        format!("detector of {classes} classes, {parameters} parameters, in {}", out.display());
+        format!("detector of {classes} classes, {parameters} parameters, in {}\n", out.display());
     let value = json!({ "file": out, "classes_count": classes, "parameters_count": parameters });
-    Answer { text, value }
+    Answer::new(text, value, &[])
 }
 
 fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
@@ -174,12 +179,12 @@ fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
 
 /// The answer of `evaluate`.
 pub fn evaluated(evaluation: &Evaluation) -> Answer {
-    let mut text = figures_table(evaluation);
-    if evaluation.detections_left_out > 0 {
-        let count = evaluation.detections_left_out;
-        line(&mut text, format_args!("{count} detections are on images without ground truth"));
-    }
-    Answer { text, value: json!(evaluation) }
+    let left_out = LeftOut {
+        reason: "detections on images without ground truth".into(),
+        count: evaluation.detections_left_out as u64,
+        examples: Vec::new(),
+    };
+    Answer::new(figures_table(evaluation), json!(evaluation), &[left_out])
 }
 
 fn figures_table(evaluation: &Evaluation) -> String {
@@ -209,13 +214,12 @@ pub fn demonstrated(report: &DemoReport) -> Answer {
     answer
 }
 
-/// The answer of `config`: the document with every default.
+/// The answer of `config`: the document with every key.
 ///
 /// # Errors
-/// [`Error::Internal`] if the defaults cannot be written as TOML.
-pub fn configuration() -> Result<Answer> {
-    let config = RunConfig::default();
-    let text = simdetr::config::to_text(&config, "configuration")?;
+/// [`simdetr::Error::Internal`] if it cannot be written as TOML.
+pub fn configuration(config: &RunConfig) -> Result<Answer> {
+    let text = simdetr::config::to_text(config, "configuration")?;
     Ok(Answer { text, value: json!(config) })
 }
 

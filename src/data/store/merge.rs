@@ -47,6 +47,7 @@ pub fn merge(sources: &[PathBuf], target: &Path, control: Control<'_>) -> Result
             return Err(Error::invalid("sources", reason));
         }
     }
+    atomic_file::check_folder(target)?;
     let images = target.join("images");
     std::fs::create_dir_all(&images).map_err(|error| Error::io(&images, error))?;
     for (store, source) in &stores {

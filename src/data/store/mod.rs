@@ -12,8 +12,8 @@
 //! A shard's number follows from its image ids alone, and its bytes from its images alone:
 //! stores that were filled on different machines are merged by putting their files together.
 //! The image table is renamed into place before its shard, so the shard's presence says that both
-//! are complete; what a killed run leaves is a `*.partial` file or a table without a shard, and
-//! both are overwritten by the next run.
+//! are complete; what a killed run leaves is a `.*.partial` file or a table without a shard; the
+//! next run removes the one and overwrites the other.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -6,6 +6,7 @@ use super::image_table::{ImageRecord, ImageStatus, ImageTable};
 use super::reader::StoreReader;
 use super::settings::StoreSettings;
 use super::{image_table_path, shard_numbers, shard_path};
+use crate::data::atomic_file;
 use crate::data::proposal_set::ProposalSet;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ impl StoreWriter {
             let reason = format!("{first_image_id} does not begin a shard of {size} images");
             return Err(Error::invalid("first_image_id", reason));
         }
+        atomic_file::check_folder(folder)?;
         let images_folder = folder.join("images");
         std::fs::create_dir_all(&images_folder)
             .map_err(|error| Error::io(&images_folder, error))?;

@@ -7,6 +7,20 @@ use super::detector::Detector;
 use crate::Result;
 use crate::backbone::architecture::{Block, STAGES};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The entry that says whose document it is; `transformers` passes over it.
+const MARK: &str = "simdetr_version";
+
+/// Where the document of the weights at `weights` lies.
+pub fn beside(weights: &Path) -> PathBuf {
+    weights.with_file_name("config.json")
+}
+
+/// Whether `bytes` are a document that this library wrote.
+pub fn is_ours(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(bytes).is_ok_and(|document| document.get(MARK).is_some())
+}
 
 /// The document for `detector`.
 ///
@@ -29,6 +43,7 @@ pub fn hugging_face_config(detector: &Detector) -> Result<String> {
     let names = detector.categories().iter().map(|category| category.name.as_str());
     let labels: serde_json::Map<String, Value> = names.enumerate().map(label).collect();
     let document = json!({
+        MARK: env!("CARGO_PKG_VERSION"),
         "architectures": ["DeformableDetrForObjectDetection"],
         "model_type": "deformable_detr",
         "backbone_config": {

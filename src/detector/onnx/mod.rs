@@ -35,6 +35,7 @@ const SIDE_MAX: usize = 1 << 13;
 /// [`Error::InvalidArgument`] for a size that is too large; [`Error::Io`]; what lay there stays whole
 /// then.
 pub fn export(detector: &Detector, height: usize, width: usize, path: &Path) -> Result<()> {
+    atomic_file::check(path)?;
     let side = |side: usize| if side == 0 { default_side(detector) } else { side };
     atomic_file::write(path, &model(detector, side(height), side(width))?)
 }

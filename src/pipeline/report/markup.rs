@@ -2,6 +2,9 @@
 
 use super::ReportTable;
 
+/// What says whose document it is.
+pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"simdetr\">";
+
 /// An HTML document that is being written.
 pub(super) struct Page {
     html: String,
@@ -13,7 +16,7 @@ impl Page {
         let style = include_str!("style.css");
         let html = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
              <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
              <header><h1>{title}</h1><p>{subtitle}</p></header>\n<main>\n"
         );

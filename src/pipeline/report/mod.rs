@@ -81,6 +81,14 @@ pub fn write(path: &Path, input: &ReportInput) -> Result<()> {
     atomic_file::write(path, html(input)?.as_bytes())
 }
 
+/// Whether `bytes` are a report that this library wrote.
+pub fn is_ours(bytes: &[u8]) -> bool {
+    bytes
+        .windows(markup::GENERATOR.len())
+        .take(1024)
+        .any(|part| part == markup::GENERATOR.as_bytes())
+}
+
 /// The report as one HTML document.
 ///
 /// # Errors
@@ -178,6 +186,7 @@ mod tests {
         assert!(html.contains("a&lt;b&gt;.png") && html.contains("data:image/jpeg;base64,"));
         assert!(html.contains(&class_colour(7)) && html.contains("12 boxes"));
         assert!(html.ends_with("</html>\n"));
+        assert!(is_ours(html.as_bytes()) && !is_ours(b"<!DOCTYPE html>\n<html></html>\n"));
     }
 
     #[test]

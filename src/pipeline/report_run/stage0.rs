@@ -1,25 +1,23 @@
-//! The step `report`: gathers from a run folder what [`report`](super::report) shows.
-//!
-//! Only a sample of images is read again, spread evenly over the run, so a report of a large set
-//! costs no more than one of a small set; counts and histograms are of the whole set.
+//! Stage 0 in a report: proposals and, where they are clustered, pseudo-classes.
 
+use super::pictures::Pictures;
+use super::{figures_table, flatten};
+use crate::Error;
+use crate::Result;
 use crate::clustering::{Centroids, Resources};
 use crate::control::Control;
+use crate::data::atomic_file::Temporary;
 use crate::data::coco::LabelledBox;
-use crate::data::image::{Image, decode};
+use crate::data::image::Image;
 use crate::data::store::{ImageStatus, StoreReader, StoredImage, Vectors};
 use crate::evaluation::{self, EvaluationInput, EvaluationOptions};
 use crate::geometry;
 use crate::pipeline::export::{export_store, labelled_boxes};
-use crate::pipeline::report::{
-    self, Histogram, ReportClass, ReportImage, ReportInput, ReportTable,
-};
-use crate::pipeline::report_training;
+use crate::pipeline::report::{Histogram, ReportClass, ReportImage, ReportInput, ReportTable};
 use crate::pipeline::workspace::{RunRecord, Step, Workspace};
 use crate::ranking::rank;
 use crate::workers::Workers;
-use crate::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Images on the sheet of images.
 const IMAGES_SHOWN: u64 = 24;
@@ -28,98 +26,126 @@ const CLASSES_SHOWN: usize = 24;
 const CROPS_SHOWN: usize = 8;
 
 /// What is gathered in one pass over the store.
+#[derive(Default)]
 struct Gathered {
     images: Vec<ReportImage>,
+    /// By pseudo-class; empty before clustering.
     crops: Vec<Vec<Image>>,
     class_counts: Vec<u64>,
+    images_broken: u64,
     proposals_of_image: Vec<u64>,
     box_sides: Vec<f64>,
     cluster_counts: Vec<u64>,
 }
 
-/// Writes `report.html` into the run and answers its path. With `ground_truth`, a COCO file, the
-/// report has class-agnostic figures. A run that was trained shows its stages too.
+/// What a report shows of a run's stage 0, as far as it is done; the title is left open.
 ///
 /// # Errors
-/// [`Error::RunStep`] before `cluster`; [`Error::Io`], [`Error::ImageDecode`] when the images of
-/// the sample are no longer there; those of the evaluation.
-pub fn report(
+/// [`Error::Format`] for damaged files, [`Error::Io`]; those of the evaluation.
+pub(super) fn show(
     workspace: &Workspace,
+    record: &RunRecord,
     ground_truth: Option<&Path>,
+    pictures: &mut Pictures<'_>,
     workers: &Workers,
     control: &Control<'_>,
-) -> Result<PathBuf> {
-    let record = workspace.record_after(Step::Cluster)?;
-    let store = StoreReader::open(&workspace.proposals())?;
-    let centroids = Centroids::load(&workspace.clusters())?;
+) -> Result<ReportInput> {
     let memory_bytes_max = record.config.cluster.memory_bytes_max;
     let resources = Resources { workers, control: *control, memory_bytes_max };
-    let gathered = gather(&record, &store, &centroids, &resources)?;
-    let training = report_training::gather(workspace, &record, ground_truth, workers, control)?;
-    let mut tables = training.tables;
-    if let Some(truth) = ground_truth {
-        tables.push(evaluate(workspace, truth, &store, &centroids, &resources)?);
-    }
-    let title = match training.stages_count {
-        0 => "Stage 0: proposals and pseudo-classes".into(),
-        1 => "A detector pretrained in one stage".into(),
-        stages => format!("A detector pretrained in {stages} stages"),
+    let centroids = match record.steps.contains(&Step::Cluster) {
+        true => Some(Centroids::load(&workspace.clusters())?),
+        false => None,
     };
-    let input = ReportInput {
-        title,
+    let store = match has_shards(&workspace.proposals()) {
+        true => Some(StoreReader::open(&workspace.proposals())?),
+        false => None,
+    };
+    let gathered = match &store {
+        Some(store) => gather(record, store, centroids.as_ref(), &resources, pictures)?,
+        None => Gathered::default(),
+    };
+    let mut tables = Vec::new();
+    if let (Some(truth), Some(store), Some(centroids)) = (ground_truth, &store, &centroids) {
+        tables.push(evaluate(workspace, truth, store, centroids, &resources)?);
+    }
+    let mut settings = Vec::new();
+    flatten(&crate::config::to_table(record, "run.toml")?, "", &mut settings);
+    Ok(ReportInput {
         subtitle: format!("T_0 of the images in {}", record.images),
-        curves: training.curves,
-        comparisons: training.comparisons,
-        counts: counts(&record, &store, &gathered),
+        counts: counts(record, &gathered),
         tables,
         classes: frequent_classes(&gathered),
         histograms: histograms(&gathered),
         images: gathered.images,
-        settings: settings(&record)?,
-    };
-    report::write(&workspace.report(), &input)?;
-    Ok(workspace.report())
+        settings,
+        ..ReportInput::default()
+    })
+}
+
+/// A run that was stopped early has no shard yet.
+fn has_shards(store: &Path) -> bool {
+    let entries = std::fs::read_dir(store).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|e| e == "arrow"))
 }
 
 fn gather(
     record: &RunRecord,
     store: &StoreReader,
-    centroids: &Centroids,
+    centroids: Option<&Centroids>,
     resources: &Resources<'_>,
+    pictures: &mut Pictures<'_>,
 ) -> Result<Gathered> {
+    let classes = centroids.map_or(0, Centroids::classes);
     let mut gathered = Gathered {
-        images: Vec::new(),
-        crops: vec![Vec::new(); centroids.classes()],
-        class_counts: vec![0; centroids.classes()],
-        proposals_of_image: Vec::new(),
-        box_sides: Vec::new(),
-        cluster_counts: Vec::new(),
+        crops: vec![Vec::new(); classes],
+        class_counts: vec![0; classes],
+        ..Gathered::default()
     };
     let every = record.images_count.div_ceil(IMAGES_SHOWN).max(1);
     for shard in 0..store.shards_count() {
-        let boxes = labelled_boxes(store, centroids, shard, resources)?;
+        let boxes = match centroids {
+            Some(centroids) => labelled_boxes(store, centroids, shard, resources)?,
+            None => unlabelled_boxes(store, shard)?,
+        };
         let mut rest = boxes.as_slice();
         for image in store.read_shard(shard, Vectors::Skip)? {
             let (own, others) = rest.split_at(image.proposals.count());
             rest = others;
             if image.record.status == ImageStatus::Broken {
+                gathered.images_broken += 1;
                 continue;
             }
             let shown = u64::from(image.record.image_id - 1).is_multiple_of(every);
             gathered.add(&image, own);
             if shown {
-                gathered.show(record, &image, own)?;
+                gathered.show(record, &image, own, pictures)?;
             }
         }
     }
     Ok(gathered)
 }
 
+/// The boxes of one shard before clustering, all of class 0.
+fn unlabelled_boxes(store: &StoreReader, shard: usize) -> Result<Vec<LabelledBox>> {
+    let mut boxes = Vec::new();
+    for image in store.read_shard(shard, Vectors::Skip)? {
+        boxes.extend(image.proposals.boxes.iter().map(|bounds| LabelledBox {
+            image_id: image.record.image_id,
+            category_id: 0,
+            bounds: *bounds,
+            score: None,
+        }));
+    }
+    Ok(boxes)
+}
+
 impl Gathered {
     fn add(&mut self, image: &StoredImage, boxes: &[LabelledBox]) {
         self.proposals_of_image.push(boxes.len() as u64);
         for labelled in boxes {
-            self.class_counts[labelled.category_id as usize] += 1;
+            if let Some(count) = self.class_counts.get_mut(labelled.category_id as usize) {
+                *count += 1;
+            }
             self.box_sides.push(geometry::area(&labelled.bounds).sqrt());
         }
         let counts = image.proposals.cluster_counts.iter();
@@ -131,12 +157,15 @@ impl Gathered {
         record: &RunRecord,
         image: &StoredImage,
         boxes: &[LabelledBox],
+        pictures: &mut Pictures<'_>,
     ) -> Result<()> {
-        let path = Path::new(&record.images).join(&image.record.path);
-        let pixels = decode::read(&path, &record.config.limits)?;
+        let folder = Path::new(&record.images);
+        let read = pictures.read(folder, &image.record.path, &record.config.limits)?;
+        let Some(pixels) = read else { return Ok(()) };
         for labelled in boxes {
-            let crops = &mut self.crops[labelled.category_id as usize];
-            if crops.len() < CROPS_SHOWN {
+            if let Some(crops) = self.crops.get_mut(labelled.category_id as usize)
+                && crops.len() < CROPS_SHOWN
+            {
                 crops.push(crop(&pixels, labelled)?);
             }
         }
@@ -158,19 +187,26 @@ fn crop(image: &Image, labelled: &LabelledBox) -> Result<Image> {
     image.crop(x, y, width, height)
 }
 
-fn counts(record: &RunRecord, store: &StoreReader, gathered: &Gathered) -> Vec<(String, String)> {
-    let used = gathered.class_counts.iter().filter(|count| **count > 0).count();
-    let readable = record.images_count - record.images_broken;
-    let mean = store.proposals_count() as f64 / readable.max(1) as f64;
-    [
+fn counts(record: &RunRecord, gathered: &Gathered) -> Vec<(String, String)> {
+    let readable = gathered.proposals_of_image.len() as u64;
+    let proposals: u64 = gathered.proposals_of_image.iter().sum();
+    let mean = proposals as f64 / readable.max(1) as f64;
+    let mut counts = vec![
         ("images", readable.to_string()),
-        ("broken files", record.images_broken.to_string()),
-        ("proposals", store.proposals_count().to_string()),
+        ("broken files", gathered.images_broken.to_string()),
+        ("proposals", proposals.to_string()),
         ("proposals an image", format!("{mean:.1}")),
-        ("pseudo-classes in use", format!("{used} of {}", gathered.class_counts.len())),
-    ]
-    .map(|(name, value)| (name.to_string(), value))
-    .into()
+    ];
+    let open = record.images_count.saturating_sub(readable + gathered.images_broken);
+    if open > 0 {
+        counts.push(("images to be done", open.to_string()));
+    }
+    if !gathered.class_counts.is_empty() {
+        let used = gathered.class_counts.iter().filter(|count| **count > 0).count();
+        counts
+            .push(("pseudo-classes in use", format!("{used} of {}", gathered.class_counts.len())));
+    }
+    counts.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 fn frequent_classes(gathered: &Gathered) -> Vec<ReportClass> {
@@ -190,7 +226,7 @@ fn frequent_classes(gathered: &Gathered) -> Vec<ReportClass> {
 
 fn histograms(gathered: &Gathered) -> Vec<Histogram> {
     let used = gathered.class_counts.iter().copied().filter(|count| *count > 0);
-    vec![
+    let all = [
         Histogram::whole_numbers(
             "Proposals of an image",
             "proposals",
@@ -207,23 +243,8 @@ fn histograms(gathered: &Gathered) -> Vec<Histogram> {
             "K",
             gathered.cluster_counts.iter().copied(),
         ),
-    ]
-}
-
-fn settings(record: &RunRecord) -> Result<Vec<(String, String)>> {
-    let table = crate::config::to_table(record, "run.toml")?;
-    let mut settings = Vec::new();
-    flatten(&table, "", &mut settings);
-    Ok(settings)
-}
-
-fn flatten(table: &toml::Table, prefix: &str, settings: &mut Vec<(String, String)>) {
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => flatten(inner, &format!("{prefix}{key}."), settings),
-            value => settings.push((format!("{prefix}{key}"), value.to_string())),
-        }
-    }
+    ];
+    all.into_iter().filter(|histogram| !histogram.bars.is_empty()).collect()
 }
 
 fn evaluate(
@@ -233,19 +254,11 @@ fn evaluate(
     centroids: &Centroids,
     resources: &Resources<'_>,
 ) -> Result<ReportTable> {
-    let data_set = workspace.root().join("report-T0.json");
-    export_store(store, centroids, &data_set, resources)?;
-    let input = EvaluationInput::from_files(ground_truth, &data_set);
-    std::fs::remove_file(&data_set).map_err(|error| Error::io(&data_set, error))?;
+    let io = |error| Error::io(workspace.root(), error);
+    let (data_set, _) = Temporary::create(&workspace.labels(0)).map_err(io)?;
+    export_store(store, centroids, data_set.path(), resources)?;
+    let input = EvaluationInput::from_files(ground_truth, data_set.path())?;
     let options = EvaluationOptions { class_agnostic: true, detections_max: vec![10, 25, 100] };
-    let found = evaluation::evaluate(&input?, &options, resources.workers, &resources.control)?;
-    Ok(ReportTable {
-        title: "T_0 class-agnostic, against the given boxes".into(),
-        columns: vec!["figure".into(), "value".into()],
-        rows: found
-            .figures()
-            .into_iter()
-            .map(|(name, value)| vec![name, format!("{value:.4}")])
-            .collect(),
-    })
+    let found = evaluation::evaluate(&input, &options, resources.workers, &resources.control)?;
+    Ok(figures_table("T_0 class-agnostic, against the given boxes", &found))
 }

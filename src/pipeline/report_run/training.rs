@@ -1,14 +1,14 @@
 //! What a report shows of training: curves, a table of stages, and the same images with the boxes of
 //! T_0, T_1, T_2 side by side (patent tables 4, 9 and 10).
 
-use super::recall;
-use super::report::{Curves, Line, ReportImage, ReportTable};
-use super::workspace::{RunRecord, Workspace};
+use super::pictures::Pictures;
 use crate::Result;
 use crate::control::Control;
 use crate::data::coco::CocoFile;
 use crate::data::coco::read::read_dataset;
-use crate::data::image::decode;
+use crate::pipeline::recall;
+use crate::pipeline::report::{Curves, Line, ReportImage, ReportTable};
+use crate::pipeline::workspace::{RunRecord, Workspace};
 use crate::training::metrics::{self, MetricsLine};
 use crate::workers::Workers;
 use std::path::Path;
@@ -20,32 +20,37 @@ const BOXES_SHOWN: usize = 25;
 /// Steps whose mean is a stage's last loss and accuracy: a single batch says little.
 const LAST_SHARE: usize = 5;
 
-/// What [`gather`] found.
+/// What [`stages`] or [`curves_of`] found.
 #[derive(Debug, Default)]
-pub struct TrainingSections {
+pub(super) struct TrainingSections {
     /// Stages of training that wrote their labels.
     pub stages_count: usize,
+    /// Reported steps.
+    pub lines_count: usize,
     pub curves: Vec<Curves>,
     pub tables: Vec<ReportTable>,
     /// One row an image, with one picture for each T_j.
     pub comparisons: Vec<Vec<ReportImage>>,
 }
 
-/// Reads what training left in a run folder; of a run that was not trained, nothing.
+/// Reads what training left in a run folder, a stage that is not done included; of a run that was
+/// not trained, nothing.
 ///
 /// # Errors
-/// Those of reading the labels, the metrics and the images that are shown, and of the evaluation.
-pub fn gather(
+/// Those of reading the labels and the metrics, and of the evaluation.
+pub(super) fn stages(
     workspace: &Workspace,
     record: &RunRecord,
     ground_truth: Option<&Path>,
+    pictures: &mut Pictures<'_>,
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<TrainingSections> {
     let labels: Vec<_> =
         (0..).map(|stage| workspace.labels(stage)).take_while(|p| p.exists()).collect();
+    let found = curves_of(&workspace.metrics())?;
     if labels.len() < 2 {
-        return Ok(TrainingSections::default());
+        return Ok(found);
     }
     let lines = metrics::read(&workspace.metrics())?;
     let files = labels.iter().map(|path| read_dataset(path)).collect::<Result<Vec<_>>>()?;
@@ -74,10 +79,23 @@ pub fn gather(
     };
     Ok(TrainingSections {
         stages_count: labels.len() - 1,
-        curves: curves(&lines),
         tables: vec![table],
-        comparisons: comparisons(record, &files)?,
+        comparisons: comparisons(record, &files, pictures)?,
+        ..found
     })
+}
+
+/// The curves of a metrics file; nothing where there is none.
+///
+/// # Errors
+/// Those of [`metrics::read`].
+pub(super) fn curves_of(path: &Path) -> Result<TrainingSections> {
+    if !path.exists() {
+        return Ok(TrainingSections::default());
+    }
+    let lines = metrics::read(path)?;
+    let curves = if lines.is_empty() { Vec::new() } else { curves(&lines) };
+    Ok(TrainingSections { lines_count: lines.len(), curves, ..TrainingSections::default() })
 }
 
 fn row(
@@ -149,13 +167,18 @@ fn curves(lines: &[MetricsLine]) -> Vec<Curves> {
     ]
 }
 
-fn comparisons(record: &RunRecord, files: &[CocoFile]) -> Result<Vec<Vec<ReportImage>>> {
+fn comparisons(
+    record: &RunRecord,
+    files: &[CocoFile],
+    pictures: &mut Pictures<'_>,
+) -> Result<Vec<Vec<ReportImage>>> {
     let images = &files[0].images;
     let every = images.len().div_ceil(IMAGES_SHOWN).max(1);
     let mut rows = Vec::new();
     for image in images.iter().step_by(every) {
-        let path = Path::new(&record.images).join(&image.file_name);
-        let pixels = decode::read(&path, &record.config.limits)?;
+        let folder = Path::new(&record.images);
+        let read = pictures.read(folder, &image.file_name, &record.config.limits)?;
+        let Some(pixels) = read else { continue };
         let panels = files.iter().enumerate().map(|(stage, file)| {
             let own = file.annotations.iter().filter(|annotation| annotation.image_id == image.id);
             // Labels are written best first.

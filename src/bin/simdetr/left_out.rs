@@ -1,0 +1,75 @@
+//! What a command did not use, and why: the same section at the end of every answer.
+
+use serde_json::{Value, json};
+use simdetr::pipeline::folder_extraction::BrokenImage;
+
+/// Examples in the text; JSON has all that were given.
+const EXAMPLES_SHOWN: usize = 5;
+
+/// Things that were left out for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What they are and why, after their number: `broken images`.
+    pub reason: String,
+    pub count: u64,
+    /// Some or all of them, by name.
+    pub examples: Vec<String>,
+}
+
+impl LeftOut {
+    /// Files that are no readable images.
+    pub fn broken_images(broken: &[BrokenImage]) -> LeftOut {
+        // Reasons begin with the whole path, which says more than the name in the folder.
+        let example = |image: &BrokenImage| match image.reason.contains(&image.path) {
+            true => image.reason.clone(),
+            false => format!("{}: {}", image.path, image.reason),
+        };
+        LeftOut {
+            reason: "broken images".into(),
+            count: broken.len() as u64,
+            examples: broken.iter().map(example).collect(),
+        }
+    }
+}
+
+/// The section as text, empty where nothing was left out.
+pub fn text(list: &[LeftOut]) -> String {
+    let mut text = String::new();
+    for one in list.iter().filter(|one| one.count > 0) {
+        text += &format!("left out: {} {}\n", one.count, one.reason);
+        for example in one.examples.iter().take(EXAMPLES_SHOWN) {
+            text += &format!("    {example}\n");
+        }
+        let more = one.count.saturating_sub(EXAMPLES_SHOWN as u64);
+        if more > 0 && !one.examples.is_empty() {
+            text += &format!("    and {more} more\n");
+        }
+    }
+    text
+}
+
+/// The section as JSON.
+pub fn value(list: &[LeftOut]) -> Value {
+    let entry = |one: &LeftOut| json!({ "reason": one.reason, "count": one.count, "examples": one.examples });
+    list.iter().filter(|one| one.count > 0).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_come_with_counts_and_examples() {
+        let examples: Vec<String> = (0..7).map(|index| format!("{index}.jpg")).collect();
+        let list = [
+            LeftOut { reason: "broken images".into(), count: 7, examples },
+            LeftOut { reason: "crowd boxes".into(), count: 2, examples: Vec::new() },
+            LeftOut { reason: "empty boxes".into(), count: 0, examples: Vec::new() },
+        ];
+        let text = text(&list);
+        assert!(text.starts_with("left out: 7 broken images\n    0.jpg\n"), "{text}");
+        assert!(text.contains("and 2 more\nleft out: 2 crowd boxes\n") && !text.contains("empty"));
+        assert_eq!(value(&list).as_array().unwrap().len(), 2);
+        assert_eq!(value(&list)[0]["examples"][6], "6.jpg");
+    }
+}
