@@ -145,7 +145,7 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
 
 /// The answer of `predict`.
 pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
-    let PredictReport { images_count, boxes_count, broken } = report;
+    let PredictReport { images_count, boxes_count, broken, .. } = report;
     let mut text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
     for broken in broken {
         line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
