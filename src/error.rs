@@ -96,8 +96,12 @@ pub enum Error {
     #[error("{image}: {what} {got} is over the limit of {limit}")]
     ImageTooLarge { image: String, what: &'static str, got: u64, limit: u64 },
     /// A folder without a single file that could be an image.
-    #[error("{path}: no images in this folder", path = path.display())]
-    NoImages { path: PathBuf },
+    #[error("{path}: no images in this folder{left_out}", path = path.display())]
+    NoImages {
+        path: PathBuf,
+        /// Empty, or what there is instead, beginning with its own punctuation.
+        left_out: String,
+    },
     /// A folder in which every image is broken.
     #[error("{path}: none of {files} files is a readable image; the first: {first}", path = path.display())]
     NoReadableImage { path: PathBuf, files: usize, first: String },
@@ -129,6 +133,12 @@ pub enum Error {
     /// A path that is not written: a folder, read-only, or what another program wrote.
     #[error("{path}: {reason}", path = path.display())]
     Output { path: PathBuf, reason: String },
+    /// An image in a format that is known by name but not read.
+    #[error("{image}: the image format {format} is not supported; convert it, to PNG for instance")]
+    UnsupportedImage { image: String, format: &'static str },
+    /// A file that a listing leaves out, where nothing may be left out.
+    #[error("{path}: {reason}; {files} files of {folder} are left out", path = path.display(), folder = folder.display())]
+    LeftOut { path: PathBuf, folder: PathBuf, reason: String, files: usize },
 
     // --- training --------------------------------------------------------------------------
     /// A loss or a gradient that is not finite: learning rates too high, or targets that mislead.

@@ -1,13 +1,15 @@
 //! Decoding against what Pillow, OpenCV and torchvision read from the same files, damaged and
 //! lying files, and the limits.
 //!
-//! Golden files: `tests/golden/images/`, made by the script beside them.
+//! Golden files: `tests/golden/images/` and `tests/golden/image_kinds/`, made by the scripts beside
+//! them.
 
 use serde_json::Value;
 use simdetr::data::image::decode::{decode, read};
 use simdetr::data::image::{Image, ImageLimits, resize};
 use simdetr::random::{Purpose, Random, StreamKey};
 use simdetr::{Error, Result};
+use std::io::Read;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
@@ -22,9 +24,12 @@ fn decode_file(name: &str) -> Result<Image> {
     read(&folder().join(name), &ImageLimits::default())
 }
 
+/// The files of one of the two folders and what they hold.
 struct Golden {
     manifest: Value,
     expected: Vec<u8>,
+    /// Empty where the files stand for themselves.
+    files: Vec<u8>,
 }
 
 impl Golden {
@@ -32,7 +37,29 @@ impl Golden {
         Golden {
             manifest: serde_json::from_slice(&bytes_of("manifest.json")).unwrap(),
             expected: bytes_of("expected.bin"),
+            files: Vec::new(),
         }
+    }
+
+    fn load_kinds() -> Golden {
+        let unpacked = |name: &str| {
+            let mut bytes = Vec::new();
+            let packed = bytes_of(&format!("../image_kinds/{name}"));
+            flate2::read::ZlibDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        Golden {
+            manifest: serde_json::from_slice(&bytes_of("../image_kinds/manifest.json")).unwrap(),
+            expected: unpacked("expected.zlib"),
+            files: unpacked("files.zlib"),
+        }
+    }
+
+    /// The name and the bytes of a case.
+    fn file<'a>(&'a self, case: &'a Value) -> (&'a str, &'a [u8]) {
+        let number = |key: &str| case[key].as_u64().unwrap() as usize;
+        let from = number("file_offset");
+        (case["name"].as_str().unwrap(), &self.files[from..from + number("file_length")])
     }
 
     fn list(&self, name: &str) -> &[Value] {
@@ -59,6 +86,69 @@ fn every_format_and_layout_reads_as_in_pillow_and_opencv() {
             u64::from(difference) <= case["tolerance"].as_u64().unwrap(),
             "{case} {difference}"
         );
+    }
+}
+
+/// All troubles at once, as they tend to come in kinds.
+#[test]
+fn orientation_segments_and_colours_are_what_pillow_takes_them_for() {
+    let golden = Golden::load_kinds();
+    let mut troubles = Vec::new();
+    for case in golden.list("cases") {
+        let (name, bytes) = golden.file(case);
+        match decode(bytes, name, &ImageLimits::default()) {
+            Err(error) => troubles.push(error.to_string()),
+            Ok(image) if [image.width, image.height].map(Value::from)
+                != [case["width"].clone(), case["height"].clone()] =>
+            {
+                troubles.push(format!("{name}: {}x{}, {case}", image.width, image.height));
+            }
+            Ok(image) => {
+                let difference = golden.difference(case, &image);
+                if u64::from(difference) > case["tolerance"].as_u64().unwrap() {
+                    troubles.push(format!("{name}: differs by {difference}"));
+                }
+            }
+        }
+    }
+    assert!(troubles.is_empty(), "{}", troubles.join("\n"));
+}
+
+#[test]
+fn kinds_that_are_not_read_are_named() {
+    let golden = Golden::load_kinds();
+    for case in golden.list("refused") {
+        let (name, bytes) = golden.file(case);
+        let error = decode(bytes, name, &ImageLimits::default()).expect_err(name).to_string();
+        assert!(error.contains(case["words"].as_str().unwrap()), "{error}");
+    }
+}
+
+/// The files that were found to be read wrongly, where the machine has them.
+#[test]
+fn the_cases_that_were_reported_are_upright_and_read() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
+    if !folder.is_dir() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    for (name, turned) in [
+        ("exif3_LONGtype_jpeg.jpg", false),
+        ("exif6_LONGtype_jpeg.jpg", true),
+        ("exif6_then_second_exif1_jpeg.jpg", true),
+        ("exif8_LONGtype_jpeg.jpg", true),
+        ("h2_exif6_orientation_as_LONG_le.jpg", true),
+        ("xmp_only6_jpeg.jpg", true),
+        ("h2_tiff_palette.tif", false),
+        ("h2_tiff_ycbcr.tif", false),
+        ("tiff_la.tif", false),
+        ("tiff_palette.tif", false),
+        ("jpeg_comment_of_length_3_then_junk.jpg", false),
+        ("jpeg_zero_padding_between_segments.jpg", false),
+    ] {
+        let image = read(&folder.join(name), &ImageLimits::default()).unwrap();
+        let expected = if turned { (48, 64) } else { (64, 48) };
+        assert_eq!((image.width, image.height), expected, "{name}");
     }
 }
 
@@ -152,9 +242,13 @@ fn damaged_files_never_panic() {
     let limits = ImageLimits { pixels_max: 1 << 20, bytes_max: 1 << 20 };
     let rounds = std::env::var("SIMDETR_DAMAGE_ROUNDS").ok().and_then(|text| text.parse().ok());
     let mut random = Random::new(StreamKey::new(3, Purpose::Demo));
-    for case in golden.list("cases") {
-        let file = case["file"].as_str().unwrap();
-        let original = bytes_of(file);
+    let kinds = Golden::load_kinds();
+    let files = golden.list("cases").iter().map(|case| case["file"].as_str().unwrap());
+    let files = files.map(|file| (file, bytes_of(file)));
+    // Neighbours among the kinds are much alike.
+    let others = kinds.list("cases").iter().step_by(5).map(|case| kinds.file(case));
+    let others = others.map(|(name, bytes)| (name, bytes.to_vec()));
+    for (file, original) in files.chain(others) {
         for _ in 0..rounds.unwrap_or(60) {
             let mut bytes = original.clone();
             for _ in 0..=random.below(8) {

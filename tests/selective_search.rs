@@ -65,7 +65,7 @@ fn the_first_boxes_recall_as_many_objects_as_opencvs() {
     }
     let truth = read_dataset(&shared.join("coco128/annotations.json")).unwrap();
     let options = SelectiveSearchOptions { selective_search_boxes: 100, ..Default::default() };
-    let listed = folder::list(&images).unwrap();
+    let listed = folder::list(&images).unwrap().images;
     let workers = Workers::with_threads(0).unwrap();
     let found = workers
         .try_map(listed.len(), |rank| {

@@ -271,11 +271,12 @@ pub unsafe extern "C" fn simdetr_extractor_extract_folder(
             let fingerprint =
                 fingerprint.map_or_else(|| extract.encoder().fingerprint(), str::to_string);
             let settings = options.config()?.settings(extract.dimensions(), fingerprint)?;
-            let files = folder::list(folder_path)?;
+            let listing = folder::list_with(folder_path, strict == 1)?;
             let found = with_control(run, |control| {
                 let writer = StoreWriter::open(store, settings, 1)?;
                 let workers = &extractor.workers;
-                extract_folder(extract, folder_path, &files, writer, strict == 1, workers, control)
+                let files = &listing.images;
+                extract_folder(extract, folder_path, files, writer, strict == 1, workers, control)
             })?;
             if report.is_null() {
                 return Ok(());

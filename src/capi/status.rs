@@ -83,6 +83,10 @@ pub const SIMDETR_ERROR_WEIGHT_NAMES: simdetr_status_t = 408;
 pub const SIMDETR_ERROR_MISSING_IMAGES: simdetr_status_t = 409;
 /// A path that is not written: a folder, read-only, or what another program wrote.
 pub const SIMDETR_ERROR_OUTPUT: simdetr_status_t = 420;
+/// An image in a format that is known by name but not read, such as HEIC.
+pub const SIMDETR_ERROR_UNSUPPORTED_IMAGE: simdetr_status_t = 421;
+/// A hidden file, one whose name is not UTF-8 or one of an unsupported format, under `strict`.
+pub const SIMDETR_ERROR_LEFT_OUT: simdetr_status_t = 422;
 
 /// A loss or a gradient that is not finite; the last checkpoint is whole.
 pub const SIMDETR_ERROR_DIVERGED: simdetr_status_t = 500;
@@ -139,6 +143,8 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::Format { .. } => SIMDETR_ERROR_FORMAT,
         Error::WeightNames { .. } => SIMDETR_ERROR_WEIGHT_NAMES,
         Error::Output { .. } => SIMDETR_ERROR_OUTPUT,
+        Error::UnsupportedImage { .. } => SIMDETR_ERROR_UNSUPPORTED_IMAGE,
+        Error::LeftOut { .. } => SIMDETR_ERROR_LEFT_OUT,
         Error::Diverged { .. } => SIMDETR_ERROR_DIVERGED,
         Error::Cancelled => SIMDETR_ERROR_CANCELLED,
         Error::HostCallback { status, .. } if *status < 0 => *status,
@@ -195,6 +201,7 @@ names! {
     SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
     SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
     SIMDETR_ERROR_OUTPUT
+    SIMDETR_ERROR_UNSUPPORTED_IMAGE SIMDETR_ERROR_LEFT_OUT
     SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
     SIMDETR_ERROR_HOST_CONTRACT
 }
@@ -233,7 +240,7 @@ mod tests {
             Error::io("x", std::io::Error::other("y")),
             Error::ImageDecode { image: text(), reason: text() },
             Error::ImageTooLarge { image: text(), what: "pixels", got: 2, limit: 1 },
-            Error::NoImages { path: path() },
+            Error::NoImages { path: path(), left_out: text() },
             Error::NoReadableImage { path: path(), files: 1, first: text() },
             Error::MissingImages {
                 annotations: path(),
@@ -247,6 +254,8 @@ mod tests {
             Error::format("x", "y"),
             Error::WeightNames { file: text(), reason: text(), names: text() },
             Error::Output { path: path(), reason: text() },
+            Error::UnsupportedImage { image: text(), format: "HEIC" },
+            Error::LeftOut { path: path(), folder: path(), reason: text(), files: 1 },
             Error::Diverged { stage: 1, step: 2, loss: f64::NAN, norm: 1.0 },
             Error::Cancelled,
             Error::HostCallback { callback: "progress", status: 1 },

@@ -19,7 +19,7 @@ pub struct ExtractRequest<'a> {
     pub images: &'a Path,
     /// Every key.
     pub config: &'a RunConfig,
-    /// A broken image is an error.
+    /// A broken image is an error, and so is a file that the listing leaves out.
     pub strict: bool,
 }
 
@@ -36,7 +36,8 @@ pub fn extract(
 ) -> Result<FolderReport> {
     request.config.validate()?;
     workspace.check_writable(0)?;
-    let images = folder::list(request.images)?;
+    let listing = folder::list_with(request.images, request.strict)?;
+    let images = listing.images;
     let extractor = ImageExtractor::new(source::open(&request.config.encoder)?, request.config)?;
     let fingerprint = extractor.encoder().fingerprint();
     let mut record = workspace.begin(RunRecord {
@@ -53,7 +54,7 @@ pub fn extract(
     let settings = request.config.store.settings(extractor.dimensions(), fingerprint)?;
     let store = workspace.proposals();
     let writer = StoreWriter::open(&store, settings, 1)?;
-    let report = extract_folder(
+    let mut report = extract_folder(
         &extractor,
         request.images,
         &images,
@@ -62,6 +63,7 @@ pub fn extract(
         workers,
         control,
     )?;
+    report.left_out.extend(listing.left_out);
     let (broken, first_reason) = broken_images(&StoreReader::open(&store)?)?;
     if broken == report.images_count {
         // Nothing of this run is worth keeping, and the folder may be corrected and tried again.

@@ -5,7 +5,7 @@
 //! goes on after its last complete shard (design.md §6).
 
 use crate::control::Control;
-use crate::data::folder::FolderImage;
+use crate::data::folder::{FolderImage, LeftOut, LeftOutReason, count_by_reason};
 use crate::data::image::decode;
 use crate::data::proposal_set::ProposalSet;
 use crate::data::store::{ImageRecord, ImageStatus, StoreWriter};
@@ -37,10 +37,45 @@ pub struct FolderReport {
     pub images_resumed: u64,
     /// Files that this call skipped, with the reason.
     pub broken: Vec<BrokenImage>,
+    /// Files that are no images to this library, those of unsupported formats among them that
+    /// this call only noticed when it read them.
+    pub left_out: Vec<LeftOut>,
     /// Proposals in the store.
     pub proposals_count: u64,
     /// What local clustering did in this call, summed over its images.
     pub counts: ExtractCounts,
+}
+
+impl FolderReport {
+    /// How many files were skipped, for each reason that there is, by the reason's name.
+    pub fn skipped_by_reason(&self) -> Vec<(&'static str, u64)> {
+        skipped_by_reason(&self.broken, &self.left_out)
+    }
+}
+
+/// Broken images first, then what was left out, by the names of [`LeftOutReason`].
+pub(super) fn skipped_by_reason(
+    broken: &[BrokenImage],
+    left_out: &[LeftOut],
+) -> Vec<(&'static str, u64)> {
+    let broken = (!broken.is_empty()).then_some(("broken", broken.len() as u64));
+    broken.into_iter().chain(count_by_reason(left_out)).collect()
+}
+
+/// Puts the image that `error` is about where its trouble belongs.
+pub(super) fn skip(
+    error: &Error,
+    path: String,
+    broken: &mut Vec<BrokenImage>,
+    left_out: &mut Vec<LeftOut>,
+) {
+    log::warn!("{path} was skipped: {error}");
+    match error {
+        Error::UnsupportedImage { format, .. } => {
+            left_out.push(LeftOut { path, reason: LeftOutReason::UnsupportedFormat { format } });
+        }
+        _ => broken.push(BrokenImage { path, reason: error.to_string() }),
+    }
 }
 
 /// What one image came to.
@@ -48,6 +83,8 @@ struct Outcome {
     record: ImageRecord,
     proposals: ProposalSet,
     counts: ExtractCounts,
+    /// Why the image was skipped.
+    trouble: Option<Error>,
 }
 
 /// Extracts `images` of `folder` into the store that `writer` fills, from the first image that is
@@ -84,10 +121,9 @@ pub fn extract_folder(
             scratches.lend(|scratch| one_image(extractor, source, strict, runners, scratch))
         })?;
         for outcome in outcomes {
-            if outcome.record.status == ImageStatus::Broken {
-                let (path, reason) = (outcome.record.path.clone(), outcome.record.message.clone());
-                log::warn!("{path} was skipped: {reason}");
-                report.broken.push(BrokenImage { path, reason });
+            if let Some(error) = &outcome.trouble {
+                let path = outcome.record.path.clone();
+                skip(error, path, &mut report.broken, &mut report.left_out);
             }
             report.counts.add(&outcome.counts);
             let image_id = outcome.record.image_id;
@@ -126,17 +162,24 @@ fn one_image(
         Err(error) if strict || !is_about_the_image(&error) => return Err(error),
         Err(error) => {
             let record = record(0, 0, ImageStatus::Broken, error.to_string());
-            return Ok(Outcome { record, proposals, counts: ExtractCounts::default() });
+            let (counts, trouble) = (ExtractCounts::default(), Some(error));
+            return Ok(Outcome { record, proposals, counts, trouble });
         }
     };
     let counts = extractor.extract(&pixels, image.image_id, runners, scratch, &mut proposals)?;
     let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
-    Ok(Outcome { record, proposals, counts })
+    Ok(Outcome { record, proposals, counts, trouble: None })
 }
 
 /// A broken file is the image's own trouble; anything else would hit every image.
 fn is_about_the_image(error: &Error) -> bool {
-    matches!(error, Error::ImageDecode { .. } | Error::ImageTooLarge { .. } | Error::Io { .. })
+    matches!(
+        error,
+        Error::ImageDecode { .. }
+            | Error::UnsupportedImage { .. }
+            | Error::ImageTooLarge { .. }
+            | Error::Io { .. }
+    )
 }
 
 /// Scratch memory that threads borrow, at most one for each thread that works at once.

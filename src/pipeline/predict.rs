@@ -5,11 +5,11 @@ use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
-use crate::data::folder::{self, FolderImage};
+use crate::data::folder::{self, FolderImage, LeftOut};
 use crate::data::image::{ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
-use crate::pipeline::folder_extraction::BrokenImage;
+use crate::pipeline::folder_extraction::{BrokenImage, skip, skipped_by_reason};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct PredictRequest<'a> {
     pub images: &'a Path,
     pub options: &'a PredictionOptions,
     pub limits: &'a ImageLimits,
-    /// A broken image is an error.
+    /// A broken image is an error, and so is a file that the listing leaves out.
     pub strict: bool,
 }
 
@@ -36,6 +36,15 @@ pub struct PredictReport {
     pub boxes_count: usize,
     /// Images that could not be read; they are left out.
     pub broken: Vec<BrokenImage>,
+    /// Files that are no images to this library.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl PredictReport {
+    /// How many files were skipped, for each reason that there is, by the reason's name.
+    pub fn skipped_by_reason(&self) -> Vec<(&'static str, u64)> {
+        skipped_by_reason(&self.broken, &self.left_out)
+    }
 }
 
 /// Writes the detector's boxes on every image of the folder to `out`: images, categories and
@@ -51,7 +60,10 @@ pub fn predict(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PredictReport> {
-    predict_images(request, &folder::list(request.images)?, out, workers, control)
+    let listing = folder::list_with(request.images, request.strict)?;
+    let mut report = predict_images(request, &listing.images, out, workers, control)?;
+    report.left_out.extend(listing.left_out);
+    Ok(report)
 }
 
 /// [`predict`] for some images of the folder.
@@ -72,13 +84,15 @@ pub fn predict_images(
     let mut memory = PredictorMemory::default();
     let mut report = PredictReport::default();
     let (mut entries, mut boxes) = (Vec::new(), Vec::new());
+    let mut first_trouble = None;
     for (index, entry) in images.iter().enumerate() {
         let image = match decode::read(&entry.path(request.images), request.limits) {
             Ok(image) => image,
             Err(error) if request.strict => return Err(error),
             Err(error) => {
-                let (path, reason) = (entry.relative_path.clone(), error.to_string());
-                report.broken.push(BrokenImage { path, reason });
+                let path = entry.relative_path.clone();
+                skip(&error, path, &mut report.broken, &mut report.left_out);
+                first_trouble.get_or_insert(error);
                 continue;
             }
         };
@@ -94,11 +108,11 @@ pub fn predict_images(
         }));
         control.report("predict", index as u64 + 1, images.len() as u64)?;
     }
-    if let (true, Some(first)) = (entries.is_empty(), report.broken.first()) {
+    if let (true, Some(first)) = (entries.is_empty(), first_trouble) {
         return Err(Error::NoReadableImage {
             path: request.images.into(),
             files: images.len(),
-            first: first.reason.clone(),
+            first: first.to_string(),
         });
     }
     (report.images_count, report.boxes_count) = (entries.len(), boxes.len());

@@ -153,7 +153,7 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
 
 /// The answer of `predict`.
 pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
-    let PredictReport { images_count, boxes_count, broken } = report;
+    let PredictReport { images_count, boxes_count, broken, .. } = report;
     let text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
     let value = json!({
         "file": out,

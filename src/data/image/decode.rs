@@ -1,17 +1,21 @@
-//! Encoded bytes to an [`Image`]: JPEG, PNG, WebP, BMP and TIFF, recognised by content.
+//! Encoded bytes to an [`Image`]: JPEG, PNG, WebP, BMP, TIFF and GIF, recognised by content.
 //!
 //! What is decided here, and why:
 //! - The name of a file says nothing about its format; its first bytes do.
 //! - Size limits are held against the header before anything is allocated for pixels.
-//! - EXIF orientation (TIFF's own tag there) is applied, so that boxes refer to the upright image.
+//! - Orientation is applied as Pillow does ([`super::orientation`]), so that boxes refer to the
+//!   upright image.
 //! - Grey, palette and 16-bit samples become 8-bit RGB; 16 bits are rounded to the nearest 8-bit
 //!   level. Alpha is dropped and not composited: that is what the loaders behind the usual
 //!   encoders do, and the alpha of a rendered frame often does not mean coverage at all.
 //! - Colour profiles are not applied, and of an animation only the first picture is read.
 //! - Samples in floating point are refused, as no range is agreed for them.
-//! - Half an image is an error in every format ([`super::jpeg_end`]).
+//! - Half an image is an error in every format ([`super::jpeg`]).
+//! - A format that is known but not read is an error of its own, so that nobody takes a photograph
+//!   in HEIC for a broken file.
 
-use super::{Image, jpeg_end};
+use super::format::{Format, READABLE, unsupported_by_content};
+use super::{Image, gif, jpeg, orientation, tiff};
 use crate::{Error, Result};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -72,8 +76,9 @@ const DECODER_BYTES: u64 = 64 << 20;
 /// Reads and decodes one file.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::ImageTooLarge`]; [`Error::ImageDecode`] for anything that is not a
-/// whole readable image. All carry the path.
+/// [`Error::Io`]; [`Error::ImageTooLarge`]; [`Error::UnsupportedImage`] for a known format that is
+/// not read; [`Error::ImageDecode`] for anything else that is not a whole readable image. All
+/// carry the path.
 pub fn read(path: &Path, limits: &ImageLimits) -> Result<Image> {
     let name = path.display().to_string();
     let io = |source| Error::io(path, source);
@@ -89,66 +94,95 @@ pub fn read(path: &Path, limits: &ImageLimits) -> Result<Image> {
 /// Decodes one image. `name` stands in errors.
 ///
 /// # Errors
-/// [`Error::ImageTooLarge`]; [`Error::ImageDecode`] for anything that is not a whole readable
-/// image.
+/// [`Error::ImageTooLarge`]; [`Error::UnsupportedImage`] for a known format that is not read;
+/// [`Error::ImageDecode`] for anything else that is not a whole readable image.
 pub fn decode(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Image> {
     check_limit(name, "bytes", bytes.len() as u64, limits.bytes_max)?;
-    let format = recognise(bytes).ok_or_else(|| Error::ImageDecode {
-        image: name.into(),
-        reason: format!(
-            "not a JPEG, PNG, WebP, BMP or TIFF; {} bytes that begin with {:02x?}",
-            bytes.len(),
-            &bytes[..bytes.len().min(8)]
-        ),
-    })?;
-    let refuse = |reason: String| Error::ImageDecode {
-        image: name.into(),
-        reason: format!("{}: {reason}", format_name(format)),
+    let format = Format::of(bytes).ok_or_else(|| not_readable(bytes, name))?;
+    let input = Encoded { bytes, name, format, limits };
+    let (decoded, orientation) = match format {
+        Format::Jpeg => {
+            let segments = jpeg::Segments::walk(bytes).map_err(|error| input.refuse(error))?;
+            let plain = Encoded { bytes: &segments.plain, ..input };
+            (plain.decode_as(ImageFormat::Jpeg)?, segments.metadata.orientation())
+        }
+        Format::Png => (input.decode_as(ImageFormat::Png)?, orientation::of(bytes, format)),
+        Format::WebP => {
+            input.check_riff_length()?;
+            (input.decode_as(ImageFormat::WebP)?, orientation::of(bytes, format))
+        }
+        Format::Bmp => (input.decode_as(ImageFormat::Bmp)?, Orientation::NoTransforms),
+        Format::Tiff => (tiff::decode(&input)?.into(), orientation::of(bytes, format)),
+        Format::Gif => (gif::decode(&input)?.into(), Orientation::NoTransforms),
     };
-    check_whole(bytes, format).map_err(refuse)?;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut decoder_limits = image::Limits::no_limits();
-    let pixel_bytes = limits.pixels_max.saturating_mul(PIXEL_BYTES_MAX);
-    decoder_limits.max_alloc = Some(pixel_bytes.saturating_add(DECODER_BYTES));
-    reader.limits(decoder_limits);
-    let mut decoder = reader.into_decoder().map_err(|error| refuse(cause(&error)))?;
-    let (width, height) = decoder.dimensions();
-    limits.check_pixels(name, width, height)?;
-    if width == 0 || height == 0 {
-        return Err(refuse(format!("{width}x{height} pixels")));
-    }
-    let orientation = orientation(&mut decoder, format).map_err(|error| refuse(cause(&error)))?;
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refuse(cause(&error)))?;
-    to_upright_rgb(decoded, orientation).map_err(refuse)
+    Ok(to_upright_rgb(decoded, orientation))
 }
 
-/// Whether the first bytes of a file are those of a format that [`decode`] reads.
-pub fn is_recognised(bytes: &[u8]) -> bool {
-    recognise(bytes).is_some()
-}
-
-/// How many of a file's first bytes [`is_recognised`] needs.
-pub const RECOGNITION_BYTES: usize = 12;
-
-fn recognise(bytes: &[u8]) -> Option<ImageFormat> {
-    match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(ImageFormat::Png),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(ImageFormat::Tiff),
-        // Bytes 6 to 9 of a bitmap are reserved and 0; the two letters alone would claim texts.
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(ImageFormat::Bmp),
-        _ => None,
+fn not_readable(bytes: &[u8], name: &str) -> Error {
+    let image = name.into();
+    match unsupported_by_content(bytes) {
+        Some(format) => Error::UnsupportedImage { image, format },
+        None => {
+            let (count, first) = (bytes.len(), &bytes[..bytes.len().min(8)]);
+            let reason = format!("not a {READABLE}; {count} bytes that begin with {first:02x?}");
+            Error::ImageDecode { image, reason }
+        }
     }
 }
 
-fn format_name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::Png => "PNG",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Bmp => "BMP",
-        _ => "TIFF",
+/// One encoded image and what its reading is bound to.
+#[derive(Clone, Copy)]
+pub(super) struct Encoded<'a> {
+    pub bytes: &'a [u8],
+    /// Stands in errors.
+    pub name: &'a str,
+    pub format: Format,
+    pub limits: &'a ImageLimits,
+}
+
+impl Encoded<'_> {
+    /// The error that this image cannot be read for `reason`.
+    pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
+        let reason = format!("{}: {reason}", self.format.name());
+        Error::ImageDecode { image: self.name.into(), reason }
+    }
+
+    /// Holds the sides that a header states against the limits.
+    pub(super) fn check_sides(&self, width: u32, height: u32) -> Result<()> {
+        self.limits.check_pixels(self.name, width, height)?;
+        match width == 0 || height == 0 {
+            true => Err(self.refuse(format!("{width}x{height} pixels"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Most bytes that a decoder may take.
+    pub(super) fn memory_max(&self) -> u64 {
+        self.limits.pixels_max.saturating_mul(PIXEL_BYTES_MAX).saturating_add(DECODER_BYTES)
+    }
+
+    fn decode_as(&self, format: ImageFormat) -> Result<DynamicImage> {
+        let refuse = |error: image::ImageError| self.refuse(cause(&error));
+        let mut reader = ImageReader::with_format(Cursor::new(self.bytes), format);
+        let mut decoder_limits = image::Limits::no_limits();
+        decoder_limits.max_alloc = Some(self.memory_max());
+        reader.limits(decoder_limits);
+        let decoder = reader.into_decoder().map_err(refuse)?;
+        let (width, height) = decoder.dimensions();
+        self.check_sides(width, height)?;
+        DynamicImage::from_decoder(decoder).map_err(refuse)
+    }
+
+    /// Catches truncation that the decoder of WebP would paper over.
+    fn check_riff_length(&self) -> Result<()> {
+        let bytes = self.bytes;
+        // A RIFF file says its length, less the 8 bytes up to and with the length itself.
+        let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        let expected = u64::from(length) + 8;
+        match (bytes.len() as u64) < expected {
+            true => Err(self.refuse(format!("truncated: {} of {expected} bytes", bytes.len()))),
+            false => Ok(()),
+        }
     }
 }
 
@@ -161,47 +195,10 @@ fn cause(error: &image::ImageError) -> String {
     source.map_or_else(|| error.to_string(), ToString::to_string).trim_end().to_string()
 }
 
-/// Catches truncation that the format's decoder would paper over.
-fn check_whole(bytes: &[u8], format: ImageFormat) -> std::result::Result<(), String> {
-    match format {
-        ImageFormat::Jpeg => jpeg_end::check(bytes).map_err(|incomplete| incomplete.to_string()),
-        ImageFormat::WebP => {
-            // A RIFF file says its length, less the 8 bytes up to and with the length itself.
-            let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
-            let expected = u64::from(length) + 8;
-            match (bytes.len() as u64) < expected {
-                true => Err(format!("truncated: {} of {expected} bytes", bytes.len())),
-                false => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-fn orientation(
-    decoder: &mut impl ImageDecoder,
-    format: ImageFormat,
-) -> image::ImageResult<Orientation> {
-    if format == ImageFormat::Tiff {
-        return decoder.orientation();
-    }
-    let chunk = decoder.exif_metadata()?.unwrap_or_default();
-    // The marker that JPEG puts before the EXIF data belongs to JPEG; some writers copy it into
-    // WebP and PNG.
-    let exif = chunk.strip_prefix(b"Exif\0\0").unwrap_or(&chunk);
-    Ok(Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms))
-}
-
-fn to_upright_rgb(
-    decoded: DynamicImage,
-    orientation: Orientation,
-) -> std::result::Result<Image, String> {
-    if matches!(decoded, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
-        return Err("samples in floating point are not supported".into());
-    }
+fn to_upright_rgb(decoded: DynamicImage, orientation: Orientation) -> Image {
     let mut upright = DynamicImage::ImageRgb8(decoded.into_rgb8());
     upright.apply_orientation(orientation);
     let upright = upright.into_rgb8();
     let (width, height) = upright.dimensions();
-    Ok(Image { width, height, pixels: upright.into_raw() })
+    Image { width, height, pixels: upright.into_raw() }
 }

@@ -5,11 +5,17 @@
 //! [`resize`] brings it to the size an encoder takes and [`normalise`] turns it into numbers.
 
 pub mod decode;
+mod directory;
 pub mod encode;
-mod jpeg_end;
+pub mod format;
+mod gif;
+mod jpeg;
 pub mod normalise;
+mod orientation;
+mod png;
 pub mod resize;
 pub mod sampler;
+mod tiff;
 pub mod view;
 
 pub use decode::ImageLimits;

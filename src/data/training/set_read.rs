@@ -25,7 +25,7 @@ impl TrainingSet {
         if file.images.is_empty() {
             return Err(Error::format(annotations, "the file lists no image"));
         }
-        let found = folder::list(folder)?;
+        let found = folder::list(folder)?.images;
         let places = join(annotations, &file, folder, &found)?;
         let ranks = DenseIds::new(file.categories.iter().map(|category| category.id));
         if ranks.count() != file.categories.len() {

@@ -1,0 +1,266 @@
+//! The first picture of a TIFF, in the colours that Pillow reads.
+//!
+//! The decoder gives samples of grey, RGB, CMYK; its palettes and YCbCr end in an error. Those
+//! differ in nothing but what the numbers mean, so a copy of the file goes to the decoder whose
+//! colour tag says grey or RGB, and the meaning is applied here. The bits of bytes that are stored
+//! backwards (`FillOrder` 2), which the decoder does not look at, are turned in the same copy.
+//!
+//! What is not supported is an error that names it: Lab, masks, samples in floating point or with
+//! a sign, chroma subsampled outside JPEG, depths other than 1, 2, 4, 8 and 16 bits.
+
+use super::decode::Encoded;
+use super::directory::Directory;
+use crate::Result;
+use image::RgbImage;
+use std::borrow::Cow;
+use std::io::Cursor;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+
+mod tag {
+    pub const COMPRESSION: u16 = 259;
+    pub const COLOURS: u16 = 262;
+    pub const FILL_ORDER: u16 = 266;
+    pub const STRIP_OFFSETS: u16 = 273;
+    pub const STRIP_BYTES: u16 = 279;
+    pub const SAMPLES: u16 = 277;
+    pub const COLOUR_MAP: u16 = 320;
+    pub const TILE_OFFSETS: u16 = 324;
+    pub const TILE_BYTES: u16 = 325;
+    pub const EXTRA_SAMPLES: u16 = 338;
+    pub const SAMPLE_FORMAT: u16 = 339;
+    pub const CHROMA_SUBSAMPLING: u16 = 530;
+}
+
+/// Values of the colour tag.
+mod photometric {
+    pub const WHITE_IS_ZERO: u64 = 0;
+    pub const BLACK_IS_ZERO: u64 = 1;
+    pub const RGB: u64 = 2;
+    pub const PALETTE: u64 = 3;
+    pub const CMYK: u64 = 5;
+    pub const YCBCR: u64 = 6;
+}
+
+const UNCOMPRESSED: u64 = 1;
+const JPEG: u64 = 7;
+const PREMULTIPLIED_ALPHA: u64 = 1;
+
+/// What the samples of a pixel mean.
+enum Colours {
+    Grey,
+    Palette(Vec<[u8; 3]>),
+    Rgb,
+    YCbCr,
+    Cmyk,
+}
+
+impl Colours {
+    /// Samples without alpha and other extras.
+    fn samples_count(&self) -> usize {
+        match self {
+            Colours::Grey | Colours::Palette(_) => 1,
+            Colours::Rgb | Colours::YCbCr => 3,
+            Colours::Cmyk => 4,
+        }
+    }
+
+    fn to_rgb(&self, samples: [u8; 4]) -> [u8; 3] {
+        let [a, b, c, black] = samples;
+        match self {
+            Colours::Grey => [a; 3],
+            Colours::Palette(colours) => colours.get(usize::from(a)).copied().unwrap_or_default(),
+            Colours::Rgb => [a, b, c],
+            Colours::YCbCr => from_ycbcr(a, b, c),
+            Colours::Cmyk => [a, b, c].map(|ink| from_ink(ink, black)),
+        }
+    }
+}
+
+/// ITU-R BT.601 over the whole range, as in JFIF.
+fn from_ycbcr(y: u8, blue: u8, red: u8) -> [u8; 3] {
+    let (y, blue, red) = (f32::from(y), f32::from(blue) - 128.0, f32::from(red) - 128.0);
+    [y + 1.402 * red, y - 0.344_136 * blue - 0.714_136 * red, y + 1.772 * blue]
+        .map(|level| level.round() as u8)
+}
+
+/// What an ink leaves of the light that black leaves.
+fn from_ink(ink: u8, black: u8) -> u8 {
+    let light = 255 - u32::from(black);
+    let product = u32::from(ink) * light + 128;
+    (light - ((product >> 8) + product) / 256) as u8
+}
+
+pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
+    let refuse = |error: tiff::TiffError| input.refuse(error);
+    let directory = Directory::first(input.bytes).ok_or_else(|| input.refuse("no directory"))?;
+    let colours = colours(input, &directory)?;
+    let bytes = for_decoder(input.bytes, &directory, &colours);
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = usize::try_from(input.memory_max()).unwrap_or(usize::MAX);
+    limits.intermediate_buffer_size = limits.decoding_buffer_size;
+    limits.ifd_value_size = limits.decoding_buffer_size;
+    let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(refuse)?.with_limits(limits);
+    let (width, height) = decoder.dimensions().map_err(refuse)?;
+    input.check_sides(width, height)?;
+    let kind = decoder.colortype().map_err(refuse)?;
+    let (bits, channels) = (kind.bit_depth(), usize::from(kind.num_samples()));
+    let is_packed = bits < 8 && channels == 1;
+    if !(matches!(bits, 8 | 16) || is_packed && matches!(bits, 1 | 2 | 4)) {
+        return Err(input.refuse(format!("{channels} samples of {bits} bits are not supported")));
+    }
+    check_chroma(input, &directory, &colours, u64::from(width) * u64::from(height))?;
+    let mut samples = DecodingResult::U8(Vec::new());
+    let layout = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
+    if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
+        return Err(input.refuse(format!("{} bytes of samples", layout.complete_len)));
+    }
+    let is_palette = matches!(colours, Colours::Palette(_));
+    let samples = match samples {
+        DecodingResult::U8(packed) if is_packed => unpack(&packed, width as usize, bits, is_palette),
+        DecodingResult::U8(samples) => samples,
+        DecodingResult::U16(samples) if !is_palette => samples.into_iter().map(round).collect(),
+        _ => return Err(input.refuse(format!("samples of {bits} bits are not supported"))),
+    };
+    let alpha = (channels > colours.samples_count()
+        && directory.number(tag::EXTRA_SAMPLES) == Some(PREMULTIPLIED_ALPHA))
+    .then_some(colours.samples_count());
+    let pixels = width as usize * height as usize;
+    // Samples stand together for each pixel, or in planes, one for each channel.
+    let (pixel_step, channel_step) =
+        if layout.planes > 1 { (1, pixels) } else { (channels, 1) };
+    let sample = |pixel: usize, channel: usize| samples[pixel * pixel_step + channel * channel_step];
+    let used = colours.samples_count().min(channels);
+    let mut rgb = Vec::with_capacity(pixels * 3);
+    for pixel in 0..pixels {
+        let mut values = [0; 4];
+        for (channel, value) in values[..used].iter_mut().enumerate() {
+            *value = sample(pixel, channel);
+        }
+        let colour = colours.to_rgb(values);
+        match alpha.map(|channel| sample(pixel, channel)) {
+            Some(alpha) => rgb.extend(colour.map(|level| divide(level, alpha))),
+            None => rgb.extend(colour),
+        }
+    }
+    RgbImage::from_raw(width, height, rgb).ok_or_else(|| input.refuse("too few pixels"))
+}
+
+/// The nearest 8-bit level.
+fn round(sample: u16) -> u8 {
+    ((u32::from(sample) + 128) / 257) as u8
+}
+
+/// A level that was multiplied with its alpha, as it was before; black where nothing is left.
+fn divide(level: u8, alpha: u8) -> u8 {
+    (u32::from(level) * 255).checked_div(alpha.into()).unwrap_or(0).min(255) as u8
+}
+
+/// What the file's colour tag says; refuses what is not read.
+fn colours(input: &Encoded<'_>, directory: &Directory<'_>) -> Result<Colours> {
+    for format in directory.numbers(tag::SAMPLE_FORMAT) {
+        let kind = match format {
+            1 => continue,
+            2 => "samples with a sign",
+            3 => "samples in floating point",
+            _ => "samples of an unknown kind",
+        };
+        return Err(input.refuse(format!("{kind} are not supported")));
+    }
+    let samples = directory.number(tag::SAMPLES).unwrap_or(1);
+    match directory.number(tag::COLOURS) {
+        Some(photometric::WHITE_IS_ZERO | photometric::BLACK_IS_ZERO) => Ok(Colours::Grey),
+        Some(photometric::RGB) => Ok(Colours::Rgb),
+        Some(photometric::PALETTE) => {
+            let levels = directory.numbers(tag::COLOUR_MAP);
+            let count = levels.len() / 3;
+            if count == 0 {
+                return Err(input.refuse("a palette without its colours"));
+            }
+            // All reds, then all greens, then all blues, of 16 bits each.
+            let level = |at: usize| (levels[at] >> 8) as u8;
+            let colour = |index| [0, count, 2 * count].map(|plane| level(plane + index));
+            Ok(Colours::Palette((0..count).map(colour).collect()))
+        }
+        Some(photometric::CMYK) => Ok(Colours::Cmyk),
+        Some(photometric::YCBCR) if samples == 1 => Ok(Colours::Grey),
+        Some(photometric::YCBCR) => Ok(Colours::YCbCr),
+        other => {
+            let name = match other {
+                Some(4) => "a transparency mask".to_string(),
+                Some(8..=10) => "the colour space Lab".to_string(),
+                Some(number) => format!("the colour space {number}"),
+                None => "a file without colour space".to_string(),
+            };
+            Err(input.refuse(format!("{name} is not supported")))
+        }
+    }
+}
+
+/// Subsampled chroma is only read from JPEG, which undoes it. Files without compression often do
+/// not say that theirs is whole; their length does.
+fn check_chroma(
+    input: &Encoded<'_>,
+    directory: &Directory<'_>,
+    colours: &Colours,
+    pixels: u64,
+) -> Result<()> {
+    let compression = directory.number(tag::COMPRESSION).unwrap_or(UNCOMPRESSED);
+    let subsampling = directory.numbers(tag::CHROMA_SUBSAMPLING);
+    let is_whole = match &subsampling[..] {
+        [1, 1] => true,
+        _ if compression == UNCOMPRESSED => {
+            let bytes = |tag| directory.numbers(tag).iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
+            bytes(tag::STRIP_BYTES).saturating_add(bytes(tag::TILE_BYTES)) >= 3 * pixels
+        }
+        _ => compression == JPEG,
+    };
+    match matches!(colours, Colours::YCbCr) && !is_whole {
+        true => Err(input.refuse("subsampled chroma outside JPEG is not supported")),
+        false => Ok(()),
+    }
+}
+
+/// The file as the decoder reads it.
+fn for_decoder<'a>(bytes: &'a [u8], directory: &Directory<'_>, colours: &Colours) -> Cow<'a, [u8]> {
+    let mut copy = Cow::Borrowed(bytes);
+    let stated = directory.number(tag::COLOURS);
+    let needed = match colours {
+        Colours::Grey if stated == Some(photometric::YCBCR) => Some(photometric::BLACK_IS_ZERO),
+        Colours::Palette(_) => Some(photometric::BLACK_IS_ZERO),
+        Colours::YCbCr => Some(photometric::RGB),
+        _ => None,
+    };
+    if let Some(needed) = needed {
+        directory.replace(copy.to_mut(), tag::COLOURS, needed as u16);
+    }
+    let compression = directory.number(tag::COMPRESSION).unwrap_or(UNCOMPRESSED);
+    if directory.number(tag::FILL_ORDER) == Some(2) && compression != JPEG {
+        for (offsets, lengths) in
+            [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)]
+        {
+            let chunks = directory.numbers(offsets).into_iter().zip(directory.numbers(lengths));
+            for (offset, length) in chunks {
+                let range = offset as usize..offset.saturating_add(length) as usize;
+                if let Some(chunk) = copy.to_mut().get_mut(range) {
+                    chunk.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+                }
+            }
+        }
+    }
+    copy
+}
+
+/// Samples of 1, 2 or 4 bits as bytes: palette numbers as they are, greys over the whole range.
+fn unpack(packed: &[u8], width: usize, bits: u8, is_palette: bool) -> Vec<u8> {
+    let per_byte = usize::from(8 / bits);
+    let largest = 255_u8 >> (8 - bits);
+    let scale = if is_palette { 1 } else { 255 / largest };
+    let mut samples = Vec::with_capacity(packed.len() * per_byte);
+    for row in packed.chunks(width.div_ceil(per_byte)) {
+        samples.extend((0..width).map(|x| {
+            let shift = 8 - bits as usize * (x % per_byte + 1);
+            (row[x / per_byte] >> shift & largest) * scale
+        }));
+    }
+    samples
+}
