@@ -24,6 +24,7 @@ pub mod finetune;
 pub mod folder_extraction;
 pub mod image_extractor;
 pub mod predict;
+mod predict_names;
 pub mod preset;
 pub mod pretrain;
 pub mod pretrainer;

@@ -144,7 +144,7 @@ impl Gathered {
             name: image.record.path.clone(),
             image: pixels,
             boxes: boxes.iter().map(|labelled| labelled.bounds).collect(),
-            classes: boxes.iter().map(|labelled| labelled.category_id).collect(),
+            classes: boxes.iter().map(|labelled| labelled.category_id as u32).collect(),
         });
         Ok(())
     }

@@ -89,15 +89,11 @@ pub fn relabel(
         };
         let mut found = detector.detect(&image, view, config.predictions_per_image)?;
         suppress(&mut found, config.suppression_iou);
-        images.push(CocoImage {
-            id: entry.image_id.into(),
-            file_name: entry.relative_path.clone(),
-            width: image.width,
-            height: image.height,
-        });
+        let (id, name) = (entry.image_id.into(), entry.relative_path.as_str());
+        images.push(CocoImage::new(id, name, image.width, image.height));
         boxes.extend(found.into_iter().map(|detection| LabelledBox {
-            image_id: entry.image_id,
-            category_id: set.categories()[detection.class as usize].id as u32,
+            image_id: id,
+            category_id: set.categories()[detection.class as usize].id,
             bounds: detection.bounds,
             score: Some(detection.score),
         }));

@@ -6,7 +6,7 @@ mod arguments;
 mod output;
 mod progress;
 
-use arguments::{Arguments, Command, Common, Format};
+use arguments::{Arguments, BoxFormat, Command, Common, Format};
 use clap::Parser;
 use output::Answer;
 use progress::Bars;
@@ -20,7 +20,7 @@ use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
 use simdetr::pipeline::finetune::{FinetuneRequest, TestSet, plain_description};
-use simdetr::pipeline::predict::PredictRequest;
+use simdetr::pipeline::predict::{PredictRequest, PredictionForm};
 use simdetr::pipeline::pretrain::PretrainRequest;
 use simdetr::pipeline::workspace::Workspace;
 use simdetr::pipeline::{
@@ -107,13 +107,26 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             Ok(output::pretrained(&report))
         }
         Command::Finetune { .. } => fine_tuning(&arguments.command, &config, &workers, &control),
-        Command::Predict { detector, images, out, detections_max, score_min } => {
+        Command::Predict {
+            detector,
+            images,
+            out,
+            detections_max,
+            score_min,
+            annotations,
+            format,
+        } => {
             let (detections_max, score_min) = (*detections_max, *score_min);
             let options =
                 PredictionOptions { detections_max, score_min, ..PredictionOptions::default() };
             let request = PredictRequest {
                 detector: &open(detector, &config)?,
                 images,
+                annotations: annotations.as_deref(),
+                form: match format {
+                    BoxFormat::DataSet => PredictionForm::DataSet,
+                    BoxFormat::Results => PredictionForm::Results,
+                },
                 options: &options,
                 limits: &config.limits,
                 strict: arguments.common.strict,
@@ -127,7 +140,8 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             if !detections_max.is_empty() {
                 options.detections_max.clone_from(detections_max);
             }
-            evaluate(ground_truth, detections, &options, &workers, &control)
+            let strict = arguments.common.strict;
+            evaluate((ground_truth, detections), &options, strict, &workers, &control)
         }
         Command::Report { run, ground_truth } => {
             let truth = ground_truth.as_deref();
@@ -172,13 +186,16 @@ fn fine_tuning(
 }
 
 fn evaluate(
-    ground_truth: &Path,
-    detections: &Path,
+    (ground_truth, detections): (&Path, &Path),
     options: &EvaluationOptions,
+    strict: bool,
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<Answer> {
     let input = EvaluationInput::from_files(ground_truth, detections)?;
+    if strict {
+        input.refuse_left_out(options, detections)?;
+    }
     Ok(output::evaluated(&evaluation::evaluate(&input, options, workers, control)?))
 }
 

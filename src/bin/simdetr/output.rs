@@ -145,16 +145,32 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
 
 /// The answer of `predict`.
 pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
-    let PredictReport { images_count, boxes_count, broken } = report;
+    let PredictReport { images_count, boxes_count, broken, .. } = report;
     let mut text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
     for broken in broken {
         line(&mut text, format_args!("  skipped {}: {}", broken.path, broken.reason));
+    }
+    let PredictReport { images_unlisted, images_nameless, categories_unknown, .. } = report;
+    if *images_unlisted > 0 {
+        let what = "images of the folder are not in the annotations";
+        line(&mut text, format_args!("  {images_unlisted} {what}"));
+    }
+    for (problems, what) in [
+        (images_nameless, "images of the annotations have no file_name"),
+        (categories_unknown, "classes of the detector are not in the annotations"),
+    ] {
+        if !problems.is_empty() {
+            line(&mut text, format_args!("  {} {what}: {problems}", problems.count()));
+        }
     }
     let value = json!({
         "file": out,
         "images_count": images_count,
         "boxes_count": boxes_count,
         "broken": broken_images(broken),
+        "images_unlisted": images_unlisted,
+        "images_nameless": images_nameless,
+        "categories_unknown": categories_unknown,
     });
     Answer { text, value }
 }
@@ -175,9 +191,8 @@ fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
 /// The answer of `evaluate`.
 pub fn evaluated(evaluation: &Evaluation) -> Answer {
     let mut text = figures_table(evaluation);
-    if evaluation.detections_left_out > 0 {
-        let count = evaluation.detections_left_out;
-        line(&mut text, format_args!("{count} detections are on images without ground truth"));
+    for sentence in evaluation.notes.sentences(evaluation.class_agnostic) {
+        line(&mut text, format_args!("{sentence}"));
     }
     Answer { text, value: json!(evaluation) }
 }
