@@ -24,7 +24,7 @@ fn run(photos: &Path, out: &Path) -> simdetr::Result<()> {
     let settings = config.store.settings(extractor.dimensions(), fingerprint)?;
     let proposals = out.join("proposals");
     let writer = StoreWriter::open(&proposals, settings, 1)?;
-    let images = folder::list(photos)?;
+    let images = folder::list(photos)?.images;
     let report = extract_folder(&extractor, photos, &images, writer, false, &workers, &control)?;
 
     let store = StoreReader::open(&proposals)?;

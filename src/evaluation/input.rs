@@ -1,15 +1,14 @@
 //! What is evaluated: objects and detections with dense image and category numbers, made from
-//! arrays or from two COCO files.
+//! arrays, or from two COCO files ([`super::files`]).
 //!
 //! Boxes are kept as f64 xywh, in which COCO files are written and pycocotools computes, so that
 //! overlaps have the same bits. f32 xyxy arrays are converted exactly as `x1 - x0` in f64.
 
+use super::files::FileNotes;
+use crate::data::coco::CocoCategory;
 use crate::data::coco::ids::DenseIds;
-use crate::data::coco::join::ImageJoin;
-use crate::data::coco::{CocoFile, read};
 use crate::geometry::BoundingBox;
 use crate::{Error, Result};
-use std::path::Path;
 
 /// Boxes of a caller: one entry of each array for each box. Ids may be any numbers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,9 +34,10 @@ pub struct ObjectTraits<'a> {
 pub struct EvaluationInput {
     pub(super) objects: Objects,
     pub(super) detections: Detections,
-    category_ids: Vec<i64>,
-    images_count: usize,
-    detections_left_out: usize,
+    /// In ascending order of id, without names from arrays.
+    pub(super) categories: Vec<CocoCategory>,
+    pub(super) images_count: usize,
+    pub(super) notes: FileNotes,
 }
 
 /// Where boxes are: rank of the image, rank of the category, xywh.
@@ -65,7 +65,7 @@ impl Boxes {
     /// The category of boxes whose category the ground truth does not list.
     pub const NO_CATEGORY: u32 = u32::MAX;
 
-    fn with_capacity(count: usize) -> Boxes {
+    pub(super) fn with_capacity(count: usize) -> Boxes {
         Boxes {
             images: Vec::with_capacity(count),
             categories: Vec::with_capacity(count),
@@ -73,7 +73,7 @@ impl Boxes {
         }
     }
 
-    fn push(&mut self, image: u32, category: Option<u32>, bounds: [f64; 4]) {
+    pub(super) fn push(&mut self, image: u32, category: Option<u32>, bounds: [f64; 4]) {
         self.images.push(image);
         self.categories.push(category.unwrap_or(Boxes::NO_CATEGORY));
         self.bounds.push(bounds);
@@ -121,40 +121,15 @@ impl EvaluationInput {
                 boxes: detections.ranked(&images, &categories),
                 scores: scores.iter().map(|&score| rankable(f64::from(score))).collect(),
             },
-            category_ids: categories.ids().to_vec(),
+            categories: categories.ids().iter().map(|&id| CocoCategory::new(id, "")).collect(),
             images_count: images.count(),
-            detections_left_out: 0,
+            notes: FileNotes::default(),
         })
     }
 
-    /// From a ground-truth file and a file of detections (a list of results, or a data set whose
-    /// annotations carry `score`). Images are joined by name where both files list them, by id
-    /// otherwise ([`ImageJoin`]); categories by id.
-    ///
-    /// Boxes on images that the ground truth does not list are left out when images are joined by
-    /// name: the ground truth may cover a part of a data set.
-    ///
-    /// # Errors
-    /// Those of [`read::read_dataset`] and [`read::read_detections`]; [`Error::Format`] when no
-    /// image of the detections is in the ground truth, or, joined by id, when one is not.
-    pub fn from_files(ground_truth: &Path, detections: &Path) -> Result<EvaluationInput> {
-        let ground_truth = read::read_dataset(ground_truth)?;
-        let images = DenseIds::new(ground_truth.images.iter().map(|image| image.id));
-        let categories = DenseIds::new(ground_truth.categories.iter().map(|one| one.id));
-        let (detected, detections_left_out) =
-            ranked_detections(detections, &ground_truth, &images, &categories)?;
-        Ok(EvaluationInput {
-            objects: ranked_objects(&ground_truth, &images, &categories),
-            detections: detected,
-            category_ids: categories.ids().to_vec(),
-            images_count: images.count(),
-            detections_left_out,
-        })
-    }
-
-    /// Category ids in the order of all per-category answers.
-    pub fn category_ids(&self) -> &[i64] {
-        &self.category_ids
+    /// The categories in the order of all per-category answers.
+    pub fn categories(&self) -> &[CocoCategory] {
+        &self.categories
     }
 
     /// Number of images evaluated, those without objects or detections among them (from files).
@@ -172,61 +147,16 @@ impl EvaluationInput {
         self.detections.scores.len()
     }
 
-    /// Number of detections on images that the ground truth does not list.
-    pub fn detections_left_out(&self) -> usize {
-        self.detections_left_out
+    /// What was left out of two files, and noticed when they were joined.
+    pub fn notes(&self) -> &FileNotes {
+        &self.notes
     }
 }
 
-fn ranked_objects(file: &CocoFile, images: &DenseIds, categories: &DenseIds) -> Objects {
-    let mut objects = Objects::default();
-    for annotation in &file.annotations {
-        // As pycocotools: what lies on an image that the file does not list does not exist.
-        let Some(image) = images.rank(annotation.image_id) else { continue };
-        objects.boxes.push(image, categories.rank(annotation.category_id), annotation.bounds);
-        objects.areas.push(annotation.area);
-        objects.crowds.push(annotation.is_crowd);
-    }
-    objects
-}
-
-/// Detections by rank, and how many were left out.
-fn ranked_detections(
-    path: &Path,
-    ground_truth: &CocoFile,
-    images: &DenseIds,
-    categories: &DenseIds,
-) -> Result<(Detections, usize)> {
-    let file = read::read_detections(path)?;
-    let join = ImageJoin::new(&file, ground_truth);
-    let count = file.annotations.len();
-    let mut detections =
-        Detections { boxes: Boxes::with_capacity(count), scores: Vec::with_capacity(count) };
-    let mut left_out = 0;
-    for (index, annotation) in file.annotations.iter().enumerate() {
-        let id = annotation.image_id;
-        let Some(image) = join.partner(id).and_then(|partner| images.rank(partner)) else {
-            if join == ImageJoin::ById {
-                let reason =
-                    format!("detection {index} is on image {id}, which the ground truth lacks");
-                return Err(Error::format(path, reason));
-            }
-            left_out += 1;
-            continue;
-        };
-        detections.boxes.push(image, categories.rank(annotation.category_id), annotation.bounds);
-        detections.scores.push(rankable(annotation.score.unwrap_or_default()));
-    }
-    if left_out > 0 && left_out == count {
-        let reason = format!("none of its {} images is in the ground truth", file.images.len());
-        return Err(Error::format(path, reason));
-    }
-    Ok((detections, left_out))
-}
-
-/// Gives both zeros the same rank.
-fn rankable(score: f64) -> f64 {
-    score + 0.0
+/// A score as [`f64::total_cmp`] ranks it like numpy: both zeros the same, NaN of any sign last.
+pub(super) fn rankable(score: f64) -> f64 {
+    const LAST: f64 = -f64::NAN;
+    if score.is_nan() { LAST } else { score + 0.0 }
 }
 
 impl BoxArrays<'_> {

@@ -5,7 +5,7 @@
 //! outside the range ignored, detections ranked by score with ties in input order.
 //!
 //! ```text
-//! input ──▶ grouping: by category, then image ──▶ matching: greedy, all thresholds and areas at once
+//! files ──▶ input ──▶ grouping: by category, then image ──▶ matching: greedy, all thresholds and areas at once
 //!       ──▶ precision: curves of one category ──▶ summary: means over thresholds, recalls, categories
 //! ```
 //!
@@ -16,12 +16,14 @@
 //! One deliberate difference: an object whose annotation id is 0 can be matched like any other;
 //! pycocotools takes 0 for "unmatched". Ids of annotations are not looked at here.
 
+pub mod files;
 mod grouping;
 pub mod input;
 mod matching;
 mod precision;
 mod summary;
 
+pub use files::FileNotes;
 pub use input::{BoxArrays, EvaluationInput, ObjectTraits};
 pub use summary::{CategoryFigures, Evaluation};
 
@@ -88,7 +90,7 @@ pub fn evaluate(
     control: &Control,
 ) -> Result<Evaluation> {
     options.validate()?;
-    let categories_count = if options.class_agnostic { 1 } else { input.category_ids().len() };
+    let categories_count = if options.class_agnostic { 1 } else { input.categories().len() };
     let ranks_max = options.detections_max.iter().copied().max().unwrap_or(0) as usize;
     let objects = group_objects(input, options.class_agnostic, categories_count);
     let detections = group_detections(input, options.class_agnostic, categories_count);

@@ -3,10 +3,13 @@
 //! The mean of 80,000 numbers depends, in its last bits, on the order of its additions;
 //! [`pairwise_sum`] adds in numpy's order, so that figures can be compared for equality.
 
+use super::files::FileNotes;
 use super::input::EvaluationInput;
 use super::precision::{CategoryCurves, UNDEFINED};
 use super::{AREAS_COUNT, EvaluationOptions, RECALLS_COUNT, THRESHOLDS_COUNT};
-use serde::Serialize;
+use crate::data::coco::CocoCategory;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 const ALL: usize = 0;
 const SMALL: usize = 1;
@@ -41,17 +44,28 @@ pub struct Evaluation {
     pub detections_count: usize,
     /// Detections on images that the ground truth does not list.
     pub detections_left_out: usize,
+    /// What else was left out of two files, and noticed when they were joined.
+    pub notes: FileNotes,
     #[serde(skip)]
     curves: Vec<CategoryCurves>,
 }
 
 /// The figures of one category, at the largest number of detections.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CategoryFigures {
-    pub category_id: i64,
+    #[serde(flatten, serialize_with = "id_and_name")]
+    pub category: CocoCategory,
     pub average_precision: f64,
     pub average_precision_50: f64,
     pub average_recall: f64,
+}
+
+/// The id as the ground truth writes it.
+fn id_and_name<S: Serializer>(category: &CocoCategory, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("category_id", &category.id_form.written(category.id))?;
+    map.serialize_entry("name", &category.name)?;
+    map.end()
 }
 
 impl Evaluation {
@@ -64,10 +78,11 @@ impl Evaluation {
         let precision = |area| mean_precision(&curves, area, every.clone());
         let maxima = options.detections_max.len();
         let recall = |area, index| mean_recall(&curves, area, index, maxima);
-        let ids = if options.class_agnostic { &[0] } else { input.category_ids() };
+        let pooled = [CocoCategory::new(0, "")];
+        let categories = if options.class_agnostic { &pooled } else { input.categories() };
         let categories =
-            ids.iter().zip(curves.chunks(1)).map(|(&category_id, one)| CategoryFigures {
-                category_id,
+            categories.iter().zip(curves.chunks(1)).map(|(category, one)| CategoryFigures {
+                category: category.clone(),
                 average_precision: mean_precision(one, ALL, every.clone()),
                 average_precision_50: mean_precision(one, ALL, 0..1),
                 average_recall: mean_recall(one, ALL, maxima - 1, maxima),
@@ -89,7 +104,8 @@ impl Evaluation {
             images_count: input.images_count(),
             objects_count: input.objects_count(),
             detections_count: input.detections_count(),
-            detections_left_out: input.detections_left_out(),
+            detections_left_out: input.notes().images_unknown.detections_count,
+            notes: input.notes().clone(),
             curves,
         }
     }

@@ -58,12 +58,7 @@ pub fn export_store(
     let images = store.images(Vectors::Skip).filter(readable).map(|image| {
         let record = image?.record;
         images_count += 1;
-        Ok(CocoImage {
-            id: record.image_id.into(),
-            file_name: record.path,
-            width: record.width,
-            height: record.height,
-        })
+        Ok(CocoImage::new(record.image_id.into(), record.path, record.width, record.height))
     });
     let boxes = (0..store.shards_count()).flat_map(|shard| {
         labelled_boxes(store, centroids, shard, resources)
@@ -98,8 +93,8 @@ pub(super) fn labelled_boxes(
         ranked.map(|(bounds, score)| (image.record.image_id, *bounds, *score))
     });
     let labelled = boxes.zip(classes).map(|((image_id, bounds, score), category_id)| LabelledBox {
-        image_id,
-        category_id,
+        image_id: i64::from(image_id),
+        category_id: i64::from(category_id),
         bounds,
         score: Some(score),
     });

@@ -10,7 +10,7 @@
 //! ```
 
 use super::config::RunConfig;
-use super::predict::{PredictRequest, predict_images};
+use super::predict::{PredictRequest, PredictionForm, predict_images};
 use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
 use super::pretrain::{PretrainConfig, stage_config, view};
 use crate::backbone::checkpoint::read_file;
@@ -216,8 +216,15 @@ fn measure(
     let predictions = out.join("predictions.json");
     let options = PredictionOptions::default();
     let (images_folder, limits) = (test.images, &config.limits);
-    let request =
-        PredictRequest { detector, images: images_folder, options: &options, limits, strict: true };
+    let request = PredictRequest {
+        detector,
+        images: images_folder,
+        annotations: None,
+        form: PredictionForm::DataSet,
+        options: &options,
+        limits,
+        strict: true,
+    };
     predict_images(&request, &images, &predictions, workers, control)?;
     let input = EvaluationInput::from_files(test.annotations, &predictions)?;
     evaluation::evaluate(&input, &EvaluationOptions::default(), workers, control)

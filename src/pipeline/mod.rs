@@ -25,6 +25,7 @@ pub mod folder_extraction;
 pub mod image_extractor;
 pub mod machine;
 pub mod predict;
+mod predict_names;
 pub mod preset;
 pub mod pretrain;
 pub mod pretrainer;

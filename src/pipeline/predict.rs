@@ -3,13 +3,15 @@
 
 use crate::control::Control;
 use crate::data::atomic_file;
-use crate::data::coco::write::write_dataset;
-use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
+use crate::data::coco::LabelledBox;
+use crate::data::coco::problems::Problems;
+use crate::data::coco::write::{write_dataset, write_detections};
 use crate::data::folder::{self, FolderImage, LeftOut};
-use crate::data::image::{ImageLimits, decode};
+use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
 use crate::pipeline::folder_extraction::{BrokenImage, skip, skipped_by_reason};
+use crate::pipeline::predict_names::{Listed, Names};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -17,15 +19,29 @@ use std::path::Path;
 /// What a file of predictions says of itself.
 pub const DESCRIPTION: &str = "predictions of a detector";
 
+/// How boxes are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PredictionForm {
+    /// Images, categories and annotations with scores.
+    #[default]
+    DataSet,
+    /// A list of boxes with scores, which `loadRes` of pycocotools reads.
+    Results,
+}
+
 /// What to predict, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct PredictRequest<'a> {
     pub detector: &'a Detector,
     /// Folder of images.
     pub images: &'a Path,
+    /// A COCO data set whose ids are written, and whose images are predicted and no others.
+    pub annotations: Option<&'a Path>,
+    pub form: PredictionForm,
     pub options: &'a PredictionOptions,
     pub limits: &'a ImageLimits,
-    /// A broken image is an error, and so is a file that the listing leaves out.
+    /// A broken image is an error, and so are a file that the listing leaves out and what the
+    /// annotations hold that is left out.
     pub strict: bool,
 }
 
@@ -34,10 +50,17 @@ pub struct PredictRequest<'a> {
 pub struct PredictReport {
     pub images_count: usize,
     pub boxes_count: usize,
-    /// Images that could not be read; they are left out.
+    /// Images that could not be read, or are not as large as the annotations say; they are left
+    /// out.
     pub broken: Vec<BrokenImage>,
     /// Files that are no images to this library.
     pub left_out: Vec<LeftOut>,
+    /// Images of the folder that the annotations do not list; they are left out.
+    pub images_unlisted: usize,
+    /// Images of the annotations that have no `file_name`; they are left out.
+    pub images_nameless: Problems,
+    /// Classes of the detector that the annotations do not list; their own ids are written.
+    pub categories_unknown: Problems,
 }
 
 impl PredictReport {
@@ -47,13 +70,13 @@ impl PredictReport {
     }
 }
 
-/// Writes the detector's boxes on every image of the folder to `out`: images, categories and
-/// annotations with scores, best first in each image.
+/// Writes the detector's boxes on every image of the folder to `out`, best first in each image.
 ///
 /// # Errors
 /// Those of [`folder::list`] and of prediction; [`Error::Output`] for an `out` that cannot be written
 /// or is one of the images, before the work; [`Error::NoReadableImage`]; [`Error::Cancelled`];
-/// [`Error::Io`]. `out` is then as it was.
+/// [`Error::Io`]. `out` is then as it was. With annotations also those of reading them, before
+/// anything is predicted: [`Error::MissingImages`] and [`Error::Format`].
 pub fn predict(
     request: &PredictRequest<'_>,
     out: &Path,
@@ -80,45 +103,75 @@ pub fn predict_images(
     atomic_file::check(out)?;
     refuse_image(images, request.images, out)?;
     let categories = request.detector.categories();
-    let category_ids = category_ids(categories)?;
+    let names = match request.annotations {
+        None => Names::own(images, categories),
+        Some(path) => Names::of_annotations(path, request.images, images, categories)?,
+    };
+    if request.strict {
+        names.refuse_left_out(request.annotations.unwrap_or(out))?;
+    }
+    let Names { images: listed, categories, mut report } = names;
     let mut memory = PredictorMemory::default();
-    let mut report = PredictReport::default();
     let (mut entries, mut boxes) = (Vec::new(), Vec::new());
     let mut first_trouble = None;
-    for (index, entry) in images.iter().enumerate() {
-        let image = match decode::read(&entry.path(request.images), request.limits) {
+    for (index, entry) in listed.iter().enumerate() {
+        let image = match read(entry, request) {
             Ok(image) => image,
             Err(error) if request.strict => return Err(error),
             Err(error) => {
-                let path = entry.relative_path.clone();
+                let path = entry.place.relative_path.clone();
                 skip(&error, path, &mut report.broken, &mut report.left_out);
                 first_trouble.get_or_insert(error);
                 continue;
             }
         };
-        let (width, height) = (image.width, image.height);
+        let mut written = entry.written.clone();
+        (written.width, written.height) = (image.width, image.height);
         let found = request.detector.predict(&[image], request.options, &mut memory, workers)?;
-        let (id, file_name) = (entry.image_id.into(), entry.relative_path.clone());
-        entries.push(CocoImage { id, file_name, width, height });
         boxes.extend(found.into_iter().flatten().map(|detection| LabelledBox {
-            image_id: entry.image_id,
-            category_id: category_ids[detection.class as usize],
+            image_id: written.id,
+            category_id: categories[detection.class as usize].id,
             bounds: detection.bounds,
             score: Some(detection.score),
         }));
-        control.report("predict", index as u64 + 1, images.len() as u64)?;
+        entries.push(written);
+        control.report("predict", index as u64 + 1, listed.len() as u64)?;
     }
     if let (true, Some(first)) = (entries.is_empty(), first_trouble) {
         return Err(Error::NoReadableImage {
             path: request.images.into(),
-            files: images.len(),
+            files: listed.len(),
             first: first.to_string(),
         });
     }
     (report.images_count, report.boxes_count) = (entries.len(), boxes.len());
-    let (entries, boxes) = (entries.into_iter().map(Ok), boxes.into_iter().map(Ok));
-    write_dataset(out, DESCRIPTION, entries, categories, boxes)?;
+    let boxes = boxes.into_iter().map(Ok);
+    match request.form {
+        PredictionForm::DataSet => {
+            let entries = entries.into_iter().map(Ok);
+            write_dataset(out, DESCRIPTION, entries, &categories, boxes)?;
+        }
+        PredictionForm::Results => write_detections(out, &entries, &categories, boxes)?,
+    }
     Ok(report)
+}
+
+/// Boxes on an image of another size than the annotations say would be judged elsewhere.
+fn read(entry: &Listed, request: &PredictRequest<'_>) -> Result<Image> {
+    let path = entry.place.path(request.images);
+    let image = decode::read(&path, request.limits)?;
+    let (width, height) = (entry.written.width, entry.written.height);
+    let differs = |stated: u32, found: u32| stated != 0 && stated != found;
+    if differs(width, image.width) || differs(height, image.height) {
+        return Err(Error::ImageDecode {
+            image: path.display().to_string(),
+            reason: format!(
+                "{}x{} pixels, but the annotations say {width}x{height}",
+                image.width, image.height
+            ),
+        });
+    }
+    Ok(image)
 }
 
 /// Refuses to replace one of the images by their boxes.
@@ -133,15 +186,4 @@ fn refuse_image(images: &[FolderImage], folder: &Path, out: &Path) -> Result<()>
         }
         false => Ok(()),
     }
-}
-
-/// The ids as COCO files of ours hold them.
-fn category_ids(categories: &[CocoCategory]) -> Result<Vec<u32>> {
-    let id = |category: &CocoCategory| {
-        u32::try_from(category.id).map_err(|_| {
-            let reason = format!("id {} is outside 0 to {}", category.id, u32::MAX);
-            Error::invalid("categories", reason)
-        })
-    };
-    categories.iter().map(id).collect()
 }

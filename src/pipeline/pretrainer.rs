@@ -280,7 +280,7 @@ impl Pretrainer {
     /// [`Pretrainer::begin`].
     pub fn write_detector(&mut self, stem: &Path) -> Result<PathBuf> {
         let classes_count = self.loop_classes()?;
-        let category = |id| CocoCategory { id, name: String::new() };
+        let category = |id| CocoCategory::new(id, "");
         let categories: Vec<CocoCategory> = (0..classes_count as i64).map(category).collect();
         let view = view(&self.config);
         self.detector(classes_count)?.write_detector(stem, &view, &categories)

@@ -228,12 +228,10 @@ fn write(request: &RelabelRequest<'_>, shards: &Shards, shards_count: usize) -> 
     let images = all().flat_map(|shard| {
         each(shard, |shard| {
             let image = |image: ShardImage| match image.outcome {
-                Outcome::Labelled { width, height, .. } => Some(CocoImage {
-                    id: image.image_id.into(),
-                    file_name: image.path,
-                    width,
-                    height,
-                }),
+                Outcome::Labelled { width, height, .. } => {
+                    let id = image.image_id.into();
+                    Some(CocoImage::new(id, image.path, width, height))
+                }
                 Outcome::Broken { .. } => None,
             };
             shard.images.into_iter().filter_map(image).collect()
@@ -248,9 +246,9 @@ fn write(request: &RelabelRequest<'_>, shards: &Shards, shards_count: usize) -> 
                 };
                 boxes.into_iter().map(move |found| {
                     let (bounds, score) = found.values();
-                    let category_id = categories[found.class as usize].id as u32;
+                    let category_id = categories[found.class as usize].id;
                     LabelledBox {
-                        image_id: image.image_id,
+                        image_id: image.image_id.into(),
                         category_id,
                         bounds,
                         score: Some(score),

@@ -69,6 +69,15 @@ pub enum Format {
     Onnx,
 }
 
+/// How boxes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BoxFormat {
+    /// COCO data set: images, categories and annotations with scores.
+    DataSet,
+    /// List of boxes with scores, as `loadRes` of pycocotools reads it.
+    Results,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find proposals in every image of a folder; goes on where a killed run stopped.
@@ -183,6 +192,12 @@ pub enum Command {
         /// Boxes with a lower score are left out.
         #[arg(long, value_name = "SCORE", default_value_t = 0.0)]
         score_min: f32,
+        /// COCO file whose images are predicted and whose ids of images and categories are written.
+        #[arg(long, value_name = "GT.json")]
+        annotations: Option<PathBuf>,
+        /// What is written.
+        #[arg(long, value_enum, default_value = "data-set")]
+        format: BoxFormat,
     },
     /// COCO average precision and recall of a detections file.
     Evaluate {

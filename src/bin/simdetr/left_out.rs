@@ -1,6 +1,8 @@
 //! What a command did not use, and why: the same section at the end of every answer.
 
 use serde_json::{Value, json};
+use simdetr::data::coco::problems::Problems;
+use simdetr::data::folder;
 use simdetr::pipeline::folder_extraction::BrokenImage;
 
 /// Examples in the text; JSON has all that were given.
@@ -17,6 +19,29 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// Files of a folder: broken images, then what the listing left out, reason by reason.
+    pub fn files(broken: &[BrokenImage], others: &[folder::LeftOut]) -> Vec<LeftOut> {
+        let kind = |name: &str| {
+            let of_kind: Vec<_> = others.iter().filter(|file| file.reason.name() == name).collect();
+            LeftOut {
+                reason: format!("files: {}", name.replace('_', " ")),
+                count: of_kind.len() as u64,
+                examples: of_kind
+                    .iter()
+                    .map(|file| format!("{}: {}", file.path, file.reason))
+                    .collect(),
+            }
+        };
+        let kinds = folder::LeftOutReason::NAMES.iter().map(|name| kind(name));
+        std::iter::once(LeftOut::broken_images(broken)).chain(kinds).collect()
+    }
+
+    /// Entries of a COCO file.
+    pub fn problems(what: &str, count: usize, problems: &Problems) -> LeftOut {
+        let (count, examples) = (count as u64, problems.described().to_vec());
+        LeftOut { reason: what.into(), count, examples }
+    }
+
     /// Files that are no readable images.
     pub fn broken_images(broken: &[BrokenImage]) -> LeftOut {
         // Reasons begin with the whole path, which says more than the name in the folder.

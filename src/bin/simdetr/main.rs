@@ -11,7 +11,7 @@ mod output;
 mod printing;
 mod progress;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, BoxFormat, Command};
 use clap::Parser;
 use document::{Document, document};
 use output::Answer;
@@ -23,7 +23,7 @@ use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::extract::ExtractRequest;
 use simdetr::pipeline::finetune::{FinetuneRequest, TestSet, plain_description};
-use simdetr::pipeline::predict::PredictRequest;
+use simdetr::pipeline::predict::{PredictRequest, PredictionForm};
 use simdetr::pipeline::pretrain::PretrainRequest;
 use simdetr::pipeline::report_run::ReportRequest;
 use simdetr::pipeline::workspace::Workspace;
@@ -108,7 +108,15 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let answer = fine_tuning(&arguments.command, &config, &workers, &control)?;
             Ok(answer.with_preset(chosen))
         }
-        Command::Predict { detector, images, out, detections_max, score_min } => {
+        Command::Predict {
+            detector,
+            images,
+            out,
+            detections_max,
+            score_min,
+            annotations,
+            format,
+        } => {
             conversion::check_not_input(out, detector, force)?;
             atomic_file::check(out)?;
             let (detections_max, score_min) = (*detections_max, *score_min);
@@ -117,6 +125,11 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let request = PredictRequest {
                 detector: &open(detector, &config)?,
                 images,
+                annotations: annotations.as_deref(),
+                form: match format {
+                    BoxFormat::DataSet => PredictionForm::DataSet,
+                    BoxFormat::Results => PredictionForm::Results,
+                },
                 options: &options,
                 limits: &config.limits,
                 strict: arguments.common.strict,
@@ -130,7 +143,8 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             if !detections_max.is_empty() {
                 options.detections_max.clone_from(detections_max);
             }
-            evaluate(ground_truth, detections, &options, &workers, &control)
+            let strict = arguments.common.strict;
+            evaluate((ground_truth, detections), &options, strict, &workers, &control)
         }
         Command::Report { run, images, ground_truth } => {
             let (images, ground_truth) = (images.as_deref(), ground_truth.as_deref());
@@ -178,13 +192,16 @@ fn fine_tuning(
 }
 
 fn evaluate(
-    ground_truth: &Path,
-    detections: &Path,
+    (ground_truth, detections): (&Path, &Path),
     options: &EvaluationOptions,
+    strict: bool,
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<Answer> {
     let input = EvaluationInput::from_files(ground_truth, detections)?;
+    if strict {
+        input.refuse_left_out(options, detections)?;
+    }
     Ok(output::evaluated(&evaluation::evaluate(&input, options, workers, control)?))
 }
 

@@ -70,7 +70,7 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         "proposals_count": report.proposals_count,
         "clusterings_skipped": report.counts.clusterings_skipped,
     });
-    Answer::new(text, value, &[LeftOut::broken_images(&report.broken)])
+    Answer::new(text, value, &LeftOut::files(&report.broken, &report.left_out))
 }
 
 /// The answer of `cluster`.
@@ -154,14 +154,33 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
 /// The answer of `predict`.
 pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
     let PredictReport { images_count, boxes_count, broken, .. } = report;
+    let PredictReport { images_unlisted, images_nameless, categories_unknown, .. } = report;
     let text = format!("{boxes_count} boxes on {images_count} images in {}\n", out.display());
     let value = json!({
         "file": out,
         "images_count": images_count,
         "boxes_count": boxes_count,
         "broken": broken_images(broken),
+        "images_unlisted": images_unlisted,
+        "images_nameless": images_nameless,
+        "categories_unknown": categories_unknown,
     });
-    Answer::new(text, value, &[LeftOut::broken_images(broken)])
+    let mut left_out = LeftOut::files(broken, &report.left_out);
+    left_out.push(LeftOut {
+        reason: "images that the annotations do not list".into(),
+        count: *images_unlisted as u64,
+        examples: Vec::new(),
+    });
+    for (problems, what) in [
+        (images_nameless, "images of the annotations without a file_name"),
+        (
+            categories_unknown,
+            "classes of the detector that the annotations lack, with their own ids",
+        ),
+    ] {
+        left_out.push(LeftOut::problems(what, problems.count(), problems));
+    }
+    Answer::new(text, value, &left_out)
 }
 
 /// The answer of `export` for a detector.
@@ -179,12 +198,17 @@ fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
 
 /// The answer of `evaluate`.
 pub fn evaluated(evaluation: &Evaluation) -> Answer {
-    let left_out = LeftOut {
-        reason: "detections on images without ground truth".into(),
-        count: evaluation.detections_left_out as u64,
-        examples: Vec::new(),
-    };
-    Answer::new(figures_table(evaluation), json!(evaluation), &[left_out])
+    let notes = &evaluation.notes;
+    let mut text = figures_table(evaluation);
+    notes.doubtful().iter().chain(&notes.remarks()).for_each(|note| {
+        line(&mut text, format_args!("{note}"));
+    });
+    let left_out: Vec<LeftOut> = notes
+        .left_out(evaluation.class_agnostic)
+        .iter()
+        .map(|note| LeftOut::problems(note.what, note.count, note.problems))
+        .collect();
+    Answer::new(text, json!(evaluation), &left_out)
 }
 
 fn figures_table(evaluation: &Evaluation) -> String {

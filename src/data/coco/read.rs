@@ -1,23 +1,30 @@
 //! Reads COCO files in one pass: no document tree, only the fields that detection needs.
 //!
 //! The text is read whole (a file of 700,000 results is about 100 MB) and released before the
-//! answer is used. serde_json calls the visitors below as it parses, so that an annotation costs
-//! 80 bytes and nothing else; numbers are rounded correctly, as Python's reader rounds them.
+//! answer is used. serde_json calls the visitors of [`super::document`] as it parses, so that an
+//! annotation costs 80 bytes and nothing else; numbers are rounded correctly, as Python's reader
+//! rounds them.
+//!
+//! What pycocotools takes is taken ([`super::values`]). An entry that cannot be understood refuses
+//! the file, in one message with the first ten of them; a box that is none is left out and counted.
 
-use super::{CocoAnnotation, CocoCategory, CocoFile, CocoImage};
+use super::document::{Document, parse};
+use super::records::Kind;
+use super::{CocoFile, odd_numbers};
 use crate::{Error, Result};
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
-use std::fmt;
 use std::path::Path;
 
 /// Reads a data set: an object with `images`, `categories` and `annotations`.
 ///
+/// Boxes with a side that is NaN, infinite or negative, and such areas, are left out
+/// ([`CocoFile::left_out`]).
+///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] with what is wrong and where: not JSON, a missing key, a
-/// number that is not finite, a negative size, an image id listed twice.
+/// [`Error::Io`]; [`Error::Format`] with what is wrong and where: not JSON, a missing key, entries
+/// with a field of another kind (index, id and field of the first ten), an image id listed twice.
 pub fn read_dataset(path: &Path) -> Result<CocoFile> {
-    let document = read_document(path)?;
+    let document = read_document(path, Kind::DataSet)?;
     for (key, found) in [
         ("images", document.has_images),
         ("categories", document.has_categories),
@@ -31,215 +38,51 @@ pub fn read_dataset(path: &Path) -> Result<CocoFile> {
 }
 
 /// Reads detections: a list of `{image_id, category_id, bbox, score}`, or a data set whose
-/// annotations carry `score`.
+/// annotations carry `score`. Boxes are left out as by [`read_dataset`].
 ///
 /// # Errors
-/// As [`read_dataset`], `images` and `categories` being optional; and [`Error::Format`] with the
-/// number of the first detection without a score.
+/// As [`read_dataset`], `images` and `categories` being optional and `score` not.
 pub fn read_detections(path: &Path) -> Result<CocoFile> {
-    let document = read_document(path)?;
-    if !document.has_annotations {
-        return Err(Error::format(path, "detections must be a list, or have `annotations`"));
-    }
-    match document.file.annotations.iter().position(|annotation| annotation.score.is_none()) {
-        Some(index) => Err(Error::format(path, format!("detection {index} has no `score`"))),
-        None => Ok(document.file),
+    let document = read_document(path, Kind::Detections)?;
+    match document.has_annotations {
+        true => Ok(document.file),
+        false => Err(Error::format(path, "detections must be a list, or have `annotations`")),
     }
 }
 
-fn read_document(path: &Path) -> Result<Document> {
-    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-    let refused =
-        |reason: &dyn fmt::Display| Error::format(path, format!("not a COCO file: {reason}"));
-    // As text, like all JSON here: a second kind of reader would be code for nothing.
-    let text = std::str::from_utf8(&bytes).map_err(|error| refused(&error))?;
-    let document: Document = serde_json::from_str(text).map_err(|error| refused(&error))?;
-    let mut seen = HashSet::with_capacity(document.file.images.len());
-    match document.file.images.iter().find(|image| !seen.insert(image.id)) {
-        Some(image) => Err(Error::format(path, format!("image id {} is listed twice", image.id))),
+fn read_document(path: &Path, kind: Kind) -> Result<Document> {
+    let mut bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let mut parsed = parse(&bytes, kind);
+    // Only a file that JSON does not allow is looked through for what Python writes all the same.
+    if parsed.is_err() && odd_numbers::replace(&mut bytes) {
+        parsed = parse(&bytes, kind);
+    }
+    let mut document =
+        parsed.map_err(|reason| Error::format(path, format!("not a COCO file: {reason}")))?;
+    drop(bytes);
+    if !document.problems.is_empty() {
+        let (count, problems) = (document.problems.count(), &document.problems);
+        let reason = match count {
+            1 => problems.to_string(),
+            _ => format!("{count} entries cannot be read: {problems}"),
+        };
+        return Err(Error::format(path, reason));
+    }
+    document.settle_ids().map_err(|reason| Error::format(path, reason))?;
+    let file = &document.file;
+    let mut seen = HashSet::with_capacity(file.images.len());
+    match file.images.iter().find(|image| !seen.insert(image.id)) {
+        Some(image) => {
+            let id = file.image_texts.shown(image.id);
+            Err(Error::format(path, format!("image id {id} is listed twice")))
+        }
         None => Ok(document),
-    }
-}
-
-/// A file and which of its keys were there.
-#[derive(Default)]
-struct Document {
-    file: CocoFile,
-    has_images: bool,
-    has_categories: bool,
-    has_annotations: bool,
-}
-
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Document, D::Error> {
-        deserializer.deserialize_any(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a COCO data set or a list of results")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<Document, A::Error> {
-        let annotations = AnnotationsVisitor.visit_seq(list)?;
-        let file = CocoFile { annotations, ..CocoFile::default() };
-        Ok(Document { file, has_annotations: true, ..Document::default() })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Document, A::Error> {
-        let mut document = Document::default();
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            match key.as_ref() {
-                "images" => {
-                    document.has_images = true;
-                    document.file.images =
-                        map.next_value::<Vec<ImageRecord>>()?.into_iter().map(Into::into).collect();
-                }
-                "categories" => {
-                    document.has_categories = true;
-                    document.file.categories = map
-                        .next_value::<Vec<CategoryRecord>>()?
-                        .into_iter()
-                        .map(Into::into)
-                        .collect();
-                }
-                "annotations" => {
-                    document.has_annotations = true;
-                    document.file.annotations = map.next_value::<Annotations>()?.0;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(document)
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct ImageRecord {
-    id: i64,
-    #[serde(default)]
-    file_name: String,
-    #[serde(default)]
-    width: u32,
-    #[serde(default)]
-    height: u32,
-}
-
-impl From<ImageRecord> for CocoImage {
-    fn from(record: ImageRecord) -> CocoImage {
-        let ImageRecord { id, file_name, width, height } = record;
-        CocoImage { id, file_name, width, height }
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct CategoryRecord {
-    id: i64,
-    #[serde(default)]
-    name: String,
-}
-
-impl From<CategoryRecord> for CocoCategory {
-    fn from(record: CategoryRecord) -> CocoCategory {
-        CocoCategory { id: record.id, name: record.name }
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct AnnotationRecord {
-    image_id: i64,
-    category_id: i64,
-    bbox: [f64; 4],
-    area: Option<f64>,
-    score: Option<f64>,
-    #[serde(default, deserialize_with = "flag")]
-    iscrowd: bool,
-}
-
-/// `iscrowd` is 0 or 1 in COCO's own files, a boolean in some others.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
-    struct Flag;
-    impl Visitor<'_> for Flag {
-        type Value = bool;
-        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-            formatter.write_str("0, 1 or a boolean")
-        }
-        fn visit_bool<E>(self, value: bool) -> std::result::Result<bool, E> {
-            Ok(value)
-        }
-        fn visit_u64<E>(self, value: u64) -> std::result::Result<bool, E> {
-            Ok(value != 0)
-        }
-    }
-    deserializer.deserialize_any(Flag)
-}
-
-impl AnnotationRecord {
-    fn checked(self) -> std::result::Result<CocoAnnotation, String> {
-        let [_, _, width, height] = self.bbox;
-        // JSON has no NaN, and serde_json refuses numbers that overflow; what is left is the sign.
-        if width < 0.0 || height < 0.0 {
-            return Err(format!("the box has size {width} x {height}"));
-        }
-        if let Some(area) = self.area.filter(|&area| area < 0.0) {
-            return Err(format!("the area is {area}"));
-        }
-        Ok(CocoAnnotation {
-            image_id: self.image_id,
-            category_id: self.category_id,
-            bounds: self.bbox,
-            area: self.area.unwrap_or(width * height),
-            score: self.score,
-            is_crowd: self.iscrowd,
-        })
-    }
-}
-
-struct Annotations(Vec<CocoAnnotation>);
-
-impl<'de> Deserialize<'de> for Annotations {
-    fn deserialize<D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Annotations, D::Error> {
-        deserializer.deserialize_seq(AnnotationsVisitor).map(Annotations)
-    }
-}
-
-struct AnnotationsVisitor;
-
-impl<'de> Visitor<'de> for AnnotationsVisitor {
-    type Value = Vec<CocoAnnotation>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a list of annotations")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(
-        self,
-        mut list: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
-        let mut annotations = Vec::new();
-        while let Some(record) = list.next_element::<AnnotationRecord>()? {
-            let annotation = record.checked().map_err(|reason| {
-                de::Error::custom(format_args!("annotation {}: {reason}", annotations.len()))
-            })?;
-            annotations.push(annotation);
-        }
-        Ok(annotations)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::CocoCategory;
     use super::*;
 
     fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -263,12 +106,13 @@ mod tests {
         let file = read_dataset(&path).unwrap();
         assert_eq!(file.images[0].file_name, "a/é.jpg");
         assert_eq!((file.images[0].width, file.images[0].height), (4, 3));
-        assert_eq!(file.categories[0], CocoCategory { id: 5, name: "cat".into() });
+        assert_eq!(file.categories[0], CocoCategory::new(5, "cat"));
         assert_eq!(file.annotations[0].bounds, [0.1, 2.0, 3.0, 4.0]);
         assert_eq!((file.annotations[0].area, file.annotations[0].is_crowd), (7.5, true));
         assert_eq!((file.annotations[1].area, file.annotations[1].is_crowd), (4.0, false));
-        let error = read_detections(&path).unwrap_err();
-        assert!(error.to_string().contains("detection 0 has no `score`"), "{error}");
+        let error = read_detections(&path).unwrap_err().to_string();
+        assert!(error.contains("annotation 0 (id 1): `score` is missing"), "{error}");
+        assert!(error.contains("annotation 1: `score` is missing"), "{error}");
     }
 
     #[test]
@@ -285,31 +129,35 @@ mod tests {
         assert!(error.to_string().contains("key `images`"), "{error}");
     }
 
+    fn dataset(images: &str, rest: &str) -> String {
+        let annotation = r#"{"id": 4, "image_id": 1, "category_id": 1, "bbox": "#;
+        format!(
+            r#"{{"images": [{images}], "categories": [], "annotations": [{annotation}{rest}}}]}}"#
+        )
+    }
+
     #[test]
     fn bad_files_are_named_with_what_and_where() {
         let image = r#"{"id": 1}"#;
-        let annotation = r#"{"image_id": 1, "category_id": 1, "bbox": "#;
-        let dataset = |images: &str, bounds: &str| {
-            format!(
-                r#"{{"images": [{images}], "categories": [], "annotations": [{annotation}{bounds}}}]}}"#
-            )
-        };
         for (text, wanted) in [
             ("not json".to_string(), "not a COCO file: expected ident at line 1 column 2"),
             ("7".to_string(), "expected a COCO data set"),
             (r#"{"images": []"#.to_string(), "EOF"),
             (r#"{"images": [], "annotations": []}"#.to_string(), "key `categories`"),
-            (dataset(image, "[0, 0, NaN, 1]"), "expected value at line 1"),
-            (dataset(image, "[0, 0, 1e999, 1]"), "number out of range"),
-            (dataset(image, "[0, 0, -3, 1]"), "annotation 0: the box has size -3 x 1"),
-            (dataset(image, "[0, 0, 3]"), "invalid length 3"),
-            (dataset(image, r#"[0, 0, 3, 1], "area": -1"#), "annotation 0: the area is -1"),
-            (dataset(image, r#"[0, 0, 3, 1], "iscrowd": "no""#), "expected 0, 1 or a boolean"),
-            (dataset(r#"{"id": 1}, {"id": 1}"#, "[0, 0, 1, 1]"), "image id 1 is listed twice"),
+            (dataset(image, "[0, 0, 3]"), "annotation 0 (id 4): `bbox` is a list of 3, not of 4"),
+            (dataset(image, r#"[0, "1", 3, 4]"#), "`bbox` is no number at place 1"),
+            (dataset(image, "{}"), "`bbox` is not a list"),
+            (dataset(image, r#"[0, 0, 3, 1], "iscrowd": "no""#), "`iscrowd` is the text \"no\""),
+            (dataset(image, r#"[0, 0, 3, 1], "area": [1]"#), "`area` is a list, not a number"),
+            (dataset(image, r#"[0, 0, 3, 1], "image_id": 1.5"#), "`image_id` is 1.5, not a whole"),
+            (dataset(image, r#"[0, 0, 3, 1], "category_id": null"#), "`category_id` is null"),
+            (dataset("7", "[0, 0, 3, 1]"), "image 0: 7, not an object"),
+            (dataset(r#"{"id": "a", "width": -3}"#, "[0, 0, 3, 1]"), "image 0 (id \"a\"): `width`"),
+            (dataset(r#"{"id": 1}, {"id": 1.0}"#, "[0, 0, 1, 1]"), "image id 1 is listed twice"),
             (dataset(image, "[0, 0, 1, 1]") + "x", "trailing characters"),
             (
                 r#"[{"image_id": 1, "category_id": 1, "score": 1}]"#.to_string(),
-                "missing field `bbox`",
+                "annotation 0: `bbox` is missing",
             ),
         ] {
             let (_folder, path) = written(&text);
@@ -318,5 +166,55 @@ mod tests {
         }
         let error = read_dataset(Path::new("/nonexistent/a.json")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }));
+    }
+
+    #[test]
+    fn ten_bad_entries_are_named_and_the_others_counted() {
+        let entries =
+            (0..14).map(|id| format!(r#"{{"id": {id}, "image_id": 1, "bbox": [0, 0, 1]}}"#));
+        let (_folder, path) = written(&format!("[{}]", entries.collect::<Vec<_>>().join(",")));
+        let error = read_detections(&path).unwrap_err().to_string();
+        assert!(error.contains("14 entries cannot be read: annotation 0 (id 0): `category_id`"));
+        assert!(error.contains("annotation 9 (id 9)") && !error.contains("annotation 10"));
+        assert!(error.ends_with("; and 4 more"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_box_is_left_out_alone() {
+        for bounds in [
+            "[0, 0, NaN, 1]",
+            "[0, 0, 1e999, 1]",
+            "[0, 0, -3, 1]",
+            "[0, -Infinity, 3, 1]",
+            "[null, 0, 3, 1]",
+            r#"[0, 0, 3, 1], "area": -1"#,
+            r#"[0, 0, 3, 1], "area": NaN"#,
+            r#"[0, 0, 1e200, 1e200]"#,
+        ] {
+            let good = r#"}, {"image_id": 1, "category_id": 1, "bbox": [0, 0, 3, 1]"#;
+            let (_folder, path) = written(&dataset(r#"{"id": 1}"#, &(bounds.to_string() + good)));
+            let file = read_dataset(&path).unwrap();
+            assert_eq!((file.annotations.len(), file.left_out.count()), (1, 1), "{bounds}");
+            let described = &file.left_out.described()[0];
+            assert!(described.starts_with("annotation 0 (id 4): `"), "{described}");
+        }
+    }
+
+    #[test]
+    fn ids_that_are_texts_are_one_wherever_they_stand() {
+        let (_folder, path) = written(
+            r#"{"annotations": [{"image_id": "b", "category_id": "y", "bbox": [0, 0, 1, 1]},
+                                {"image_id": 3.0, "category_id": "x", "bbox": [0, 0, 1, 1]}],
+                "categories": [{"id": "x"}, {"id": "y"}],
+                "images": [{"id": "a"}, {"id": 3}, {"id": "b"}]}"#,
+        );
+        let file = read_dataset(&path).unwrap();
+        let ids: Vec<_> = file.images.iter().map(|image| image.id).collect();
+        assert_eq!(ids, [i64::MIN, 3, i64::MIN + 1]);
+        assert_eq!([file.annotations[0].image_id, file.annotations[1].image_id], [ids[2], ids[1]]);
+        assert_eq!(file.annotations[0].category_id, file.categories[1].id);
+        let written: Vec<_> =
+            file.images.iter().map(|image| image.id_form.written(image.id).to_string()).collect();
+        assert_eq!(written, ["\"a\"", "3", "\"b\""]);
     }
 }

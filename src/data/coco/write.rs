@@ -1,14 +1,16 @@
-//! Writes COCO files, the same bytes for the same input: fixed keys in a fixed order, one record
+//! Writes COCO files, ids as they came, the same bytes for the same input: fixed keys in a fixed order, one record
 //! for each line, the shortest decimals that read back as the same f32.
 //!
 //! Both writers take iterators, so that a data set that does not fit into memory can be written,
 //! and a file appears under its name only when it is complete.
 
+use super::foreign_ids::{IdForm, WrittenId};
 use super::{CocoCategory, CocoImage, LabelledBox};
 use crate::data::atomic_file;
 use crate::geometry::{BoundingBox, to_xywh};
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -25,18 +27,22 @@ pub fn write_dataset(
     boxes: impl IntoIterator<Item = Result<LabelledBox>>,
 ) -> Result<()> {
     whole_file(path, |output| {
+        let (mut image_forms, category_forms) = (IdForms::default(), IdForms::of(categories));
         output.text("{\"info\": ")?;
         output.record(&Info { description })?;
         output.text(",\n\"licenses\": [],\n\"images\": ")?;
-        output.list(images, |_, image| ImageRecord {
-            id: image.id,
-            file_name: image.file_name,
-            width: image.width,
-            height: image.height,
+        output.list(images, |_, image| {
+            image_forms.add(image.id, &image.id_form);
+            ImageRecord {
+                id: image.id_form.written(image.id),
+                file_name: image.file_name,
+                width: image.width,
+                height: image.height,
+            }
         })?;
         output.text(",\n\"categories\": ")?;
         output.list(categories.iter().map(Ok), |_, category| CategoryRecord {
-            id: category.id,
+            id: category.id_form.written(category.id),
             name: &category.name,
         })?;
         output.text(",\n\"annotations\": ")?;
@@ -45,8 +51,8 @@ pub fn write_dataset(
             AnnotationRecord {
                 // pycocotools takes an id of 0 for "not matched".
                 id: index + 1,
-                image_id: labelled.image_id,
-                category_id: labelled.category_id,
+                image_id: image_forms.written(labelled.image_id),
+                category_id: category_forms.written(labelled.category_id),
                 bbox,
                 area: f64::from(bbox[2]) * f64::from(bbox[3]),
                 iscrowd: 0,
@@ -57,18 +63,24 @@ pub fn write_dataset(
     })
 }
 
-/// Writes a list of results. A box without a score gets 1.
+/// Writes a list of results, the form that `loadRes` of pycocotools reads. A box without a score
+/// gets 1. `images` and `categories` say how ids are written; those that they lack are integers.
 ///
 /// # Errors
 /// As [`write_dataset`].
 pub fn write_detections(
     path: &Path,
+    images: &[CocoImage],
+    categories: &[CocoCategory],
     boxes: impl IntoIterator<Item = Result<LabelledBox>>,
 ) -> Result<()> {
+    let mut image_forms = IdForms::default();
+    images.iter().for_each(|image| image_forms.add(image.id, &image.id_form));
+    let category_forms = IdForms::of(categories);
     whole_file(path, |output| {
         output.list(boxes.into_iter().map(finite), |_, labelled| DetectionRecord {
-            image_id: labelled.image_id,
-            category_id: labelled.category_id,
+            image_id: image_forms.written(labelled.image_id),
+            category_id: category_forms.written(labelled.category_id),
             bbox: to_xywh(&labelled.bounds),
             score: labelled.score.unwrap_or(1.0),
         })?;
@@ -96,7 +108,7 @@ struct Info<'a> {
 
 #[derive(Serialize)]
 struct ImageRecord {
-    id: i64,
+    id: WrittenId,
     file_name: String,
     width: u32,
     height: u32,
@@ -104,15 +116,15 @@ struct ImageRecord {
 
 #[derive(Serialize)]
 struct CategoryRecord<'a> {
-    id: i64,
+    id: WrittenId,
     name: &'a str,
 }
 
 #[derive(Serialize)]
 struct AnnotationRecord {
     id: u64,
-    image_id: u32,
-    category_id: u32,
+    image_id: WrittenId,
+    category_id: WrittenId,
     bbox: BoundingBox,
     area: f64,
     iscrowd: u8,
@@ -122,10 +134,32 @@ struct AnnotationRecord {
 
 #[derive(Serialize)]
 struct DetectionRecord {
-    image_id: u32,
-    category_id: u32,
+    image_id: WrittenId,
+    category_id: WrittenId,
     bbox: BoundingBox,
     score: f32,
+}
+
+/// How ids are written, of those that are not integers.
+#[derive(Default)]
+struct IdForms(HashMap<i64, IdForm>);
+
+impl IdForms {
+    fn of(categories: &[CocoCategory]) -> IdForms {
+        let mut forms = IdForms::default();
+        categories.iter().for_each(|category| forms.add(category.id, &category.id_form));
+        forms
+    }
+
+    fn add(&mut self, id: i64, form: &IdForm) {
+        if *form != IdForm::Integer {
+            self.0.insert(id, form.clone());
+        }
+    }
+
+    fn written(&self, id: i64) -> WrittenId {
+        self.0.get(&id).unwrap_or(&IdForm::Integer).written(id)
+    }
 }
 
 /// What stops a file half-way: its storage, or what should be written into it.
@@ -177,7 +211,7 @@ impl Output<'_> {
     fn list<T, R: Serialize>(
         &mut self,
         items: impl IntoIterator<Item = Result<T>>,
-        to_record: impl Fn(u64, T) -> R,
+        mut to_record: impl FnMut(u64, T) -> R,
     ) -> std::result::Result<(), Stop> {
         self.text("[")?;
         for (index, item) in items.into_iter().enumerate() {
@@ -207,7 +241,7 @@ mod tests {
     }
 
     fn image() -> CocoImage {
-        CocoImage { id: 1, file_name: "a \"b\".jpg".into(), width: 7, height: 5 }
+        CocoImage::new(1, "a \"b\".jpg", 7, 5)
     }
 
     #[test]
@@ -239,10 +273,33 @@ mod tests {
     fn results_read_back_and_boxes_without_a_score_get_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("detections.json");
-        write_detections(&path, boxes().into_iter().map(Ok)).unwrap();
+        write_detections(&path, &[], &[], boxes().into_iter().map(Ok)).unwrap();
         let scores: Vec<_> =
             read_detections(&path).unwrap().annotations.iter().map(|one| one.score).collect();
         assert_eq!(scores, [Some(0.25), Some(1.0)]);
+    }
+
+    #[test]
+    fn ids_are_written_as_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.json");
+        let form = |text: &str| IdForm::Text(text.into());
+        let images = [
+            CocoImage { id_form: form("a"), ..CocoImage::new(1, "1.jpg", 7, 5) },
+            CocoImage { id_form: IdForm::Float, ..CocoImage::new(2, "2.jpg", 7, 5) },
+        ];
+        let mut categories = pseudo_categories(2);
+        categories[0].id_form = form("cat");
+        write_detections(&path, &images, &categories, boxes().into_iter().map(Ok)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(r#""image_id":2.0,"category_id":1,"#), "{text}");
+        assert!(text.contains(r#""image_id":"a","category_id":"cat","#), "{text}");
+        let listed = images.into_iter().map(Ok);
+        write_dataset(&path, "", listed, &categories, boxes().into_iter().map(Ok)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(r#"{"id":"a","file_name""#), "{text}");
+        assert!(text.contains(r#"{"id":2,"image_id":"a","category_id":"cat""#), "{text}");
+        assert_eq!(read_dataset(&path).unwrap().images[1].id_form, IdForm::Float);
     }
 
     #[test]
@@ -253,7 +310,7 @@ mod tests {
         let error = write_dataset(&path, "", [Ok(image())], &[], boxes).unwrap_err();
         assert!(matches!(error, Error::Cancelled), "{error}");
         let broken = LabelledBox { score: Some(f32::NAN), ..self::boxes()[0] };
-        let error = write_detections(&path, [Ok(broken)]).unwrap_err();
+        let error = write_detections(&path, &[], &[], [Ok(broken)]).unwrap_err();
         assert!(matches!(error, Error::NonFinite { index: 4, .. }), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

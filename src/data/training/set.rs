@@ -6,6 +6,7 @@
 use super::order::shuffled;
 use super::sample::{Sample, Target, keep_visible};
 use crate::data::coco::CocoCategory;
+use crate::data::coco::problems::Problems;
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::random::{Purpose, StreamKey};
 use crate::{Error, Result};
@@ -35,6 +36,8 @@ pub struct DroppedBoxes {
     pub crowd_count: usize,
     /// Boxes that were cut to their image; they are part of the set.
     pub clipped_count: usize,
+    /// Boxes whose numbers are none: a side that is NaN, infinite or negative.
+    pub bad_count: usize,
 }
 
 /// A data set for training.
@@ -46,6 +49,8 @@ pub struct TrainingSet {
     /// In ascending order of their foreign ids: dense class index to category.
     pub(super) categories: Vec<CocoCategory>,
     pub(super) dropped: DroppedBoxes,
+    /// Annotations that are no box and images that have no name, in words.
+    pub(super) left_out: Problems,
 }
 
 impl TrainingSet {
@@ -87,6 +92,23 @@ impl TrainingSet {
     /// Boxes that were left out or cut when the set was read.
     pub fn dropped(&self) -> DroppedBoxes {
         self.dropped
+    }
+
+    /// What the file holds and the set does not, beside what [`TrainingSet::dropped`] counts as a
+    /// matter of course: annotations that are no box, images without a `file_name`.
+    pub fn left_out(&self) -> &Problems {
+        &self.left_out
+    }
+
+    /// Fails where something was left out, as `strict` asks for.
+    ///
+    /// # Errors
+    /// [`Error::Format`] about `annotations`, the file that was read, with the first ten.
+    pub fn refuse_left_out(&self, annotations: &Path) -> Result<()> {
+        match self.left_out.is_empty() {
+            true => Ok(()),
+            false => Err(Error::format(annotations, &self.left_out)),
+        }
     }
 
     /// Reads image number `index` with its targets, which are cut to the image.

@@ -2,18 +2,19 @@
 
 use super::sample::{Target, clip};
 use super::set::{DroppedBoxes, TrainingImage, TrainingSet};
+use crate::data::coco::folder_places::FolderPlaces;
 use crate::data::coco::ids::DenseIds;
-use crate::data::coco::join::ImageJoin;
 use crate::data::coco::read::read_dataset;
 use crate::data::coco::{CocoAnnotation, CocoFile, CocoImage};
-use crate::data::folder::{self, FolderImage};
+use crate::data::folder;
 use crate::{Error, Result};
 use std::path::Path;
 
 impl TrainingSet {
     /// Reads `annotations` and finds its images in `folder`: by the whole relative path first,
-    /// then by a base name that is unique on both sides (conventions.md, "Identity"). Images of
-    /// the folder that the file does not list are left out, as nothing is known of them.
+    /// then by the longest end of it that is one image's alone (conventions.md, "Identity").
+    /// Images of the folder that the file does not list are left out, as nothing is known of them,
+    /// and so are images of the file without a name, which a folder cannot have by id.
     ///
     /// Boxes are cut to their image; empty and crowd boxes are dropped and counted.
     ///
@@ -26,29 +27,30 @@ impl TrainingSet {
             return Err(Error::format(annotations, "the file lists no image"));
         }
         let found = folder::list(folder)?.images;
-        let places = join(annotations, &file, folder, &found)?;
-        let ranks = DenseIds::new(file.categories.iter().map(|category| category.id));
-        if ranks.count() != file.categories.len() {
-            return Err(Error::format(annotations, "a category id is listed twice"));
-        }
+        let places = FolderPlaces::find(annotations, &file, folder, &found)?;
         file.categories.sort_by_key(|category| category.id);
+        let ranks = ranks(annotations, &file)?;
         let mut set = TrainingSet {
             folder: folder.into(),
-            images: Vec::with_capacity(file.images.len()),
+            images: Vec::with_capacity(places.found.len()),
             targets: Vec::with_capacity(file.annotations.len()),
             categories: std::mem::take(&mut file.categories),
-            dropped: DroppedBoxes::default(),
+            dropped: DroppedBoxes { bad_count: file.left_out.count(), ..DroppedBoxes::default() },
+            left_out: std::mem::take(&mut file.left_out),
         };
+        places.nameless.iter().for_each(|&position| {
+            let id = file.image_texts.shown(file.images[position].id);
+            set.left_out.add(|| format!("image {position} (id {id}): `file_name` is missing"));
+        });
         let grouped = group(annotations, &file)?;
-        for (image_id, position) in places {
+        for (image_id, position) in places.found {
             let image = &file.images[position];
             let first = set.targets.len();
             for &index in &grouped[position] {
                 let annotation = &file.annotations[index as usize];
-                let class = ranks.rank(annotation.category_id).ok_or_else(|| {
-                    let category = annotation.category_id;
-                    Error::format(annotations, format!("category {category} is not listed"))
-                })?;
+                let class = ranks
+                    .rank(annotation.category_id)
+                    .ok_or_else(|| unlisted(annotations, &file, index as usize, "category"))?;
                 set.targets.extend(target(annotation, class, image, &mut set.dropped));
             }
             set.images.push(TrainingImage {
@@ -63,48 +65,15 @@ impl TrainingSet {
     }
 }
 
-/// Id in the folder and position in the file of every image of the file, by id.
-fn join(
-    annotations: &Path,
-    file: &CocoFile,
-    folder: &Path,
-    found: &[FolderImage],
-) -> Result<Vec<(u32, usize)>> {
-    if let Some(image) = file.images.iter().find(|image| image.file_name.is_empty()) {
-        return Err(Error::format(annotations, format!("image {} has no file_name", image.id)));
-    }
-    let images = found.iter().map(|image| CocoImage {
-        id: image.image_id.into(),
-        file_name: image.relative_path.clone(),
-        width: 0,
-        height: 0,
-    });
-    let listed = CocoFile { images: images.collect(), ..CocoFile::default() };
-    let join = ImageJoin::new(file, &listed);
-    let mut missing = Vec::new();
-    let mut places = Vec::with_capacity(file.images.len());
-    for (position, image) in file.images.iter().enumerate() {
-        match join.partner(image.id) {
-            Some(id) => places.push((id as u32, position)),
-            None => missing.push(&image.file_name),
-        }
-    }
-    if let Some(first) = missing.first() {
-        return Err(Error::MissingImages {
-            annotations: annotations.into(),
-            folder: folder.into(),
-            missing: missing.len(),
-            listed: file.images.len(),
-            first: first.to_string(),
-        });
-    }
-    places.sort_unstable();
-    match places.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+/// Category ids to dense class indices.
+fn ranks(annotations: &Path, file: &CocoFile) -> Result<DenseIds> {
+    let mut pairs = file.categories.windows(2);
+    match pairs.find(|pair| pair[0].id == pair[1].id) {
         Some(pair) => {
-            let name = &file.images[pair[1].1].file_name;
-            Err(Error::format(annotations, format!("two images are the file `{name}`")))
+            let id = file.category_texts.shown(pair[0].id);
+            Err(Error::format(annotations, format!("category id {id} is listed twice")))
         }
-        None => Ok(places),
+        None => Ok(DenseIds::new(file.categories.iter().map(|category| category.id))),
     }
 }
 
@@ -114,13 +83,23 @@ fn group(annotations: &Path, file: &CocoFile) -> Result<Vec<Vec<u32>>> {
         file.images.iter().enumerate().map(|(position, image)| (image.id, position)).collect();
     let mut grouped = vec![Vec::new(); file.images.len()];
     for (index, annotation) in file.annotations.iter().enumerate() {
-        let position = positions.get(&annotation.image_id).ok_or_else(|| {
-            let reason = format!("annotation {index}: image {} is not listed", annotation.image_id);
-            Error::format(annotations, reason)
-        })?;
+        let position = positions
+            .get(&annotation.image_id)
+            .ok_or_else(|| unlisted(annotations, file, index, "image"))?;
         grouped[*position].push(index as u32);
     }
     Ok(grouped)
+}
+
+/// The error of an annotation whose image or category the file does not list.
+fn unlisted(annotations: &Path, file: &CocoFile, position: usize, kind: &str) -> Error {
+    let annotation = &file.annotations[position];
+    let id = match kind {
+        "image" => file.image_texts.shown(annotation.image_id),
+        _ => file.category_texts.shown(annotation.category_id),
+    };
+    let index = file.index_in_file(position);
+    Error::format(annotations, format!("annotation {index}: {kind} {id} is not listed"))
 }
 
 fn target(
@@ -189,7 +168,8 @@ mod tests {
         let target = |bounds, class| Target { bounds, class };
         let expected = [target([0.0, 1.0, 3.0, 6.0], 2), target([1.0, 2.0, 4.0, 6.0], 0)];
         assert_eq!(set.targets(1), expected);
-        let counts = DroppedBoxes { empty_count: 2, crowd_count: 1, clipped_count: 1 };
+        let counts =
+            DroppedBoxes { empty_count: 2, crowd_count: 1, clipped_count: 1, bad_count: 0 };
         assert_eq!(set.dropped(), counts);
         // The file does not say how large `one.png` is; the image does.
         let sample = set.load(0, &ImageLimits::default()).unwrap();
@@ -209,14 +189,32 @@ mod tests {
             ("one.png", "gone.png", "1 of 2 images are not in"),
             (r#""category_id": 90"#, r#""category_id": 91"#, "category 91 is not listed"),
             (r#""image_id": 5"#, r#""image_id": 6"#, "annotation 1: image 6 is not listed"),
-            (r#"{"id": 7}"#, r#"{"id": 3}"#, "a category id is listed twice"),
-            (r#", "file_name": "a/one.png""#, "", "image 5 has no file_name"),
-            ("b/two.png", "a/one.png", "two images are the file"),
+            (r#"{"id": 7}"#, r#"{"id": 3}"#, "category id 3 is listed twice"),
+            ("b/two.png", "a/one.png", r#"image 70 ("a/one.png") and image 5 ("a/one.png") here"#),
         ] {
             let folder = folder(&FILE.replacen(from, to, 1));
             let error = read(&folder).unwrap_err().to_string();
             assert!(error.contains(wanted), "{from}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_no_box_and_an_image_without_a_name_are_left_out_alone() {
+        let text = FILE.replacen(r#", "file_name": "a/one.png""#, "", 1).replacen(
+            "[-2, 1, 5, 20]",
+            "[-2, 1, NaN, 20]",
+            1,
+        );
+        let folder = folder(&text);
+        let set = read(&folder).unwrap();
+        assert_eq!((set.images_count(), set.targets_count()), (1, 1));
+        assert_eq!((set.dropped().bad_count, set.left_out().count()), (1, 2));
+        let error = set.refuse_left_out(Path::new("file.json")).unwrap_err().to_string();
+        assert!(error.contains("annotation 0: `bbox` is [-2.0, 1.0, NaN, 20.0]"), "{error}");
+        assert!(error.contains("image 1 (id 5): `file_name` is missing"), "{error}");
+        let nameless = FILE.replace("file_name", "path");
+        let error = read(&self::folder(&nameless)).unwrap_err().to_string();
+        assert!(error.contains("none of 2 images has a file_name"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::config::DetectorConfig;
 use crate::data::coco::CocoCategory;
+use crate::data::coco::foreign_ids::{IdForm, WrittenId};
 use crate::data::image::{Normalisation, ResizeRule};
 use crate::{Error, Result};
 use safetensors::SafeTensors;
@@ -36,11 +37,14 @@ struct Document {
     categories: Categories,
 }
 
-/// Two lists of the same length, by class index.
+/// Lists of the same length, by class index.
 #[derive(Debug, Serialize, Deserialize)]
 struct Categories {
     ids: Vec<i64>,
     names: Vec<String>,
+    /// The ids as data sets write them, where one is no integer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    written_ids: Vec<WrittenId>,
 }
 
 impl DetectorDescription {
@@ -50,7 +54,7 @@ impl DetectorDescription {
         normalisation: Normalisation,
         resize: ResizeRule,
     ) -> DetectorDescription {
-        let category = |id| CocoCategory { id, name: String::new() };
+        let category = |id| CocoCategory::new(id, "");
         let categories = (0..config.classes_count as i64).map(category).collect();
         DetectorDescription { config, normalisation, resize, categories }
     }
@@ -81,9 +85,15 @@ impl DetectorDescription {
     /// # Errors
     /// [`Error::Internal`] when it cannot be written as TOML.
     pub fn to_text(&self) -> Result<String> {
+        let written = |category: &CocoCategory| category.id_form.written(category.id);
+        let are_integers = self.categories.iter().all(|one| one.id_form == IdForm::Integer);
         let categories = Categories {
             ids: self.categories.iter().map(|category| category.id).collect(),
             names: self.categories.iter().map(|category| category.name.clone()).collect(),
+            written_ids: match are_integers {
+                true => Vec::new(),
+                false => self.categories.iter().map(written).collect(),
+            },
         };
         let document = Document {
             version: VERSION,
@@ -108,17 +118,22 @@ impl DetectorDescription {
             let reason = format!("detector of version {version}; this library reads {VERSION}");
             return Err(Error::format(source, reason));
         }
-        let Categories { ids, names } = document.categories;
+        let Categories { ids, names, written_ids } = document.categories;
         if ids.len() != names.len() {
             let reason = format!("{} category ids and {} names", ids.len(), names.len());
             return Err(Error::format(source, reason));
         }
-        let category = |(id, name)| CocoCategory { id, name };
+        if !written_ids.is_empty() && written_ids.len() != ids.len() {
+            let reason = format!("{} category ids, {} written", ids.len(), written_ids.len());
+            return Err(Error::format(source, reason));
+        }
+        let forms = written_ids.iter().map(IdForm::from).chain(std::iter::repeat(IdForm::Integer));
+        let category = |((id, name), id_form)| CocoCategory { id, id_form, name };
         let description = DetectorDescription {
             config: document.detector,
             normalisation: document.normalisation,
             resize: document.resize,
-            categories: ids.into_iter().zip(names).map(category).collect(),
+            categories: ids.into_iter().zip(names).zip(forms).map(category).collect(),
         };
         description.validate()?;
         Ok(description)
@@ -145,16 +160,24 @@ mod tests {
         let config = DetectorConfig { classes_count: 2, ..DetectorConfig::default() };
         let (normalisation, resize) = (Normalisation::default(), ResizeRule::default());
         let mut description = DetectorDescription::unnamed(config, normalisation, resize);
-        description.categories = [(-4, "red \"cell\""), (90, "")]
-            .map(|(id, name)| CocoCategory { id, name: name.into() })
-            .into();
+        description.categories =
+            [(-4, "red \"cell\""), (90, "")].map(|(id, name)| CocoCategory::new(id, name)).into();
         description
     }
 
     #[test]
     fn the_document_reads_back() {
         let written = description().to_text().unwrap();
+        assert!(!written.contains("written_ids"));
         assert_eq!(DetectorDescription::from_text(&written, "file").unwrap(), description());
+        let mut others = description();
+        others.categories[0].id_form = IdForm::Text("10.0".into());
+        others.categories[1].id_form = IdForm::Float;
+        let written = others.to_text().unwrap();
+        assert_eq!(DetectorDescription::from_text(&written, "file").unwrap(), others);
+        let shorter = written.replace("[\"10.0\", 90.0]", "[90.0]");
+        let error = DetectorDescription::from_text(&shorter, "file").unwrap_err().to_string();
+        assert!(error.contains("2 category ids, 1 written"), "{error}");
     }
 
     #[test]

@@ -248,7 +248,7 @@ mod tests {
             ResizeRule { image_short_side: 64, image_long_side_max: 96, side_multiple: 32 };
         let normalisation = Normalisation { mean: [0.5; 3], ..Normalisation::default() };
         let mut description = DetectorDescription::unnamed(config, normalisation, resize);
-        description.categories[2] = CocoCategory { id: 70, name: "platelet".into() };
+        description.categories[2] = CocoCategory::new(70, "platelet");
         Detector::untrained(description, 5).unwrap()
     }
 

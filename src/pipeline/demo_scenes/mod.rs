@@ -72,15 +72,11 @@ pub fn write(
             Ok((scene.image.width, scene.image.height, scene.boxes, scene.kinds))
         })?;
         for (number, (width, height, found, kinds)) in numbers.clone().zip(scenes) {
-            entries.push(CocoImage {
-                id: i64::from(number) + 1,
-                file_name: file_name(number),
-                width,
-                height,
-            });
+            let id = i64::from(number) + 1;
+            entries.push(CocoImage::new(id, file_name(number), width, height));
             boxes.extend(found.into_iter().zip(kinds).map(|(bounds, kind)| LabelledBox {
-                image_id: number + 1,
-                category_id: kind + 1,
+                image_id: id,
+                category_id: i64::from(kind) + 1,
                 bounds,
                 score: None,
             }));
@@ -88,7 +84,7 @@ pub fn write(
         control.report("render", u64::from(numbers.end), u64::from(count))?;
     }
     let categories: Vec<CocoCategory> =
-        (1..).zip(kind_names()).map(|(id, name)| CocoCategory { id, name: name.into() }).collect();
+        (1..).zip(kind_names()).map(|(id, name)| CocoCategory::new(id, name)).collect();
     let description = "scenes rendered by simdetr, with the boxes that were drawn";
     let (entries, boxes) = (entries.into_iter().map(Ok), boxes.into_iter().map(Ok));
     write_dataset(ground_truth, description, entries, &categories, boxes)

@@ -130,7 +130,7 @@ fn unlabelled_boxes(store: &StoreReader, shard: usize) -> Result<Vec<LabelledBox
     let mut boxes = Vec::new();
     for image in store.read_shard(shard, Vectors::Skip)? {
         boxes.extend(image.proposals.boxes.iter().map(|bounds| LabelledBox {
-            image_id: image.record.image_id,
+            image_id: image.record.image_id.into(),
             category_id: 0,
             bounds: *bounds,
             score: None,
@@ -173,7 +173,7 @@ impl Gathered {
             name: image.record.path.clone(),
             image: pixels,
             boxes: boxes.iter().map(|labelled| labelled.bounds).collect(),
-            classes: boxes.iter().map(|labelled| labelled.category_id).collect(),
+            classes: boxes.iter().map(|labelled| labelled.category_id as u32).collect(),
         });
         Ok(())
     }
