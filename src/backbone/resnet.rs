@@ -9,7 +9,7 @@ use crate::nn::max_pool::MaxPool;
 use crate::nn::plan::{BufferId, Plan, PlanBuilder, PlanMemory};
 use crate::nn::simd::Level;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// The pool after the stem.
 const POOL: MaxPool = MaxPool { window: 3, stride: 2, padding: 1 };
@@ -202,15 +202,18 @@ impl ResNetPlan {
 
     /// A map of the last run, by its place in the list of stages: `(height, width, channels)` and
     /// the values of `image`, HWC.
-    pub fn map(&self, index: usize, image: usize) -> ((usize, usize, usize), Vec<f32>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn map(&self, index: usize, image: usize) -> Result<((usize, usize, usize), Vec<f32>)> {
         let Activation { data, layout } = self.plan.output(index);
         let length = layout.width * layout.channels;
-        let mut values = Vec::with_capacity(layout.height * length);
+        let mut values = memory::with_capacity(layout.height * length, "a feature map")?;
         for y in layout.border..layout.border + layout.height {
             let start = layout.offset(image, y, layout.border);
             values.extend_from_slice(&data[start..start + length]);
         }
-        ((layout.height, layout.width, layout.channels), values)
+        Ok(((layout.height, layout.width, layout.channels), values))
     }
 
     /// Bytes of the arena and of scratch memory.
