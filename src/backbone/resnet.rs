@@ -95,7 +95,7 @@ impl ResNet {
     /// (0 to 3, in the order of the answers).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a size of 0, no stages or a stage over 3.
+    /// [`Error::InvalidArgument`] for a size of 0, no stages or a stage over 3; [`Error::OutOfMemory`].
     pub fn plan(
         &self,
         images: usize,
@@ -139,7 +139,7 @@ impl ResNet {
             maps.push(map);
         }
         let outputs: Vec<BufferId> = stages.iter().map(|&stage| maps[stage]).collect();
-        Ok(ResNetPlan { plan: builder.finish(&outputs, memory) })
+        Ok(ResNetPlan { plan: builder.finish(&outputs, memory)? })
     }
 
     /// The border of maps between blocks: basic blocks read them with a 3x3 convolution.

@@ -13,7 +13,6 @@ use super::config::RunConfig;
 use super::predict::{PredictRequest, predict_images};
 use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
 use super::pretrain::{PretrainConfig, stage_config, view};
-use crate::backbone::checkpoint::read_file;
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::folder::FolderImage;
@@ -135,10 +134,8 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
         Trainer::new(sizes, training, criterion, *seed, workers.clone())
     };
     if ![RANDOM, ENCODER].contains(&request.init) {
-        let bytes = read_file(Path::new(request.init))?;
-        if Detector::is_in(&bytes) {
-            let plain = plain_description(config);
-            let from = Detector::from_bytes(&bytes, request.init, Some(&plain))?;
+        let plain = plain_description(config);
+        if let Some(from) = Detector::open_if_detector(Path::new(request.init), Some(&plain))? {
             let mut trainer = trainer(&sizes(from.config()))?;
             take_over(&from, &mut trainer);
             return Ok(trainer);
