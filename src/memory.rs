@@ -16,6 +16,8 @@ use std::path::Path;
 /// the system itself, or there.
 const COMPARED_BYTES_MIN: u64 = 64 << 20;
 
+/// Bytes from which on [`probe`] asks.
+const PROBED_BYTES_MIN: u64 = 1 << 20;
 /// Left for everything small beside a request that is compared.
 const RESERVE_BYTES: u64 = 32 << 20;
 
@@ -97,12 +99,15 @@ pub fn copied<T: Clone>(values: &[T], what: &str) -> Result<Vec<T>> {
     Ok(copy)
 }
 
-/// Asks for `bytes` and gives them back: for what is about to be taken in code of others, which has
-/// no answer but to end the process.
+/// Asks for `bytes` and gives them back: for what is about to be taken where there is no answer but to
+/// end the process, in code of others and inside loops that have no errors. Small requests pass.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
 pub fn probe(bytes: u64, what: &str) -> Result<()> {
+    if bytes < PROBED_BYTES_MIN {
+        return Ok(());
+    }
     let length = usize::try_from(bytes).map_err(|_| refused(what, bytes))?;
     with_capacity::<u8>(length, what).map(drop)
 }

@@ -5,7 +5,7 @@
 //! 80 bytes and nothing else; numbers are rounded correctly, as Python's reader rounds them.
 
 use super::{CocoAnnotation, CocoCategory, CocoFile, CocoImage};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
@@ -48,7 +48,9 @@ pub fn read_detections(path: &Path) -> Result<CocoFile> {
 }
 
 fn read_document(path: &Path) -> Result<Document> {
-    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let bytes = memory::read_file(path)?;
+    // The text is held while it becomes images and annotations, which take no more than it does.
+    memory::probe(bytes.len() as u64, "images and annotations")?;
     let refused =
         |reason: &dyn fmt::Display| Error::format(path, format!("not a COCO file: {reason}"));
     // As text, like all JSON here: a second kind of reader would be code for nothing.

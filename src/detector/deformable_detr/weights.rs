@@ -117,7 +117,12 @@ pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -
     write_tensors(path, &tensors, None)
 }
 
-fn push(tensors: &mut Vec<NamedTensor>, parameter: &Parameter, values: &[f32], names: Vec<String>) {
+fn push<'a>(
+    tensors: &mut Vec<NamedTensor<'a>>,
+    parameter: &Parameter,
+    values: &'a [f32],
+    names: Vec<String>,
+) {
     let shape = part_shape(parameter, names.len());
     let length = (values.len() / names.len()).max(1);
     for (name, part) in names.into_iter().zip(values.chunks_exact(length)) {
