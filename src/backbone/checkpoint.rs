@@ -11,6 +11,8 @@ use crate::{Error, Result, memory};
 use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A tensor with its shape, row-major.
@@ -211,12 +213,26 @@ pub fn weights_file(path: &Path) -> Result<PathBuf> {
     Err(Error::format(path, reason))
 }
 
-/// The bytes of a weights file, or of the one in a folder; see [`weights_file`].
+/// The bytes of a safetensors file, which its first bytes must be those of: what is no such file is not
+/// read, however large it is.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::OutOfMemory`]; those of [`weights_file`].
+/// [`Error::Io`], [`Error::OutOfMemory`]; [`Error::Format`] for another file: what it is instead.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    memory::read_file(&weights_file(path)?)
+    check_kind(&head(path)?, &path.display().to_string())?;
+    memory::read_file(path)
+}
+
+/// The first bytes of a file, by which its kind is known.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn head(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| Error::io(path, source);
+    let mut head = Vec::with_capacity(file_kind::HEAD_BYTES);
+    let file = File::open(path).map_err(failed)?;
+    file.take(file_kind::HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
+    Ok(head)
 }
 
 /// The values of a tensor in one of the three types that weights come in; `None` for another.

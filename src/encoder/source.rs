@@ -4,13 +4,11 @@ use super::Encoder;
 use super::default::{self, DefaultEncoder};
 use super::onnx::{OnnxEncoder, Provider};
 use super::resnet::ResNetEncoder;
-use crate::backbone::checkpoint::{read_file, weights_file};
+use crate::backbone::checkpoint::{head, read_file, weights_file};
 use crate::backbone::file_kind::{self, FileKind, HEAD_BYTES};
 use crate::data::image::Normalisation;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -149,15 +147,6 @@ pub fn open_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<Arc<dyn Enco
         FileKind::Safetensors => Ok(Arc::new(ResNetEncoder::from_bytes(bytes, options)?)),
         FileKind::Onnx => Ok(Arc::new(OnnxEncoder::from_bytes(bytes, options)?)),
     }
-}
-
-/// The first bytes of a file.
-fn head(path: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::io(path, source);
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let file = File::open(path).map_err(failed)?;
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
-    Ok(head)
 }
 
 fn kind(head: &[u8], source: &str) -> Result<FileKind> {

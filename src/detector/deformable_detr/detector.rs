@@ -7,7 +7,7 @@ use super::initialise::initialise;
 use super::model::{Predictor, PredictorMemory};
 use super::names::parameter_table;
 use super::weights::{self, CLASS_BIAS, Naming};
-use crate::backbone::checkpoint::{Checkpoint, weights_file};
+use crate::backbone::checkpoint::{Checkpoint, read_file, weights_file};
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
 use crate::detector::prediction::{Detection, Reading};
@@ -99,7 +99,7 @@ impl Detector {
     /// [`Error::OutOfMemory`].
     pub fn open(path: &Path, plain: Option<&DetectorDescription>) -> Result<Detector> {
         let file = weights_file(path)?;
-        Detector::read(&memory::read_file(&file)?, &file, file.parent(), plain)
+        Detector::read(&read_file(&file)?, &file, file.parent(), plain)
     }
 
     /// [`Detector::open`] for a file that may hold a backbone alone: `None` then.
@@ -111,7 +111,7 @@ impl Detector {
         plain: Option<&DetectorDescription>,
     ) -> Result<Option<Detector>> {
         let file = weights_file(path)?;
-        let bytes = memory::read_file(&file)?;
+        let bytes = read_file(&file)?;
         let source = file.display().to_string();
         match weights::has_heads(&Checkpoint::read(&bytes, &source)?) {
             true => Detector::read(&bytes, &file, file.parent(), plain).map(Some),

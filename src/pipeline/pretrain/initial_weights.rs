@@ -1,7 +1,7 @@
 //! What a detector's backbone starts from: nothing, the encoder's weights, or a file.
 
 use crate::backbone::architecture::Architecture;
-use crate::backbone::checkpoint::read_file;
+use crate::backbone::checkpoint::{read_file, weights_file};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
 use crate::detector::deformable_detr::config::{DetectorConfig, WEIGHTS_KEY};
 use crate::detector::deformable_detr::weights::set_backbone;
@@ -36,7 +36,7 @@ fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<Weights<'a
             key: ENCODER_KEY,
         }),
         path => Some(Weights {
-            bytes: read_file(Path::new(path))?,
+            bytes: read_file(&weights_file(Path::new(path))?)?,
             source: path,
             prefix: &config.detector.weights_prefix,
             key: WEIGHTS_KEY,
