@@ -9,7 +9,9 @@ use crate::data::folder::{self, FolderImage, LeftOut};
 use crate::data::image::{ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
-use crate::pipeline::folder_extraction::{BrokenImage, skip, skipped_by_reason};
+use crate::pipeline::folder_extraction::{
+    BrokenImage, is_about_the_image, skip, skipped_by_reason,
+};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -88,7 +90,7 @@ pub fn predict_images(
     for (index, entry) in images.iter().enumerate() {
         let image = match decode::read(&entry.path(request.images), request.limits) {
             Ok(image) => image,
-            Err(error) if request.strict => return Err(error),
+            Err(error) if request.strict || !is_about_the_image(&error) => return Err(error),
             Err(error) => {
                 let path = entry.relative_path.clone();
                 skip(&error, path, &mut report.broken, &mut report.left_out);

@@ -253,7 +253,7 @@ fn described(
 ) -> Result<Option<DetectorDescription>> {
     match folder {
         Some(folder) if weights::naming_of(file) == Naming::HuggingFace => {
-            hugging_face_folder::description(folder, classes_of(file)?, plain)
+            hugging_face_folder::description(folder, || classes_of(file), plain)
         }
         _ => Ok(None),
     }

@@ -20,19 +20,21 @@ const MODEL_TYPE: &str = "deformable_detr";
 /// Sides of `transformers`' image processor where the folder says none.
 const SIDES: (u32, u32) = (800, 1333);
 
-/// The description that the documents in `folder` give of a file with heads for `classes_count`
-/// classes; `None` where there is no `config.json`. What a missing `preprocessor_config.json` would say
-/// comes from `plain`.
+/// The description that the documents in `folder` give of a file that has heads for as many classes as
+/// `classes_of_file` answers; `None` where there is no `config.json`. What a missing
+/// `preprocessor_config.json` would say comes from `plain`.
 ///
 /// # Errors
 /// [`Error::Format`] naming the document and the key; [`Error::Shape`] for another number of classes;
-/// those of [`DetectorDescription::validate`].
+/// those of `classes_of_file`.
 pub fn description(
     folder: &Path,
-    classes_count: usize,
+    classes_of_file: impl FnOnce() -> Result<usize>,
     plain: Option<&DetectorDescription>,
 ) -> Result<Option<DetectorDescription>> {
     let Some(document) = Document::read(folder.join(CONFIG))? else { return Ok(None) };
+    check_supported(&document)?;
+    let classes_count = classes_of_file()?;
     let mut config = sizes(&document, classes_count)?;
     if let Some(plain) = plain {
         config.frozen = plain.config.frozen;
@@ -119,7 +121,6 @@ impl Document {
 }
 
 fn sizes(document: &Document, classes_count: usize) -> Result<DetectorConfig> {
-    check_supported(document)?;
     let backbone = backbone(document)?;
     Ok(DetectorConfig {
         backbone_depth: backbone.depth(),
@@ -285,4 +286,66 @@ fn resize(document: &Document, side_multiple: u32) -> Result<ResizeRule> {
 
 fn rule((image_short_side, image_long_side_max): (u32, u32), side_multiple: u32) -> ResizeRule {
     ResizeRule { image_short_side, image_long_side_max, side_multiple }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document { path: CONFIG.into(), value: serde_json::from_str(text).unwrap() }
+    }
+
+    /// What SenseTime/deformable-detr on the hub says, its 91 names aside.
+    #[test]
+    fn the_published_documents_have_the_sizes_of_the_paper() {
+        let published = document(
+            r#"{"activation_dropout": 0.0, "activation_function": "relu", "attention_dropout": 0.0,
+            "auxiliary_loss": false, "backbone": "resnet50", "d_model": 256, "decoder_attention_heads": 8,
+            "decoder_ffn_dim": 1024, "decoder_layers": 6, "decoder_n_points": 4, "dilation": false,
+            "dropout": 0.1, "encoder_attention_heads": 8, "encoder_ffn_dim": 1024, "encoder_layers": 6,
+            "encoder_n_points": 4, "model_type": "deformable_detr", "num_feature_levels": 4,
+            "num_queries": 300, "position_embedding_type": "sine", "two_stage": false,
+            "with_box_refine": false}"#,
+        );
+        let short = document(r#"{"model_type": "deformable_detr"}"#);
+        let tagged = r#"{"model_type": "deformable_detr", "backbone_config":
+            {"model_type": "timm_backbone", "backbone": "resnet50.a1_in1k"}}"#;
+        for document in [published, short, document(tagged)] {
+            check_supported(&document).unwrap();
+            let expected = DetectorConfig { classes_count: 91, ..DetectorConfig::default() };
+            assert_eq!(sizes(&document, 91).unwrap(), expected);
+        }
+        let other = document(r#"{"backbone": "swin_tiny_patch4_window7_224"}"#);
+        assert!(sizes(&other, 91).unwrap_err().to_string().contains("swin_tiny"));
+    }
+
+    #[test]
+    fn numbers_of_the_image_processor_become_ours() {
+        let plain = document(r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 1]}"#);
+        let found = normalisation(&plain).unwrap();
+        assert_eq!((found.mean, found.deviation), ([0.5; 3], [0.5, 0.25, 1.0]));
+        let bytes =
+            r#"{"do_rescale": false, "image_mean": [127.5, 0, 255], "image_std": [255, 51, 1]}"#;
+        let found = normalisation(&document(bytes)).unwrap();
+        assert_eq!(found.mean, [0.5, 0.0, 1.0]);
+        assert_eq!(found.deviation, [1.0, 0.2, 1.0 / 255.0]);
+        let none = normalisation(&document(r#"{"do_normalize": false}"#)).unwrap();
+        assert_eq!((none.mean, none.deviation), ([0.0; 3], [1.0; 3]));
+        assert!(normalisation(&document(r#"{"image_std": [0, 1, 1]}"#)).is_err());
+        assert_eq!(resize(&document("{}"), 32).unwrap(), rule((800, 1333), 32));
+        assert!(resize(&document(r#"{"size": {"height": 640, "width": 640}}"#), 32).is_err());
+        assert!(resize(&document(r#"{"size": 20000000000}"#), 32).is_err());
+    }
+
+    #[test]
+    fn classes_are_named_by_their_index() {
+        let named = document(r#"{"id2label": {"1": "person", "0": "N/A"}}"#);
+        let found = categories(&named, 2).unwrap();
+        assert_eq!((found[1].id, found[1].name.as_str()), (1, "person"));
+        assert!(categories(&named, 3).unwrap_err().to_string().contains("3 names"));
+        let holes = document(r#"{"id2label": {"0": "a", "2": "b"}}"#);
+        assert!(categories(&holes, 2).unwrap_err().to_string().contains("class 1 of 2"));
+        assert!(categories(&document("{}"), 2).unwrap().iter().all(|one| one.name.is_empty()));
+    }
 }

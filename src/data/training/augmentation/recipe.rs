@@ -190,6 +190,7 @@ impl Recipe<'_> {
         for index in (index..count).chain(0..index) {
             match self.set.load(index, self.limits) {
                 Ok(sample) => return Ok(sample),
+                Err(error @ Error::OutOfMemory { .. }) => return Err(error),
                 // What the disk does not give may be whole: a batch without it would be that of a
                 // bad moment, and the run would end with other bytes than it should.
                 Err(error) if self.strict || matches!(error, Error::Io { .. }) => {
