@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         line?;
         println!("{:.3}", forward_ms(&network, &mut plan, &pixels, &workers));
     }
-    let values = (0..images).flat_map(|image| plan.map(0, image).1);
+    let values = (0..images).flat_map(|image| plan.map(0, image).unwrap().1);
     std::fs::write(output, values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())?;
     Ok(())
 }

@@ -161,6 +161,14 @@ pub enum Error {
     /// A defect of the library.
     #[error("internal error: {reason}")]
     Internal { reason: String },
+    /// Memory that the machine does not have, or that a limit forbids. `advice` says what would take
+    /// less, where that is known; `available_bytes` is `None` where the system does not say.
+    #[error(
+        "out of memory: {what}: {needed} ({needed_bytes} bytes) needed{rest}",
+        needed = crate::memory::text(*needed_bytes),
+        rest = crate::memory::rest_of_message(*available_bytes, advice)
+    )]
+    OutOfMemory { what: String, needed_bytes: u64, available_bytes: Option<u64>, advice: String },
 }
 
 /// One thing in which two runs differ: a key of the configuration, an input or a file.

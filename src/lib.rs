@@ -32,7 +32,7 @@
 //!
 //! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
 //! backbone → nn`; `proposals, clustering, evaluation, encoder` stand beside training. Every room
-//! uses [`error`], [`workers`], [`control`], [`geometry`] and [`random`].
+//! uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`].
 #![deny(unsafe_code)]
 
 pub mod backbone;
@@ -49,6 +49,7 @@ pub mod error;
 pub mod evaluation;
 pub mod geometry;
 pub mod matching;
+pub mod memory;
 pub mod nn;
 mod per_process;
 pub mod pipeline;

@@ -52,7 +52,7 @@ fn config(box_refinement: bool) -> DetectorConfig {
 /// and no two heads are alike.
 fn detector(config: DetectorConfig) -> Detector {
     let table = parameter_table(&config).unwrap();
-    let mut parameters = initialise(&config, &table, 11);
+    let mut parameters = initialise(&config, &table, 11).unwrap();
     for parameter in table.iter() {
         let values = &mut parameters[parameter.range.clone()];
         if parameter.shape.len() < 4 {

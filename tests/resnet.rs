@@ -57,7 +57,7 @@ fn run(case: &Value, network: &ResNet, threads: usize) -> Vec<Vec<f32>> {
         });
         network.forward(&mut plan, &workers);
         maps = (0..4)
-            .map(|stage| (0..images).flat_map(|image| plan.map(stage, image).1).collect())
+            .map(|stage| (0..images).flat_map(|image| plan.map(stage, image).unwrap().1).collect())
             .collect();
     }
     maps
@@ -130,7 +130,9 @@ fn a_batch_gives_the_bits_of_single_images() {
             row.copy_from_slice(&pixels[start..start + width * 3]);
         });
         network.forward(&mut plan, &workers);
-        (0..images).map(|image| [plan.map(0, image).1, plan.map(1, image).1].concat()).collect()
+        (0..images)
+            .map(|image| [plan.map(0, image).unwrap().1, plan.map(1, image).unwrap().1].concat())
+            .collect()
     };
     let together = maps_of(0, 3);
     for (image, maps) in together.iter().enumerate() {
@@ -260,5 +262,5 @@ fn sizes_and_stages_that_make_no_sense_are_refused() {
     let mut plan = network.plan(1, 1, 1, &[3]).unwrap();
     plan.fill(&Workers::caller(), |_, _, row| row.fill(1.0));
     network.forward(&mut plan, &Workers::caller());
-    assert_eq!(plan.map(0, 0).0, (1, 1, 16));
+    assert_eq!(plan.map(0, 0).unwrap().0, (1, 1, 16));
 }

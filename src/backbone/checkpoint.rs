@@ -1,14 +1,19 @@
-//! A safetensors file as named f32 tensors, and the prefix under which it keeps its backbone.
+//! A safetensors file as named f32 tensors, and the networks in it.
 //!
 //! Public self-supervised checkpoints wrap the backbone in their own modules (`module.`,
-//! `encoder_q.`, `backbone.0.body.`, ...) beside heads and momentum copies. The prefix is found
-//! from the backbone's own first names and not from a list of known wrappers.
+//! `encoder_q.`, `backbone.0.body.`, ...) beside heads and momentum copies. Where a network lies is
+//! found from its own first names and not from a list of known wrappers; which one is read where there
+//! are several, [`super::networks`] says.
 
-use crate::{Error, Result};
-use safetensors::tensor::TensorView;
+use super::file_kind::{self, FileKind};
+use super::networks::{self, Choice};
+use crate::{Error, Result, memory};
+use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// A tensor with its shape, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,25 +26,27 @@ pub struct Tensor {
 #[derive(Debug)]
 pub struct Checkpoint<'a> {
     source: String,
+    /// What stands before the names in the file, if it is one network of several.
+    prefix: String,
     tensors: BTreeMap<String, TensorView<'a>>,
 }
 
-/// Parts of a prefix that mark a slowly moving copy of the network that is trained.
-const COPIES: [&str; 5] = ["encoder_k", "momentum", "target", "teacher", "ema"];
-
 /// Names that a message lists at most.
 const NAMES_LISTED: usize = 12;
+/// How names of variances end: numbers that are never negative.
+const VARIANCE: &str = "running_var";
 
 impl<'a> Checkpoint<'a> {
     /// Reads the header of `bytes`; `source` names the file in errors.
     ///
     /// # Errors
-    /// [`Error::Format`] when it is not a whole safetensors file.
+    /// [`Error::Format`] when it is not a whole safetensors file: what it is instead.
     pub fn read(bytes: &'a [u8], source: &str) -> Result<Checkpoint<'a>> {
+        check_kind(bytes, source)?;
         let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| Error::format(source, format!("not a safetensors file: {error}")))?;
+            .map_err(|error| file_kind::damaged(source, bytes.len(), &error))?;
         let tensors = file.tensors().into_iter().collect();
-        Ok(Checkpoint { source: source.into(), tensors })
+        Ok(Checkpoint { source: source.into(), prefix: String::new(), tensors })
     }
 
     /// The file's name in errors.
@@ -61,56 +68,69 @@ impl<'a> Checkpoint<'a> {
     ///
     /// # Errors
     /// [`Error::WeightNames`] when the file lacks it, [`Error::Shape`] for another shape,
-    /// [`Error::ElementType`] for one that is not f32, f16 or bf16, [`Error::NonFinite`].
+    /// [`Error::ElementType`] for one that is not f32, f16 or bf16, [`Error::NonFinite`];
+    /// [`Error::Format`] for a negative variance; [`Error::OutOfMemory`].
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let view = self
             .tensors
             .get(name)
             .ok_or_else(|| self.names_error("a tensor is missing", [name].into_iter()))?;
+        let full = format!("{}: {}{name}", self.source, self.prefix);
         if view.shape() != shape {
             let (wanted, got) = (format!("{shape:?}"), format!("{:?}", view.shape()));
-            return Err(Error::shape(format!("{}: {name}", self.source), wanted, got));
+            return Err(Error::shape(full, wanted, got));
         }
-        let values = floats(view).ok_or_else(|| Error::ElementType {
-            name: format!("{}: {name}", self.source),
-            expected: "F32, F16 or BF16".into(),
-            got: format!("{:?}", view.dtype()),
-        })?;
+        let Some(values) = floats(view, &full)? else {
+            return Err(Error::ElementType {
+                name: full,
+                expected: "F32, F16 or BF16".into(),
+                got: format!("{:?}", view.dtype()),
+            });
+        };
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            let name = format!("{}: {name}", self.source);
-            return Err(Error::NonFinite { name, index, value: values[index] });
+            return Err(Error::NonFinite { name: full, index, value: values[index] });
+        }
+        let negative = values.iter().position(|value| *value < 0.0);
+        if let Some(index) = negative.filter(|_| name.ends_with(VARIANCE)) {
+            let reason = format!(
+                "{}{name}: value {} at index {index} is negative, which no variance is",
+                self.prefix, values[index]
+            );
+            return Err(Error::format(&self.source, reason));
         }
         Ok(Tensor { shape: shape.to_vec(), values })
     }
 
-    /// What stands before `marks` (names that only the wanted network has) in this file, momentum
-    /// copies left aside where there is another.
+    /// The network that has `marks` among its names (names that only the wanted network has), one of
+    /// them at least; momentum copies are left aside where there is another. `wanted` chooses by
+    /// prefix where it is not empty; `key` names it in errors and in the log.
     ///
     /// # Errors
     /// [`Error::WeightNames`] when no name ends in one of `marks`, or several networks remain.
-    pub fn prefix(&self, marks: &[&str]) -> Result<String> {
-        let mut found = BTreeSet::new();
-        for name in self.names() {
-            for prefix in marks.iter().filter_map(|mark| name.strip_suffix(mark)) {
-                if prefix.is_empty() || prefix.ends_with('.') {
-                    found.insert(prefix);
-                }
-            }
+    pub fn choose(&self, marks: &[&str], wanted: &str, key: &str) -> Result<Choice> {
+        let found = self.prefixes(marks);
+        if found.is_empty() {
+            return Err(networks::none_found(self, marks));
         }
-        let is_copy = |prefix: &&str| {
-            prefix.split('.').any(|part| COPIES.iter().any(|copy| part.starts_with(copy)))
+        networks::choose(self, &found, wanted, key)
+    }
+
+    /// What stands before `marks` in this file.
+    pub fn prefixes(&self, marks: &[&str]) -> BTreeSet<&str> {
+        let before = |name| marks.iter().filter_map(move |mark| str::strip_suffix(name, *mark));
+        let of_module = |prefix: &&str| prefix.is_empty() || prefix.ends_with('.');
+        self.names().flat_map(before).filter(of_module).collect()
+    }
+
+    /// The network of `choice` alone, its names without what stands before them.
+    pub fn under(mut self, choice: &Choice) -> Checkpoint<'a> {
+        let own = |(name, view): (String, TensorView<'a>)| {
+            let name = name.strip_prefix(&choice.prefix).filter(|_| !choice.is_other(&name))?;
+            Some((name.to_string(), view))
         };
-        let trained: Vec<&str> = found.iter().copied().filter(|prefix| !is_copy(prefix)).collect();
-        let all: Vec<&str> = found.into_iter().collect();
-        let candidates = if trained.is_empty() { all } else { trained };
-        match candidates[..] {
-            [] => Err(self.names_error(
-                &format!("no name ends in {}; found", marks.join(" or ")),
-                self.names(),
-            )),
-            [prefix] => Ok(prefix.into()),
-            _ => Err(self.names_error("several networks, under", candidates.into_iter())),
-        }
+        self.tensors = std::mem::take(&mut self.tensors).into_iter().filter_map(own).collect();
+        self.prefix.push_str(&choice.prefix);
+        self
     }
 
     /// An [`Error::WeightNames`] about this file that lists the first of `names` and counts them.
@@ -121,34 +141,110 @@ impl<'a> Checkpoint<'a> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
+        let under = match self.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!(" (under `{prefix}`)"),
+        };
         Error::WeightNames {
-            file: self.source.clone(),
+            file: format!("{}{under}", self.source),
             reason: format!("{reason} ({})", names.len()),
             names: format!("{listed}{more}"),
         }
     }
 }
 
-/// The bytes of a file.
+/// The texts in the header of a safetensors file.
+///
+/// # Errors
+/// As [`Checkpoint::read`].
+pub fn metadata(bytes: &[u8], source: &str) -> Result<Metadata> {
+    check_kind(bytes, source)?;
+    let (_, header) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| file_kind::damaged(source, bytes.len(), &error))?;
+    Ok(header)
+}
+
+fn check_kind(bytes: &[u8], source: &str) -> Result<()> {
+    let head = &bytes[..bytes.len().min(file_kind::HEAD_BYTES)];
+    match file_kind::recognise(head) {
+        Some(FileKind::Safetensors) => Ok(()),
+        _ => Err(file_kind::refusal(source, head, "a safetensors file")),
+    }
+}
+
+/// The names that a folder's own weights file may have, the usual one first.
+const FOLDER_NAMES: [&str; 2] = ["model.safetensors", "detector.safetensors"];
+/// Names of files of weights that a folder may have in place of safetensors.
+const FOREIGN_NAMES: [&str; 3] =
+    ["model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// The weights file that `path` names: itself, or, of a folder, the safetensors file in it.
+///
+/// # Errors
+/// [`Error::Format`] for a folder without one safetensors file, naming what is there instead;
+/// [`Error::Io`].
+pub fn weights_file(path: &Path) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.into());
+    }
+    if let Some(found) = FOLDER_NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file())
+    {
+        return Ok(found);
+    }
+    let io = |error| Error::io(path, error);
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let file = entry.map_err(io)?.path();
+        if file.extension().is_some_and(|ending| ending == "safetensors") {
+            others.push(file);
+        }
+    }
+    if let [only] = &others[..] {
+        return Ok(only.clone());
+    }
+    let foreign = FOREIGN_NAMES.iter().find(|name| path.join(name).is_file());
+    let reason = match (others.len(), foreign) {
+        (0, None) => "a folder without a safetensors file".to_string(),
+        (0, Some(name)) => {
+            format!("a folder with `{name}` but no safetensors file; save the model as one")
+        }
+        (count, _) => format!("a folder with {count} safetensors files; name one of them"),
+    };
+    Err(Error::format(path, reason))
+}
+
+/// The bytes of a safetensors file, which its first bytes must be those of: what is no such file is not
+/// read, however large it is.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::OutOfMemory`]; [`Error::Format`] for another file: what it is instead.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
+    check_kind(&head(path)?, &path.display().to_string())?;
+    memory::read_file(path)
+}
+
+/// The first bytes of a file, by which its kind is known.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::io(path, source))
+pub fn head(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| Error::io(path, source);
+    let mut head = Vec::with_capacity(file_kind::HEAD_BYTES);
+    let file = File::open(path).map_err(failed)?;
+    file.take(file_kind::HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
+    Ok(head)
 }
 
-/// The values of a tensor in one of the three types that weights come in.
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    fn halves(data: &[u8], convert: impl Fn(u16) -> f32) -> Vec<f32> {
-        data.as_chunks::<2>().0.iter().map(|&bytes| convert(u16::from_le_bytes(bytes))).collect()
-    }
+/// The values of a tensor in one of the three types that weights come in; `None` for another.
+fn floats(view: &TensorView<'_>, name: &str) -> Result<Option<Vec<f32>>> {
     let data = view.data();
+    let mut values = memory::with_capacity(view.shape().iter().product(), name)?;
+    let halves = || data.as_chunks::<2>().0.iter().map(|&bytes| u16::from_le_bytes(bytes));
     match view.dtype() {
-        Dtype::F32 => {
-            Some(data.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
-        }
-        Dtype::F16 => Some(halves(data, |bits| half::f16::from_bits(bits).to_f32())),
-        Dtype::BF16 => Some(halves(data, |bits| half::bf16::from_bits(bits).to_f32())),
-        _ => None,
+        Dtype::F32 => values.extend(data.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
+        Dtype::F16 => values.extend(halves().map(|bits| half::f16::from_bits(bits).to_f32())),
+        Dtype::BF16 => values.extend(halves().map(|bits| half::bf16::from_bits(bits).to_f32())),
+        _ => return Ok(None),
     }
+    Ok(Some(values))
 }

@@ -9,7 +9,7 @@ use crate::nn::max_pool::MaxPool;
 use crate::nn::plan::{BufferId, Plan, PlanBuilder, PlanMemory};
 use crate::nn::simd::Level;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// The pool after the stem.
 const POOL: MaxPool = MaxPool { window: 3, stride: 2, padding: 1 };
@@ -95,7 +95,7 @@ impl ResNet {
     /// (0 to 3, in the order of the answers).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a size of 0, no stages or a stage over 3.
+    /// [`Error::InvalidArgument`] for a size of 0, no stages or a stage over 3; [`Error::OutOfMemory`].
     pub fn plan(
         &self,
         images: usize,
@@ -139,7 +139,7 @@ impl ResNet {
             maps.push(map);
         }
         let outputs: Vec<BufferId> = stages.iter().map(|&stage| maps[stage]).collect();
-        Ok(ResNetPlan { plan: builder.finish(&outputs, memory) })
+        Ok(ResNetPlan { plan: builder.finish(&outputs, memory)? })
     }
 
     /// The border of maps between blocks: basic blocks read them with a 3x3 convolution.
@@ -202,15 +202,18 @@ impl ResNetPlan {
 
     /// A map of the last run, by its place in the list of stages: `(height, width, channels)` and
     /// the values of `image`, HWC.
-    pub fn map(&self, index: usize, image: usize) -> ((usize, usize, usize), Vec<f32>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn map(&self, index: usize, image: usize) -> Result<((usize, usize, usize), Vec<f32>)> {
         let Activation { data, layout } = self.plan.output(index);
         let length = layout.width * layout.channels;
-        let mut values = Vec::with_capacity(layout.height * length);
+        let mut values = memory::with_capacity(layout.height * length, "a feature map")?;
         for y in layout.border..layout.border + layout.height {
             let start = layout.offset(image, y, layout.border);
             values.extend_from_slice(&data[start..start + length]);
         }
-        ((layout.height, layout.width, layout.channels), values)
+        Ok(((layout.height, layout.width, layout.channels), values))
     }
 
     /// Bytes of the arena and of scratch memory.

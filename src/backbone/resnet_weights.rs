@@ -5,6 +5,7 @@
 
 use super::architecture::{Architecture, Block, STAGES};
 use super::checkpoint::{Checkpoint, Tensor};
+use super::networks::{self, Choice};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,9 @@ pub struct ResNetWeights {
 /// Names that tell where in a checkpoint a ResNet lies; either will do when the other is missing.
 const MARKS: [&str; 2] = ["layer1.0.conv1.weight", "layer4.0.conv1.weight"];
 
+/// The key that chooses among the networks of an encoder's file.
+pub const ENCODER_KEY: &str = "encoder.weights_prefix";
+
 impl ResNetWeights {
     /// Reads a safetensors file: f32, f16 or bf16, any prefix, heads and momentum copies beside it.
     ///
@@ -27,22 +31,41 @@ impl ResNetWeights {
     /// [`Error::Format`], [`Error::WeightNames`] (no ResNet, missing names, names that a plain
     /// ResNet does not have), [`Error::Shape`], [`Error::ElementType`], [`Error::NonFinite`].
     pub fn from_safetensors(bytes: &[u8], source: &str) -> Result<ResNetWeights> {
-        let checkpoint = Checkpoint::read(bytes, source)?;
-        let prefix = checkpoint.prefix(&MARKS)?;
-        let names: BTreeSet<&str> =
-            checkpoint.names().filter_map(|name| name.strip_prefix(&prefix)).collect();
-        let width = checkpoint
-            .shape(&format!("{prefix}conv1.weight"))
-            .and_then(|shape| shape.first().copied())
-            .unwrap_or(0);
-        let architecture = recognise(&checkpoint, &names, width)?;
-        check_names(&checkpoint, &names, &architecture)?;
+        ResNetWeights::read(bytes, source, "", ENCODER_KEY).map(|(weights, _)| weights)
+    }
+
+    /// [`ResNetWeights::from_safetensors`] with the word of the configuration: `prefix` chooses among
+    /// several networks where it is not empty, and `key` is where it is written. Answers the choice too.
+    ///
+    /// # Errors
+    /// As [`ResNetWeights::from_safetensors`]; [`Error::WeightNames`] when `prefix` names none.
+    pub fn read(
+        bytes: &[u8],
+        source: &str,
+        prefix: &str,
+        key: &str,
+    ) -> Result<(ResNetWeights, Choice)> {
+        let (checkpoint, architecture, choice) = open(bytes, source, prefix, key)?;
+        networks::log_choice(source, &choice, key);
         let mut tensors = BTreeMap::new();
         for (name, shape) in architecture.parameters() {
-            let tensor = checkpoint.tensor(&format!("{prefix}{name}"), &shape)?;
+            let tensor = checkpoint.tensor(&name, &shape)?;
             tensors.insert(name, tensor);
         }
-        Ok(ResNetWeights { architecture, tensors })
+        Ok((ResNetWeights { architecture, tensors }, choice))
+    }
+
+    /// Depth and width alone, read off names and shapes.
+    ///
+    /// # Errors
+    /// As [`ResNetWeights::read`], numbers aside.
+    pub fn architecture_of(
+        bytes: &[u8],
+        source: &str,
+        prefix: &str,
+        key: &str,
+    ) -> Result<Architecture> {
+        open(bytes, source, prefix, key).map(|(_, architecture, _)| architecture)
     }
 
     /// Parameters that `values` gives for each name and shape: drawn ones, or tests' formulas.
@@ -79,6 +102,23 @@ impl ResNetWeights {
     pub fn values(&self, name: &str) -> &[f32] {
         self.tensors.get(name).map_or(&[], |tensor| &tensor.values)
     }
+}
+
+/// The chosen network of a file, and what it is.
+fn open<'a>(
+    bytes: &'a [u8],
+    source: &str,
+    prefix: &str,
+    key: &str,
+) -> Result<(Checkpoint<'a>, Architecture, Choice)> {
+    let file = Checkpoint::read(bytes, source)?;
+    let choice = file.choose(&MARKS, prefix, key)?;
+    let checkpoint = file.under(&choice);
+    let names: BTreeSet<&str> = checkpoint.names().collect();
+    let width = checkpoint.shape("conv1.weight").and_then(|shape| shape.first().copied());
+    let architecture = recognise(&checkpoint, &names, width.unwrap_or(0))?;
+    check_names(&checkpoint, &names, &architecture)?;
+    Ok((checkpoint, architecture, choice))
 }
 
 /// The network whose blocks are those that the names speak of.
@@ -135,8 +175,10 @@ fn check_names(
         let parts = ["layer1.", "layer2.", "layer3.", "layer4.", "conv1.", "bn1."];
         parts.iter().any(|part| name.starts_with(part)) && !name.ends_with("num_batches_tracked")
     };
-    let extra: Vec<&str> =
-        names.iter().copied().filter(of_backbone).filter(|name| !needed.contains(*name)).collect();
+    let unknown = |name: &&str| {
+        !needed.contains(*name) && !networks::is_twin(name, |known| needed.contains(known))
+    };
+    let extra: Vec<&str> = names.iter().copied().filter(of_backbone).filter(unknown).collect();
     match extra.is_empty() {
         true => Ok(()),
         false => {

@@ -143,14 +143,15 @@ pub unsafe extern "C" fn simdetr_detector_options_init(
 }
 
 /// Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
-/// `transformers`.
+/// `transformers`. Of a file of `transformers`, the `config.json` beside it says what the detector is.
 ///
-/// @param[in] path The file.
+/// @param[in] path The file, or the folder that holds it as `model.safetensors`.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_FORMAT` for a file that is not whole, `SIMDETR_ERROR_SHAPE` and
-/// `SIMDETR_ERROR_WEIGHT_NAMES` for one of other sizes.
+/// @return `SIMDETR_ERROR_FORMAT` for a file that is not whole or of another kind (a PyTorch checkpoint,
+/// say, which the message names), `SIMDETR_ERROR_SHAPE` and `SIMDETR_ERROR_WEIGHT_NAMES` for one of other
+/// sizes.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]

@@ -46,18 +46,24 @@ pub struct simdetr_encoder_options_t {
     pub onnx_provider: i32,
     /// Threads of an ONNX model: 0 is one for each processor, 1 the caller's own.
     pub onnx_threads: u32,
+    /// What stands before the names of the network to read where a safetensors file holds several, for
+    /// example "encoder_q"; "." where nothing does. NULL takes the one that was trained and leaves
+    /// momentum and EMA copies.
+    pub weights_prefix: *const c_char,
 }
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<simdetr_encoder_options_t>() == 80);
+    assert!(size_of::<simdetr_encoder_options_t>() == 88);
     assert!(std::mem::offset_of!(simdetr_encoder_options_t, onnx_library) == 64);
+    assert!(std::mem::offset_of!(simdetr_encoder_options_t, weights_prefix) == 80);
 };
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_encoder_options_t {
     const NAME: &'static str = "simdetr_encoder_options_t";
-    const SMALLEST: usize = size_of::<simdetr_encoder_options_t>();
+    // The first layout ended with `onnx_threads`.
+    const SMALLEST: usize = std::mem::offset_of!(simdetr_encoder_options_t, weights_prefix);
 }
 
 /// # Safety
@@ -78,6 +84,7 @@ unsafe fn encoder_options(given: *const simdetr_encoder_options_t) -> Result<Enc
             .text("onnx_library", optional_text(options.onnx_library, "onnx_library")?)
             .choice("onnx_provider", options.onnx_provider, ONNX_PROVIDERS)?
             .integer("onnx_threads", i64::from(options.onnx_threads), 0);
+        keys.text("weights_prefix", optional_text(options.weights_prefix, "weights_prefix")?);
         let options: EncoderOptions = keys.finish()?;
         options.validate()?;
         Ok(options)

@@ -19,7 +19,7 @@ use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
 use crate::proposals::{ImageMaps, LevelMap, Scratch};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Most maps of one image.
 pub const SIMDETR_MAPS_MAX: usize = 8;
@@ -136,7 +136,7 @@ unsafe fn view<'a>(
         return FeatureMapView::checked(name, tensor.dense(name)?, height, width, channels);
     }
     copy.clear();
-    copy.reserve(height * width * channels);
+    memory::reserve(copy, height * width * channels, name)?;
     for y in 0..height {
         for x in 0..width {
             copy.extend((0..channels).map(|channel| tensor.at([0, 1, 2], [y, x, channel])));

@@ -5,7 +5,7 @@ use super::pointers::slice;
 use super::tensor::{DLTensor, Element, Tensor};
 use crate::data::image::Image;
 use crate::data::image::view::{ImageView, Layout, PixelFormat};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Bytes red, green, blue.
 pub const SIMDETR_PIXEL_RGB8: i32 = 1;
@@ -114,7 +114,9 @@ pub(super) unsafe fn copy_image(given: *const simdetr_image_t) -> Result<Image> 
     let lowest = if image.data.is_null() { image.data } else { image.data.wrapping_sub(before) };
     // SAFETY: the caller promises that every row of the layout is readable.
     let bytes = unsafe { slice(lowest, span, "simdetr_image_t.data") }?;
-    Ok(ImageView::new(bytes, layout)?.to_image())
+    let view = ImageView::new(bytes, layout)?;
+    memory::probe(u64::from(layout.width) * u64::from(layout.height) * 3, "a copy of the image")?;
+    Ok(view.to_image())
 }
 
 /// Copies an image tensor as RGB: `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any
@@ -151,7 +153,7 @@ fn gather<T: Element + std::fmt::Display>(
             .map_err(|_| Error::shape(name, "sides below 2^32", format!("{:?}", tensor.shape)))
     };
     let (height, width) = (side(rows)?, side(columns)?);
-    let mut pixels = Vec::with_capacity(tensor.size(rows) * tensor.size(columns) * 3);
+    let mut pixels = memory::with_capacity(tensor.size(rows) * tensor.size(columns) * 3, name)?;
     for y in 0..tensor.size(rows) {
         for x in 0..tensor.size(columns) {
             for channel in 0..3 {

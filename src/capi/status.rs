@@ -106,6 +106,8 @@ pub const SIMDETR_ERROR_INTERNAL: simdetr_status_t = 904;
 /// a task twice or not at all. The call ended where it was: a handle that it was changing is
 /// poisoned, one that it took `const` is as it was.
 pub const SIMDETR_ERROR_HOST_CONTRACT: simdetr_status_t = 910;
+/// Memory that the machine does not have, or that a limit forbids; the message has the numbers.
+pub const SIMDETR_ERROR_OUT_OF_MEMORY: simdetr_status_t = 905;
 
 /// The one map from errors to numbers.
 pub(super) fn status_of(error: &Error) -> simdetr_status_t {
@@ -152,6 +154,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::HostContract { .. } => SIMDETR_ERROR_HOST_CONTRACT,
         Error::Poisoned => SIMDETR_ERROR_POISONED,
         Error::Internal { .. } => SIMDETR_ERROR_INTERNAL,
+        Error::OutOfMemory { .. } => SIMDETR_ERROR_OUT_OF_MEMORY,
     }
 }
 
@@ -204,6 +207,7 @@ names! {
     SIMDETR_ERROR_UNSUPPORTED_IMAGE SIMDETR_ERROR_LEFT_OUT
     SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
     SIMDETR_ERROR_HOST_CONTRACT
+    SIMDETR_ERROR_OUT_OF_MEMORY
 }
 
 #[cfg(test)]
@@ -262,6 +266,12 @@ mod tests {
             Error::HostContract { callback: "parallel_for", reason: text() },
             Error::Poisoned,
             Error::Internal { reason: text() },
+            Error::OutOfMemory {
+                what: text(),
+                needed_bytes: 2,
+                available_bytes: Some(1),
+                advice: text(),
+            },
         ]
     }
 

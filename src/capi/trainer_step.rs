@@ -14,7 +14,7 @@ use super::trainer_run::wanted;
 use crate::data::training::batch::Batch;
 use crate::matching::Targets;
 use crate::training::step::StepReport;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::ffi::c_char;
 use std::path::Path;
 
@@ -213,7 +213,7 @@ fn gather(
     }
     (batch.height, batch.width) = (height, width);
     batch.maps.clear();
-    batch.maps.reserve(count * height * width * 3);
+    memory::reserve(&mut batch.maps, count * height * width * 3, "a copy of the images")?;
     for image in 0..count {
         let [below, beside] = batch.sizes[image].map(|side| side as usize);
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {

@@ -6,7 +6,7 @@
 //! f64 sums need. Values of an f16 store are multiples of 2^-24: their sums lose nothing at all.
 
 use crate::nn::simd::{Level, rows};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Bits after the point, of a number that is 1 at most.
 const FRACTION_BITS: i32 = 36;
@@ -41,11 +41,12 @@ impl Accumulator {
             let reason = format!("{magnitude_max} is not a positive number");
             return Err(Error::invalid("magnitude_max", reason));
         }
+        let length = classes.saturating_mul(dimensions).saturating_add(classes + 1);
         Ok(Accumulator {
             classes,
             dimensions,
             magnitude_exponent: f64::from(magnitude_max).log2().ceil() as i32,
-            values: vec![0; classes * dimensions + classes + 1],
+            values: memory::filled(0, length, "sums of the clusters")?,
         })
     }
 

@@ -3,7 +3,7 @@
 use super::accumulator::Accumulator;
 use super::config::{EmptyClusters, Metric};
 use crate::data::atomic_file;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
 
@@ -164,7 +164,7 @@ impl Centroids {
     /// [`Error::Io`]; [`Error::Format`] for anything else that is wrong, naming the file.
     pub fn load(path: &Path) -> Result<Centroids> {
         let format = |reason: String| Error::format(path, reason);
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let bytes = memory::read_file(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes)
             .map_err(|error| format(format!("not a safetensors file: {error}")))?;
         let entries = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
@@ -184,6 +184,7 @@ impl Centroids {
         let (Dtype::F32, &[classes, dimensions]) = (tensor.dtype(), tensor.shape()) else {
             return Err(format(format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape())));
         };
+        memory::probe(tensor.data().len() as u64, "centroids")?;
         let values = tensor.data().as_chunks::<4>().0;
         let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         Centroids::new(values, classes, dimensions, metric)

@@ -11,7 +11,7 @@ use super::stream::{Budget, Resources, Stream};
 use crate::control::Control;
 use crate::data::vectors::VectorSource;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::ops::Range;
 
 /// Tasks into which the addition of a block is cut, by ranges of classes.
@@ -149,7 +149,7 @@ pub fn labels(
     centroids: &Centroids,
     resources: &Resources<'_>,
 ) -> Result<Vec<u32>> {
-    let mut labels = Vec::with_capacity(source.rows_count() as usize);
+    let mut labels = memory::with_capacity(source.rows_count() as usize, "labels")?;
     assign(source, 0..source.rows_count(), centroids, resources, |_, classes, _| {
         labels.extend_from_slice(classes);
         Ok(())

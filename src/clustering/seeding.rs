@@ -15,7 +15,7 @@ use crate::data::vectors::{VectorArray, VectorSource};
 use crate::nn::simd::{Level, rows};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Passes of k-means||; its authors find five enough.
 const PASSES: u16 = 5;
@@ -88,7 +88,7 @@ fn sample(
         .map(|index| border(index) + random.below(border(index + 1) - border(index)))
         .collect();
     let dimensions = source.dimensions();
-    let mut values = vec![0.0; count * dimensions];
+    let mut values = memory::filled(0.0, count * dimensions, "the sample to seed from")?;
     let mut parts: Vec<(&mut [f32], Result<()>)> =
         values.chunks_mut(PIECE_ROWS * dimensions).map(|part| (part, Ok(()))).collect();
     workers.for_each_piece(&mut parts, 1, |piece, part| {

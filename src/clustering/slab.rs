@@ -4,7 +4,7 @@ use super::config::Metric;
 use super::nearest::{NO_GUESS, Nearest, Scratch};
 use crate::data::vectors::VectorSource;
 use crate::nn::simd::{Level, rows};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// What the vectors of a run must be.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ impl Slab {
     ) -> Result<()> {
         let dimensions = source.dimensions();
         self.first = first;
-        self.vectors.resize(count * dimensions, 0.0);
+        memory::resize(&mut self.vectors, count * dimensions, 0.0, "a block of vectors")?;
         self.labels.clear();
         self.labels.resize(count, NO_GUESS);
         self.scores.resize(count, 0.0);

@@ -5,7 +5,7 @@ use super::slab::{Rules, Slab};
 use crate::control::Control;
 use crate::data::vectors::VectorSource;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::ops::Range;
 
 /// With what a call may run.
@@ -36,14 +36,15 @@ impl Budget {
     /// Sets `bytes` aside for `what`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] about `memory_bytes_max` with what it must at least be.
+    /// [`Error::InvalidArgument`] about `memory_bytes_max` with what it must at least be;
+    /// [`Error::OutOfMemory`] where the machine has less.
     pub fn take(&mut self, what: &str, bytes: u64) -> Result<()> {
         self.taken = self.taken.saturating_add(bytes);
         if self.taken > self.total {
             let reason = format!("{} bytes, but {what} needs {}", self.total, self.taken);
             return Err(Error::invalid("memory_bytes_max", reason));
         }
-        Ok(())
+        memory::probe(bytes, what)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::backbone::checkpoint::Checkpoint;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// The embedded file's name in errors.
 const SOURCE: &str = "the embedded default weights";
@@ -90,6 +90,11 @@ impl Encoder for DefaultEncoder {
         images.iter().try_for_each(|image| check_size(self, image))?;
         let strides: Vec<usize> = self.maps.iter().map(|map| map.stride).collect();
         let learned = self.network.encode(images, workers)?;
+        for maps in &learned {
+            // The channels beside the learned ones, and both together.
+            let numbers: usize = maps.iter().map(|map| map.height * map.width * map.channels).sum();
+            memory::probe(memory::bytes_of::<f32>(3 * numbers), "feature maps")?;
+        }
         Ok(images
             .iter()
             .zip(learned)

@@ -8,7 +8,7 @@ use super::{Encoder, MapDescription, common_multiple};
 use crate::data::feature_map::{FeatureMap, FeatureMapView};
 use crate::data::image::Image;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Fills `maps[image][map]`, HWC, for each image; answers 0, or anything else to stop the call
 /// with [`Error::HostCallback`]. Called on the thread that called the library and, where several
@@ -91,14 +91,8 @@ impl HostEncoder {
 
     fn unfilled(map: &MapDescription, image: &Image) -> Result<FeatureMap> {
         let (height, width) = HostEncoder::cells(map, image);
-        let (channels, mut values) = (map.channels, Vec::new());
-        let count = height * width * channels;
-        values.try_reserve_exact(count).map_err(|_| {
-            let reason =
-                format!("{height}x{width} cells of {channels} floats do not fit in memory");
-            Error::invalid(format!("map `{}`", map.name), reason)
-        })?;
-        values.resize(count, f32::NAN);
+        let channels = map.channels;
+        let values = memory::filled(f32::NAN, height * width * channels, "a feature map")?;
         Ok(FeatureMap { values, height, width, channels })
     }
 

@@ -11,7 +11,7 @@ use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint};
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::{Image, Normalisation};
 use crate::workers::{Workers, threads_count};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::path::Path;
 
 /// Sides of the image of the first run where the model takes any size: a multiple of 64 and of
@@ -95,7 +95,7 @@ impl OnnxEncoder {
     /// # Errors
     /// [`Error::OnnxLibrary`] without a usable libonnxruntime; [`Error::OnnxModel`] for bytes that
     /// are no ONNX model, or one without exactly one `f32` image input and without maps among its
-    /// outputs; [`Error::OnnxProvider`] when the provider cannot run the whole model;
+    /// outputs; [`Error::NonFinite`] for one that makes NaN of a grey image; [`Error::OnnxProvider`] when the provider cannot run the whole model;
     /// [`Error::NotCompiled`] without the cargo feature `onnx`.
     pub fn from_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<OnnxEncoder> {
         let fingerprint = fingerprint::of_bytes("onnx", bytes);
@@ -123,10 +123,12 @@ impl OnnxEncoder {
     fn encode_one(&self, image: &Image) -> Result<Vec<FeatureMap>> {
         let (height, width) = (image.height as usize, image.width as usize);
         check_size(self, image)?;
-        let pixels = planes(image, &self.normalisation);
+        let pixels = planes(image, &self.normalisation)?;
         let names: Vec<&str> = self.maps.iter().map(|map| map.name.as_str()).collect();
         let mut maps = Vec::with_capacity(names.len());
         self.session.run([1, 3, height, width], &pixels, &names, |number, shape, values| {
+            check_finite(&self.label, names[number], values)?;
+            memory::probe(memory::bytes_of::<f32>(values.len()), "a feature map")?;
             let map =
                 self.layouts[number].read(shape, values, height, width).map_err(|reason| {
                     let reason = format!("output `{}`: {reason}", names[number]);
@@ -223,11 +225,12 @@ fn probe(
     fixed_size: Option<(usize, usize)>,
 ) -> Result<(Vec<MapDescription>, Vec<Layout>)> {
     let (height, width) = fixed_size.unwrap_or((PROBE_SIDE, PROBE_SIDE));
-    let grey = vec![0.0; 3 * height * width];
+    let grey = memory::filled(0.0, 3 * height * width, "an image for an ONNX model")?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut found: Vec<(MapDescription, Layout)> = Vec::with_capacity(names.len());
-    session.run([1, 3, height, width], &grey, &names, |number, shape, _| {
+    session.run([1, 3, height, width], &grey, &names, |number, shape, values| {
         let name = names[number].to_string();
+        check_finite(label, &name, values)?;
         let layout = Layout::recognise(shape, height, width).map_err(|reason| {
             let reason = format!("output `{name}`: {reason}");
             Error::OnnxModel { model: label.into(), reason }
@@ -240,14 +243,25 @@ fn probe(
     Ok(found.into_iter().unzip())
 }
 
+/// A model that gives NaN or infinity is broken, and nothing behind it could tell.
+fn check_finite(label: &str, output: &str, values: &[f32]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            let name = format!("encoder {label}: output `{output}`");
+            Err(Error::NonFinite { name, index, value: values[index] })
+        }
+    }
+}
+
 /// The normalised image as three planes (NCHW).
-fn planes(image: &Image, normalisation: &Normalisation) -> Vec<f32> {
-    let mut planes = Vec::with_capacity(image.pixels.len());
+fn planes(image: &Image, normalisation: &Normalisation) -> Result<Vec<f32>> {
+    let mut planes = memory::with_capacity(image.pixels.len(), "an image for an ONNX model")?;
     for (channel, levels) in normalisation.table().iter().enumerate() {
         let plane = image.pixels.iter().skip(channel).step_by(3);
         planes.extend(plane.map(|level| levels[usize::from(*level)]));
     }
-    planes
+    Ok(planes)
 }
 
 #[cfg(test)]

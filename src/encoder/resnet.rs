@@ -4,8 +4,10 @@ use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, common_multiple, fingerprint};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::read_file;
+use crate::backbone::networks::Choice;
 use crate::backbone::resnet::{ResNet, ResNetPlan};
-use crate::data::feature_map::FeatureMap;
+use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
+use crate::data::feature_map::{FeatureMap, FeatureMapView};
 use crate::data::image::{Image, Normalisation};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -23,6 +25,8 @@ pub struct ResNetEncoder {
     maps: Vec<MapDescription>,
     /// Stage of each map, 0 to 3.
     stages: Vec<usize>,
+    /// The file, in errors.
+    source: String,
     fingerprint: String,
     /// Plans that no run holds.
     plans: Mutex<Vec<ResNetPlan>>,
@@ -50,14 +54,17 @@ impl ResNetEncoder {
         let normalisation =
             Normalisation { mean: options.image_mean, deviation: options.image_deviation };
         normalisation.validate()?;
-        let network = ResNet::from_safetensors(bytes, source)?;
+        let (weights, choice) =
+            ResNetWeights::read(bytes, source, &options.weights_prefix, ENCODER_KEY)?;
+        let network = ResNet::new(&weights);
         let (maps, stages) = choose_maps(network.architecture(), &options.layers)?;
         Ok(ResNetEncoder {
             network,
             normalisation,
             maps,
             stages,
-            fingerprint: fingerprint::of_bytes("resnet", bytes),
+            source: source.into(),
+            fingerprint: fingerprint_of(bytes, &choice),
             plans: Mutex::new(Vec::new()),
         })
     }
@@ -80,13 +87,16 @@ impl ResNetEncoder {
             }
         });
         self.network.forward(&mut plan, workers);
-        let map = |index| {
-            let ((height, width, channels), values) = plan.map(index, 0);
-            FeatureMap { values, height, width, channels }
+        let map = |index: usize| {
+            let ((height, width, channels), values) = plan.map(index, 0)?;
+            // Weights may be finite and still lead out of the numbers.
+            let name = format!("encoder {}: map `{}`", self.source, self.maps[index].name);
+            FeatureMapView::checked(&name, &values, height, width, channels)?;
+            Ok(FeatureMap { values, height, width, channels })
         };
         let maps = (0..self.stages.len()).map(map).collect();
         self.plans().push(plan);
-        Ok(maps)
+        maps
     }
 
     /// A free plan for images of this size, or one whose memory now serves it, or a new one. There
@@ -109,6 +119,15 @@ impl ResNetEncoder {
 
     fn plans(&self) -> MutexGuard<'_, Vec<ResNetPlan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file's content, and the network of it that is read where there are several.
+fn fingerprint_of(bytes: &[u8], choice: &Choice) -> String {
+    let content = fingerprint::of_bytes("resnet", bytes);
+    match choice.sentence() {
+        Some(_) => format!("{content} under `{}`", choice.prefix),
+        None => content,
     }
 }
 

@@ -4,19 +4,19 @@ use super::Encoder;
 use super::default::{self, DefaultEncoder};
 use super::onnx::{OnnxEncoder, Provider};
 use super::resnet::ResNetEncoder;
+use crate::backbone::checkpoint::{head, read_file, weights_file};
+use crate::backbone::file_kind::{self, FileKind, HEAD_BYTES};
 use crate::data::image::Normalisation;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The value of [`EncoderOptions::encoder`] that means the built-in one.
 pub const DEFAULT: &str = "default";
 
-/// Bytes at the start of a file that tell what it is.
-const HEAD_BYTES: usize = 16;
+/// What a file of an encoder must be.
+const WANTED: &str = "an encoder, as it is neither a safetensors nor an ONNX file";
 
 /// What an encoder is made from; the same keys on the command line, in TOML and in C.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,10 @@ pub struct EncoderOptions {
     pub onnx_provider: String,
     /// Threads of an ONNX model. 0 (the default) is one for each processor, 1 the caller's own.
     pub onnx_threads: u32,
+    /// What stands before the names of the network to read, where a safetensors file holds several
+    /// (`encoder_q`); `.` where nothing does. Empty (the default) takes the one that was trained and
+    /// leaves its momentum and EMA copies.
+    pub weights_prefix: String,
 }
 
 impl Default for EncoderOptions {
@@ -53,6 +57,7 @@ impl Default for EncoderOptions {
             onnx_library: String::new(),
             onnx_provider: "cpu".into(),
             onnx_threads: 0,
+            weights_prefix: String::new(),
         }
     }
 }
@@ -94,37 +99,34 @@ impl EncoderOptions {
 /// The encoder that the options name: the built-in one, or a file recognised by its content.
 ///
 /// # Errors
-/// [`Error::Io`] for a file that cannot be read; [`Error::InvalidArgument`] for one that is
-/// neither safetensors nor ONNX; otherwise as the encoder that is made.
+/// [`Error::Io`] for a file that cannot be read; [`Error::Format`] for one that is neither safetensors
+/// nor ONNX, with what it is; otherwise as the encoder that is made.
 pub fn open(options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
     options.validate()?;
     if options.encoder == DEFAULT {
         return Ok(Arc::new(DefaultEncoder::new()?));
     }
-    let path = Path::new(&options.encoder);
-    let failed = |source| Error::io(path, source);
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let file = File::open(path).map_err(failed)?;
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
-    match kind(&head).ok_or_else(|| unknown(&options.encoder, &head))? {
-        Kind::ResNet => Ok(Arc::new(ResNetEncoder::from_file(path, options)?)),
-        Kind::Onnx => Ok(Arc::new(OnnxEncoder::from_file(path, options)?)),
+    let path = weights_file(Path::new(&options.encoder))?;
+    let head = head(&path)?;
+    match kind(&head, &options.encoder)? {
+        FileKind::Safetensors => Ok(Arc::new(ResNetEncoder::from_file(&path, options)?)),
+        FileKind::Onnx => Ok(Arc::new(OnnxEncoder::from_file(&path, options)?)),
     }
 }
 
 /// The file of the encoder's ResNet, from which a detector's backbone may start.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for an encoder that is not a ResNet; [`Error::Io`].
+/// [`Error::InvalidArgument`] for an encoder that is not a ResNet; [`Error::Format`] for a file that is
+/// no encoder; [`Error::Io`].
 pub fn weights(options: &EncoderOptions) -> Result<Vec<u8>> {
     if options.encoder == DEFAULT {
         return Ok(default::weights()?.to_vec());
     }
-    let path = Path::new(&options.encoder);
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    match kind(&bytes) {
-        Some(Kind::ResNet) => Ok(bytes),
-        _ => {
+    let path = weights_file(Path::new(&options.encoder))?;
+    match kind(&head(&path)?, &options.encoder)? {
+        FileKind::Safetensors => read_file(&path),
+        FileKind::Onnx => {
             let reason = format!(
                 "`encoder`, but {} holds no ResNet: name a file of one, or `random`",
                 path.display()
@@ -141,38 +143,14 @@ pub fn weights(options: &EncoderOptions) -> Result<Vec<u8>> {
 pub fn open_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
     options.validate()?;
     let head = &bytes[..bytes.len().min(HEAD_BYTES)];
-    match kind(head).ok_or_else(|| unknown("in memory", head))? {
-        Kind::ResNet => Ok(Arc::new(ResNetEncoder::from_bytes(bytes, options)?)),
-        Kind::Onnx => Ok(Arc::new(OnnxEncoder::from_bytes(bytes, options)?)),
+    match kind(head, "encoder in memory")? {
+        FileKind::Safetensors => Ok(Arc::new(ResNetEncoder::from_bytes(bytes, options)?)),
+        FileKind::Onnx => Ok(Arc::new(OnnxEncoder::from_bytes(bytes, options)?)),
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    ResNet,
-    Onnx,
-}
-
-/// A safetensors file begins with the length of its JSON header, 8 bytes, and the header's brace.
-/// An ONNX file is a protocol buffer without a signature; its first field is the version of the
-/// format (field 1, an integer: byte 0x08), one digit for every version so far.
-fn kind(head: &[u8]) -> Option<Kind> {
-    match head {
-        [_, _, _, _, _, _, 0, 0, b'{', ..] => Some(Kind::ResNet),
-        [0x08, 1..=0x7f, ..] => Some(Kind::Onnx),
-        _ => None,
-    }
-}
-
-fn unknown(file: &str, head: &[u8]) -> Error {
-    let hint = match head {
-        [b'P', b'K', ..] | [0x80, ..] => {
-            "; it looks like a PyTorch checkpoint, which must be saved as safetensors first"
-        }
-        _ => "",
-    };
-    let reason = format!("`{file}` is neither a safetensors nor an ONNX file{hint}");
-    Error::invalid("encoder", reason)
+fn kind(head: &[u8], source: &str) -> Result<FileKind> {
+    file_kind::recognise(head).ok_or_else(|| file_kind::refusal(source, head, WANTED))
 }
 
 #[cfg(test)]
@@ -195,19 +173,6 @@ mod tests {
         assert!(refused(|options| options.onnx_threads = 2000).contains("2000 is over 1024"));
         assert!(
             refused(|options| options.onnx_provider = "tpu".into()).contains("`tpu` is none of")
-        );
-    }
-
-    #[test]
-    fn files_are_known_by_their_first_bytes() {
-        assert_eq!(kind(b"\x40\x01\0\0\0\0\0\0{\"conv1"), Some(Kind::ResNet));
-        assert_eq!(kind(b"\x08\x0a\x12\x07pytorch"), Some(Kind::Onnx));
-        for other in [&b"PK\x03\x04"[..], b"\x89PNG", b"", b"\x08", b"<html>"] {
-            assert_eq!(kind(other), None);
-        }
-        let checkpoint = unknown("weights.pth", b"PK\x03\x04").to_string();
-        assert!(
-            checkpoint.contains("`weights.pth`") && checkpoint.contains("saved as safetensors")
         );
     }
 

@@ -16,7 +16,7 @@ use crate::nn::simd::assignment::{
     CHUNK, Frontier, Nearest, TwoSmallest, relax, two_smallest, two_smallest_of_rows,
 };
 use crate::nn::simd::finite::all_finite;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Stands for "no partner" where there are fewer columns than rows.
 pub const UNASSIGNED: u32 = u32::MAX;
@@ -79,6 +79,8 @@ impl Assigner {
             return Err(Error::shape("partners", format!("[{rows}]"), partners.len()));
         }
         check_finite(costs, columns)?;
+        // A copy of the costs, and a few numbers for each row and column.
+        memory::probe(memory::bytes_of::<f32>(costs.len()), "a copy of the costs")?;
         if costs.is_empty() {
             partners.fill(UNASSIGNED);
         } else if rows > columns {

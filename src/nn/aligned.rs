@@ -2,6 +2,7 @@
 
 use super::matrix_product::Scalar;
 use super::pages::Pages;
+use crate::{Result, memory};
 
 /// Floats in a cache line.
 pub const LINE: usize = 16;
@@ -35,13 +36,37 @@ impl<T: Scalar> Memory<T> {
 }
 
 impl<T: Scalar> Aligned<T> {
-    /// `length` zeros.
+    /// `length` zeros, for lengths that no caller decides: packed weights, blocks of a thread.
     pub fn zeros(length: usize) -> Aligned<T> {
         let large = length >= PAGES_BYTES_MIN / size_of::<T>();
         let pages = if large { Pages::zeros(length) } else { None };
+        Aligned::of(pages, length, |length| vec![T::ZERO; length])
+    }
+
+    /// `length` zeros for `what`.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn try_zeros(length: usize, what: &str) -> Result<Aligned<T>> {
+        if length < PAGES_BYTES_MIN / size_of::<T>() {
+            let heap = memory::filled(T::ZERO, length + LINE, what)?;
+            return Ok(Aligned::of(None, length, |_| heap));
+        }
+        let bytes = memory::bytes_of::<T>(length);
+        memory::check(what, bytes, "")?;
+        let pages = Pages::zeros(length).ok_or_else(|| memory::refused(what, bytes))?;
+        Ok(Aligned::of(Some(pages), length, |_| Vec::new()))
+    }
+
+    /// Numbers in `pages`, or else in what `heap` gives for a length.
+    fn of(
+        pages: Option<Pages<T>>,
+        length: usize,
+        heap: impl FnOnce(usize) -> Vec<T>,
+    ) -> Aligned<T> {
         let memory = match pages {
             Some(pages) => Memory::Pages(pages),
-            None => Memory::Heap(vec![T::ZERO; length + LINE]),
+            None => Memory::Heap(heap(length + LINE)),
         };
         // An address that cannot be aligned (only under an interpreter) costs speed alone.
         let start = memory.as_slice().as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
@@ -49,14 +74,33 @@ impl<T: Scalar> Aligned<T> {
     }
 
     /// Makes it at least `length` numbers long, whatever they then are; the old block is given
-    /// back before a larger one is taken.
+    /// back before a larger one is taken. For lengths as [`Aligned::zeros`] takes them.
     pub fn grow(&mut self, length: usize) {
-        if self.start + length <= self.memory.as_slice().len() {
-            self.length = self.length.max(length);
-        } else {
+        if !self.extend(length) {
             *self = Aligned::zeros(0);
             *self = Aligned::zeros(length);
         }
+    }
+
+    /// [`Aligned::grow`] for any length.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`]; it is then empty.
+    pub fn try_grow(&mut self, length: usize, what: &str) -> Result<()> {
+        if !self.extend(length) {
+            *self = Aligned::zeros(0);
+            *self = Aligned::try_zeros(length, what)?;
+        }
+        Ok(())
+    }
+
+    /// Makes it longer within its memory, if that is possible.
+    fn extend(&mut self, length: usize) -> bool {
+        let fits = self.start.saturating_add(length) <= self.memory.as_slice().len();
+        if fits {
+            self.length = self.length.max(length);
+        }
+        fits
     }
 
     pub fn as_slice(&self) -> &[T] {

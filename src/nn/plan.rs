@@ -11,6 +11,7 @@ use super::max_pool::MaxPool;
 use super::placement::place;
 use super::scratch::Scratch;
 use super::simd::Level;
+use crate::Result;
 use crate::workers::Workers;
 use std::ops::Range;
 
@@ -101,7 +102,10 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Places the buffers in `memory`. `outputs` keep their values after a run, in this order.
-    pub fn finish(self, outputs: &[BufferId], memory: PlanMemory) -> Plan {
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn finish(self, outputs: &[BufferId], memory: PlanMemory) -> Result<Plan> {
         let lives = self.lives(outputs);
         let lengths: Vec<usize> = self.layouts.iter().map(Layout::length).collect();
         let places = place(&lengths, &lives);
@@ -113,8 +117,8 @@ impl<'a> PlanBuilder<'a> {
             Operation::MaxPool(_) => 0,
         });
         let PlanMemory { mut arena, scratch } = memory;
-        arena.grow(length);
-        Plan {
+        arena.try_grow(length, "a network's activations")?;
+        Ok(Plan {
             scratch_length: scratch_length.max().unwrap_or(0),
             arena,
             scratch,
@@ -122,7 +126,7 @@ impl<'a> PlanBuilder<'a> {
             places,
             steps: self.steps,
             outputs: outputs.to_vec(),
-        }
+        })
     }
 
     /// First and last step during which each buffer holds values that are still wanted.

@@ -13,7 +13,7 @@ use super::config::RunConfig;
 use super::predict::{PredictRequest, PredictionForm, predict_images};
 use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
 use super::pretrain::{PretrainConfig, stage_config, view};
-use crate::backbone::checkpoint::read_file;
+use super::step_memory::{self, SizesOf};
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::folder::FolderImage;
@@ -130,22 +130,21 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
         frozen: config.detector.frozen,
         ..of.clone()
     };
-    let trainer = |sizes: &DetectorConfig| {
+    let trainer = |sizes: &DetectorConfig, sizes_of: SizesOf| {
+        step_memory::check(config, (sizes, sizes_of), workers.count())?;
         let RunConfig { training, criterion, seed, .. } = config;
         Trainer::new(sizes, training, criterion, *seed, workers.clone())
     };
     if ![RANDOM, ENCODER].contains(&request.init) {
-        let bytes = read_file(Path::new(request.init))?;
-        if Detector::is_in(&bytes) {
-            let plain = plain_description(config);
-            let from = Detector::from_bytes(&bytes, request.init, Some(&plain))?;
-            let mut trainer = trainer(&sizes(from.config()))?;
+        let plain = plain_description(config);
+        if let Some(from) = Detector::open_if_detector(Path::new(request.init), Some(&plain))? {
+            let mut trainer = trainer(&sizes(from.config()), SizesOf::File)?;
             take_over(&from, &mut trainer);
             return Ok(trainer);
         }
     }
     let sizes = sizes(&config.detector);
-    let mut trainer = trainer(&sizes)?;
+    let mut trainer = trainer(&sizes, SizesOf::Configuration)?;
     let (table, parameters, _) = trainer.state_mut();
     start_backbone(request.init, config, &sizes, table, parameters)?;
     Ok(trainer)
@@ -186,6 +185,7 @@ fn settings(request: &FinetuneRequest<'_>, set: &TrainingSet) -> Result<String> 
     // What other steps read, and loaders make the same batches on any threads.
     config.pretrain = PretrainConfig::default();
     config.loader.loader_threads = 0;
+    config.training.memory_bytes_max = 0;
     let settings = Settings {
         annotations: request.annotations.display().to_string(),
         init: request.init,

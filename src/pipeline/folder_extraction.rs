@@ -172,7 +172,7 @@ fn one_image(
 }
 
 /// A broken file is the image's own trouble; anything else would hit every image.
-fn is_about_the_image(error: &Error) -> bool {
+pub(super) fn is_about_the_image(error: &Error) -> bool {
     matches!(
         error,
         Error::ImageDecode { .. }

@@ -32,4 +32,5 @@ pub mod pretrainer;
 pub mod recall;
 pub mod report;
 pub mod report_run;
+pub mod step_memory;
 pub mod workspace;

@@ -10,7 +10,9 @@ use crate::data::folder::{self, FolderImage, LeftOut};
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
-use crate::pipeline::folder_extraction::{BrokenImage, skip, skipped_by_reason};
+use crate::pipeline::folder_extraction::{
+    BrokenImage, is_about_the_image, skip, skipped_by_reason,
+};
 use crate::pipeline::predict_names::{Listed, Names};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -117,7 +119,7 @@ pub fn predict_images(
     for (index, entry) in listed.iter().enumerate() {
         let image = match read(entry, request) {
             Ok(image) => image,
-            Err(error) if request.strict => return Err(error),
+            Err(error) if request.strict || !is_about_the_image(&error) => return Err(error),
             Err(error) => {
                 let path = entry.place.relative_path.clone();
                 skip(&error, path, &mut report.broken, &mut report.left_out);

@@ -19,6 +19,7 @@ use super::config::RunConfig;
 use super::export::export;
 use super::extract::{ExtractRequest, extract};
 use super::recall;
+use super::step_memory::{self, SizesOf};
 use super::workspace::Workspace;
 use crate::Result;
 use crate::control::Control;
@@ -29,7 +30,7 @@ use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use initial_weights::start_backbone;
+use initial_weights::{check_backbone, start_backbone};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +110,12 @@ pub fn pretrain_keeping(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<(PretrainReport, Trainer)> {
+    let config = request.config;
+    config.validate()?;
+    let classes_count = config.cluster.classes as usize;
+    let detector = DetectorConfig { classes_count, ..config.detector.clone() };
+    step_memory::check(config, (&detector, SizesOf::Configuration), workers.count())?;
+    check_backbone(&config.pretrain.backbone_init, config)?;
     let run = Run::new(request, workspace, workers, control)?;
     let set = run.first_labels()?;
     let mut trainer = built_in(request.config, set.classes_count(), workers)?;
@@ -278,5 +285,6 @@ fn settings(config: &RunConfig) -> Result<String> {
     // More stages go on with the same run, and loaders make the same batches on any threads.
     config.pretrain.stages_count = PretrainConfig::default().stages_count;
     config.loader.loader_threads = 0;
+    config.training.memory_bytes_max = 0;
     crate::config::to_text(&config, "settings")
 }

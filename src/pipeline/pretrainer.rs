@@ -9,12 +9,14 @@ use super::config::RunConfig;
 use super::pretrain::{
     PretrainReport, PretrainRequest, built_in, pretrain_keeping, pretrain_with, stage_config, view,
 };
+use super::step_memory::{self, SizesOf};
 use super::workspace::Workspace;
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::coco::CocoCategory;
 use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
+use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::training::checkpoint_files::last_checkpoint;
 use crate::training::host_detector::HostDetector;
 use crate::training::host_model::HostModel;
@@ -175,6 +177,12 @@ impl Pretrainer {
         }
         self.held = Held::Nothing;
         let view = view(&self.config);
+        if let Owner::BuiltIn(_) = self.owner {
+            let classes_count = set.classes_count();
+            let sizes = DetectorConfig { classes_count, ..self.config.detector.clone() };
+            let sizes_of = SizesOf::Configuration;
+            step_memory::check(&self.config, (&sizes, sizes_of), self.workers.count())?;
+        }
         let detector = self.detector(set.classes_count())?;
         std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
         let paths = StagePaths::in_run(run);

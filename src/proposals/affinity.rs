@@ -93,7 +93,9 @@ impl Graph<'_> {
                 if shifted { Weights::LowRankShifted(features) } else { Weights::LowRank(features) }
             }
             _ => {
-                scratch.affinity.grow(cells * cells);
+                scratch
+                    .affinity
+                    .try_grow(cells.saturating_mul(cells), "affinities of all cells")?;
                 let affinity = &mut scratch.affinity.as_mut_slice()[..cells * cells];
                 let GraphScratch { products, squares, .. } = scratch;
                 fill_dense(&features, config, affinity, products, squares, workers);

@@ -12,11 +12,15 @@ use super::kmeans::{KMeans, Points, STARTS_MAX};
 use super::numeric::{bytes_of, normalise, sized};
 use crate::Result;
 use crate::control::Control;
+use crate::memory::{self, bytes_of as bytes};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 
 /// Eigenvalues under this are zero in f32: their vectors are arbitrary and carry nothing.
 const EIGENVALUE_MIN: f32 = 1e-5;
+
+/// Numbers of each cell and cluster that the decomposition and its k-means hold, at most.
+const VECTORS_PER_CLUSTER: usize = 16;
 
 /// What to cluster, and how its random numbers are keyed.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +65,8 @@ impl MapClusterer {
     /// eigenvectors.
     ///
     /// # Errors
-    /// Those of [`Features::prepare`], [`Graph::build`] and [`Eigenvectors::solve`].
+    /// Those of [`Features::prepare`], [`Graph::build`] and [`Eigenvectors::solve`];
+    /// [`crate::Error::OutOfMemory`].
     pub fn cluster(
         &mut self,
         request: &MapRequest<'_>,
@@ -72,9 +77,11 @@ impl MapClusterer {
         let Some(&most) = request.cluster_counts.last() else { return Ok(()) };
         let LevelMap { map, groups, .. } = request.map;
         let level = request.level;
+        let numbers = map.channels + 1 + VECTORS_PER_CLUSTER * (most + 1);
+        memory::probe(bytes::<f32>(map.cells().saturating_mul(numbers)), "clustering a map")?;
         self.standardisation.measure(map, groups, config, workers);
-        let (standardisation, memory) = (&self.standardisation, &mut self.features);
-        let features = Features::prepare(map, level, standardisation, config, memory, workers)?;
+        let (standardisation, scratch) = (&self.standardisation, &mut self.features);
+        let features = Features::prepare(map, level, standardisation, config, scratch, workers)?;
         let key = |purpose| StreamKey::new(request.seed, purpose).for_image(request.image_id);
         if config.local_method == LocalMethod::Spectral {
             let graph = Graph::build(features, level, config, &mut self.graph, workers)?;

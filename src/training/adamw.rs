@@ -6,6 +6,7 @@
 
 use super::groups::Group;
 use crate::workers::Workers;
+use crate::{Result, memory};
 use std::ops::Range;
 
 const MOMENTUM: f32 = 0.9;
@@ -40,13 +41,17 @@ pub struct StepSettings {
 
 impl AdamW {
     /// For `length` trained numbers.
-    pub fn new(length: usize) -> AdamW {
-        AdamW {
-            means: vec![0.0; length],
-            squares: vec![0.0; length],
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn new(length: usize) -> Result<AdamW> {
+        let moments = || memory::filled(0.0, length, "the optimiser's moments");
+        Ok(AdamW {
+            means: moments()?,
+            squares: moments()?,
             steps: 0,
             partial_sums: vec![0.0; length.div_ceil(BLOCK)],
-        }
+        })
     }
 
     /// Changes `parameters` against `gradients` (as long as the moments) and answers the norm of
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn three_steps_are_those_of_torch() {
         let mut parameters = vec![1.0, -2.0, 0.5, 3.0];
-        let mut optimiser = AdamW::new(4);
+        let mut optimiser = AdamW::new(4).unwrap();
         let groups = [group(0..2, 1e-2), group(2..4, 1e-3)];
         let mut norms = Vec::new();
         for step in 0..3 {
@@ -168,7 +173,7 @@ mod tests {
         let groups = [group(0..70_001, 1e-2), group(70_001..length, 1e-3)];
         let run = |threads: usize| {
             let workers = Workers::with_threads(threads).unwrap();
-            let (mut parameters, mut optimiser) = (vec![1.0; length], AdamW::new(length));
+            let (mut parameters, mut optimiser) = (vec![1.0; length], AdamW::new(length).unwrap());
             for _ in 0..2 {
                 optimiser.step(&mut parameters, &gradients, &groups, &settings(), &workers);
             }
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_gradient_that_is_not_finite_changes_nothing() {
-        let (mut parameters, mut optimiser) = (vec![1.0, 2.0], AdamW::new(2));
+        let (mut parameters, mut optimiser) = (vec![1.0, 2.0], AdamW::new(2).unwrap());
         let before = optimiser.clone();
         let gradients = [f32::NAN, 1.0];
         let workers = Workers::caller();

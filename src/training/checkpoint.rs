@@ -5,11 +5,10 @@
 //! is from.
 
 use super::adamw::AdamW;
-use crate::backbone::checkpoint::Checkpoint as TensorFile;
+use crate::backbone::checkpoint::{self as tensor_file, Checkpoint as TensorFile};
 use crate::detector::deformable_detr::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::ParameterTable;
-use crate::{Error, Result};
-use safetensors::SafeTensors;
+use crate::{Error, Result, memory};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -117,9 +116,8 @@ pub fn load(
     parameters: &mut [f32],
     optimiser: &mut AdamW,
 ) -> Result<Position> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes)
-        .map_err(|error| Error::format(path, format!("not a whole safetensors file: {error}")))?;
+    let bytes = memory::read_file(path)?;
+    let metadata = tensor_file::metadata(&bytes, &path.display().to_string())?;
     let header = header_of(path, metadata.metadata().as_ref().and_then(|map| map.get(KEY)))?;
     if header.settings != settings {
         let differences = crate::config::text_differences("settings", &header.settings, settings);
@@ -128,7 +126,7 @@ pub fn load(
     let position = Position { stage: header.stage, step: header.step, settings: settings.into() };
     position.check_name(path)?;
     let file = TensorFile::read(&bytes, &path.display().to_string())?;
-    let mut values = vec![0.0; parameters.len()];
+    let mut values = memory::filled(0.0, parameters.len(), "a detector's parameters")?;
     for parameter in table.iter() {
         let tensor = file.tensor(&parameter.name, &parameter.shape)?;
         values[parameter.range.clone()].copy_from_slice(&tensor.values);
@@ -174,12 +172,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = |stem: &str| folder.path().join(format!("{stem}.safetensors"));
         let path = name("stage2-000040");
-        let mut optimiser = AdamW::new(4);
+        let mut optimiser = AdamW::new(4).unwrap();
         (optimiser.means, optimiser.squares) = (vec![1.0, 2.0, 3.0, 4.0], vec![0.5; 4]);
         optimiser.steps = 123;
         let parameters = [1.0, -1.0, 2.0, -2.0, 9.0, 8.0];
         save(&path, &position("seed = 1"), &table(), &parameters, &optimiser).unwrap();
-        let (mut found, mut other) = (vec![0.0; 6], AdamW::new(4));
+        let (mut found, mut other) = (vec![0.0; 6], AdamW::new(4).unwrap());
         let loaded = load(&path, "seed = 1", &table(), &mut found, &mut other).unwrap();
         assert_eq!(loaded, position("seed = 1"));
         assert_eq!((&found[..], &other), (&parameters[..], &optimiser));
@@ -207,7 +205,7 @@ mod tests {
     fn truncated_files_and_plain_weights_are_named_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        let (mut parameters, mut optimiser) = (vec![3.0; 6], AdamW::new(4));
+        let (mut parameters, mut optimiser) = (vec![3.0; 6], AdamW::new(4).unwrap());
         save(&path, &position(""), &table(), &parameters, &optimiser).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for length in [0, 7, 100, bytes.len() - 1] {

@@ -63,6 +63,9 @@ pub struct TrainingConfig {
     pub networks_kept: usize,
     /// Steps between lines of `metrics.jsonl`. Default 10.
     pub metrics_steps: usize,
+    /// Bytes that a step may take: parameters, gradients, moments, activations and batches. A run whose
+    /// step takes more is refused before it begins. Default 0: what the machine has free.
+    pub memory_bytes_max: u64,
 }
 
 impl Default for TrainingConfig {
@@ -86,6 +89,7 @@ impl Default for TrainingConfig {
             checkpoints_kept: 3,
             networks_kept: 16,
             metrics_steps: 10,
+            memory_bytes_max: 0,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::data::training::batch::Batch;
 use crate::detector::prediction::{Detection, Reading, best};
 use crate::matching::{ClassLoss, Predictions};
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::path::{Path, PathBuf};
 
 /// The place of a forward pass that trains nothing.
@@ -88,8 +88,8 @@ impl HostDetector {
         let predictions = self.model.forward(&batch)?;
         check(&predictions, part.images_count(), logits_count)?;
         let (logits, boxes) = predictions.values();
-        self.logits_gradient.resize(logits.len(), 0.0);
-        self.boxes_gradient.resize(boxes.len(), 0.0);
+        memory::resize(&mut self.logits_gradient, logits.len(), 0.0, "gradients of the logits")?;
+        memory::resize(&mut self.boxes_gradient, boxes.len(), 0.0, "gradients of the boxes")?;
         let (logits, boxes) = (&mut self.logits_gradient, &mut self.boxes_gradient);
         let mut gradients = Gradients { logits, boxes };
         self.judge.evaluate(&predictions, part, &mut gradients, (report, place), &self.workers)?;
@@ -102,7 +102,7 @@ impl HostDetector {
         let (width, height) = view.resize.target(image.width, image.height);
         let resized = resize(image, width, height)?;
         let (softmax, logits_count) = (self.is_softmax(), self.logits_count());
-        self.map.resize(width as usize * height as usize * 3, 0.0);
+        memory::resize(&mut self.map, width as usize * height as usize * 3, 0.0, "an image")?;
         to_tensor(&resized, &view.normalisation, &mut self.map)?;
         let batch = HostBatch {
             maps: &self.map,

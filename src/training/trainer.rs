@@ -29,7 +29,7 @@ use crate::nn::network::{Memory, Purpose};
 use crate::nn::operation::StepKey;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::path::{Path, PathBuf};
 
 /// Changes drawn parameters into those that a run starts with.
@@ -76,9 +76,9 @@ impl Trainer {
         }
         let table = parameter_table(detector)?;
         Ok(Trainer {
-            parameters: initialise(detector, &table, seed),
-            gradients: vec![0.0; table.trained_length()],
-            optimiser: AdamW::new(table.trained_length()),
+            parameters: initialise(detector, &table, seed)?,
+            gradients: memory::filled(0.0, table.trained_length(), "the gradients")?,
+            optimiser: AdamW::new(table.trained_length())?,
             groups: groups(&table, training),
             judge: Judge::new(criterion)?,
             networks: KeptNetworks::new(training.networks_kept),
@@ -142,6 +142,7 @@ impl Trainer {
             DetectorNetwork::new(&self.detector, table, shape, purpose, self.workers.count())
         })?;
         let memory = &mut self.memory;
+        memory.fit(network.network())?;
         network.images_mut(memory).copy_from_slice(&part.maps);
         network.set_sizes(memory, &part.sizes);
         network.network().forward(memory, &self.parameters, key, &self.workers);
@@ -169,12 +170,12 @@ impl TrainableDetector for Trainer {
 
     fn start_stage(&mut self, start: &StageStart) -> Result<()> {
         if start.fresh {
-            self.parameters = initialise(&self.detector, &self.table, self.seed);
+            self.parameters = initialise(&self.detector, &self.table, self.seed)?;
             if let Some(start) = &self.start {
                 start(&self.table, &mut self.parameters)?;
             }
         }
-        self.optimiser = AdamW::new(self.table.trained_length());
+        self.optimiser = AdamW::new(self.table.trained_length())?;
         self.prediction = PredictorMemory::keeping(self.training.networks_kept);
         Ok(())
     }

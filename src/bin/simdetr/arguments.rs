@@ -177,7 +177,8 @@ pub enum Command {
     },
     /// Write a detector's boxes on every image of a folder as a COCO file with scores.
     Predict {
-        /// Detector (.safetensors); one that does not say its sizes has those of the document.
+        /// Detector (.safetensors), or the folder of a Hugging Face model; one that does not say its
+        /// sizes has those of the document.
         #[arg(long, value_name = "FILE")]
         detector: PathBuf,
         /// Folder of images, searched recursively.

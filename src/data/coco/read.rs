@@ -11,7 +11,7 @@
 use super::document::{Document, parse};
 use super::records::Kind;
 use super::{CocoFile, odd_numbers};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -51,7 +51,9 @@ pub fn read_detections(path: &Path) -> Result<CocoFile> {
 }
 
 fn read_document(path: &Path, kind: Kind) -> Result<Document> {
-    let mut bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let mut bytes = memory::read_file(path)?;
+    // The text is held while it becomes images and annotations, which take no more than it does.
+    memory::probe(bytes.len() as u64, "images and annotations")?;
     let mut parsed = parse(&bytes, kind);
     // Only a file that JSON does not allow is looked through for what Python writes all the same.
     if parsed.is_err() && odd_numbers::replace(&mut bytes) {

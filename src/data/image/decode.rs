@@ -16,7 +16,7 @@
 
 use super::format::{Format, READABLE, unsupported_by_content};
 use super::{Image, gif, jpeg, orientation, tiff};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub fn read(path: &Path, limits: &ImageLimits) -> Result<Image> {
     let file = std::fs::File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     check_limit(&name, "bytes", length, limits.bytes_max)?;
-    let mut bytes = Vec::with_capacity(length as usize);
+    let mut bytes = memory::with_capacity(length as usize, &name)?;
     // The file may grow while it is read, and a pipe has no length at all.
     file.take(limits.bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     decode(&bytes, &name, limits)
@@ -170,6 +170,9 @@ impl Encoded<'_> {
         let decoder = reader.into_decoder().map_err(refuse)?;
         let (width, height) = decoder.dimensions();
         self.check_sides(width, height)?;
+        // The decoder's own samples, and the same as RGB twice: as they lie and turned upright.
+        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
+        memory::probe(decoder.total_bytes().saturating_add(2 * rgb_bytes), self.name)?;
         DynamicImage::from_decoder(decoder).map_err(refuse)
     }
 

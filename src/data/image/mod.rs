@@ -24,7 +24,7 @@ pub use resize::{ResizeRule, resize};
 pub use sampler::{Sampler, Window};
 pub use view::{ImageView, PixelFormat};
 
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// An upright 8-bit RGB image, rows from top to bottom without padding.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,7 +90,7 @@ impl Image {
                 format!("({x}, {y}) + {width}x{height} of {}x{}", self.width, self.height),
             ));
         }
-        let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);
+        let mut pixels = memory::with_capacity(width as usize * height as usize * 3, "an image")?;
         for row in y..y + height {
             let from = self.offset(x, row);
             pixels.extend_from_slice(&self.pixels[from..from + width as usize * 3]);

@@ -8,7 +8,7 @@
 use super::Image;
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{Arithmetic, Kernel, run};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::ops::Range;
 
 /// Numbers of a row that are summed together: their sums stay in the first cache.
@@ -71,7 +71,7 @@ impl Sampler {
         self.columns.measure(window.left, window.width, source.width, width);
         self.rows.measure(window.top, window.height, source.height, height);
         (target.width, target.height) = (width, height);
-        target.pixels.resize(width as usize * height as usize * 3, 0);
+        memory::resize(&mut target.pixels, width as usize * height as usize * 3, 0, "an image")?;
         let reach = self.columns.reach();
         self.line.clear();
         // One number more, as pixels are read four numbers at a time.

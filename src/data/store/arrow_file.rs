@@ -6,6 +6,7 @@
 //! columns, and buffers that lie inside the file and are long enough for their rows.
 
 use crate::data::atomic_file;
+use crate::memory::{self, bytes_of};
 use crate::{Error, Result};
 use arrow_array::RecordBatch;
 use arrow_ipc::MetadataVersion;
@@ -141,6 +142,7 @@ impl ArrowFile {
         from_bytes: fn([u8; BYTES]) -> T,
     ) -> Result<Vec<T>> {
         let bytes = self.bytes(buffer, count * BYTES)?;
+        memory::probe(bytes_of::<T>(count), "a column of proposals")?;
         Ok(bytes.as_chunks::<BYTES>().0.iter().map(|chunk| from_bytes(*chunk)).collect())
     }
 
@@ -175,7 +177,7 @@ impl ArrowFile {
 
     fn bytes(&self, buffer: usize, count: usize) -> Result<Vec<u8>> {
         let location = self.location(buffer, count as u64)?;
-        let mut bytes = vec![0; count];
+        let mut bytes = memory::filled(0, count, &self.path.display().to_string())?;
         read_exact_at(&self.file, &mut bytes, location.offset)
             .map_err(|error| Error::io(&self.path, error))?;
         Ok(bytes)

@@ -11,7 +11,7 @@ use super::{image_table_path, shard_numbers, shard_path};
 use crate::data::proposal_set::{MaskGrid, ProposalSet};
 use crate::data::vectors::VectorSource;
 use crate::geometry::BoundingBox;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use std::fs::File;
@@ -144,7 +144,8 @@ impl StoreReader {
             let first_row = entry.first_row + row as u64;
             let mut proposals = columns.proposals(rows.clone(), self.settings.dimensions);
             if vectors == Vectors::Read {
-                proposals.vectors = vec![0.0; rows.len() * self.settings.dimensions];
+                let length = rows.len() * self.settings.dimensions;
+                proposals.vectors = memory::filled(0.0, length, "proposals' vectors")?;
                 self.read(first_row, &mut proposals.vectors)?;
             }
             images.push(StoredImage { record, first_row, proposals });

@@ -5,7 +5,7 @@ use super::buckets::Buckets;
 use super::sample::Sample;
 use crate::data::image::{Image, Normalisation};
 use crate::geometry::BoundingBox;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// What one step of training sees.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,7 +68,7 @@ impl Batch {
         })?;
         (self.height, self.width) = (height as usize, width as usize);
         let length = self.height * self.width * 3;
-        self.maps.resize(samples.len() * length, 0.0);
+        memory::resize(&mut self.maps, samples.len() * length, 0.0, "a batch")?;
         self.sizes.clear();
         self.boxes.clear();
         self.classes.clear();

@@ -51,6 +51,10 @@ pub struct DetectorConfig {
     pub box_refinement: bool,
     /// Default `none`.
     pub frozen: Frozen,
+    /// What stands before the names of the network to read, where the file that a detector or its
+    /// backbone is read from holds several (`model_ema`); `.` where nothing does. Empty (the default)
+    /// takes the one that was trained and leaves its momentum and EMA copies.
+    pub weights_prefix: String,
 }
 
 impl Default for DetectorConfig {
@@ -70,9 +74,13 @@ impl Default for DetectorConfig {
             dropout: 0.1,
             box_refinement: false,
             frozen: Frozen::None,
+            weights_prefix: String::new(),
         }
     }
 }
+
+/// The key that chooses among the networks of a file that a detector is read from.
+pub const WEIGHTS_KEY: &str = "detector.weights_prefix";
 
 /// Groups of the group normalisation after each projection (official code).
 pub const PROJECTION_GROUPS: usize = 32;

@@ -3,11 +3,11 @@
 //! A file of ours carries it as one text entry, a TOML document, which other readers pass over.
 
 use super::config::DetectorConfig;
+use crate::backbone::checkpoint::metadata;
 use crate::data::coco::CocoCategory;
 use crate::data::coco::foreign_ids::{IdForm, WrittenId};
 use crate::data::image::{Normalisation, ResizeRule};
 use crate::{Error, Result};
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 /// Key of the text entry.
@@ -97,7 +97,8 @@ impl DetectorDescription {
         };
         let document = Document {
             version: VERSION,
-            detector: self.config.clone(),
+            // The file that is written holds one network, whatever it came from.
+            detector: DetectorConfig { weights_prefix: String::new(), ..self.config.clone() },
             normalisation: self.normalisation.clone(),
             resize: self.resize.clone(),
             categories,
@@ -145,8 +146,7 @@ impl DetectorDescription {
     /// [`Error::Format`] when `bytes` are no whole safetensors file; those of
     /// [`DetectorDescription::from_text`].
     pub fn of_file(bytes: &[u8], source: &str) -> Result<Option<DetectorDescription>> {
-        let (_, header) = SafeTensors::read_metadata(bytes)
-            .map_err(|error| Error::format(source, format!("not a safetensors file: {error}")))?;
+        let header = metadata(bytes, source)?;
         let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
         text.map(|text| DetectorDescription::from_text(text, source)).transpose()
     }

@@ -2,18 +2,22 @@
 
 use super::config::DetectorConfig;
 use super::description::{DetectorDescription, KEY};
+use super::hugging_face_folder;
 use super::initialise::initialise;
 use super::model::{Predictor, PredictorMemory};
 use super::names::parameter_table;
-use super::weights::{self, Naming};
-use crate::backbone::checkpoint::{Checkpoint, read_file};
+use super::weights::{self, CLASS_BIAS, Naming};
+use crate::backbone::checkpoint::{Checkpoint, read_file, weights_file};
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
 use crate::detector::prediction::{Detection, Reading};
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::path::Path;
+
+/// What memory is asked for.
+const PARAMETERS: &str = "a detector's parameters";
 
 /// A Deformable DETR that is no longer trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +61,6 @@ impl PredictionOptions {
     }
 }
 
-/// The biases of the first class head: as many as there are classes, under either naming.
-const CLASS_BIAS: &str = "class_embed.0.bias";
-
 impl Detector {
     /// A detector of `parameters`, in the places of [`parameter_table`].
     ///
@@ -81,21 +82,41 @@ impl Detector {
     pub fn untrained(description: DetectorDescription, seed: u64) -> Result<Detector> {
         description.validate()?;
         let table = parameter_table(&description.config)?;
-        let parameters = initialise(&description.config, &table, seed);
+        let parameters = initialise(&description.config, &table, seed)?;
         Ok(Detector { description, table, parameters })
     }
 
-    /// Opens a safetensors file of either naming.
+    /// Opens a safetensors file of either naming, or the folder of one.
     ///
-    /// A file that this library wrote says what it holds. `plain` says it for other files: all sizes
-    /// but `classes_count`, which is read off the file; where its categories are not as many, they
-    /// are unnamed.
+    /// A file that this library wrote says what it holds, and for one of Hugging Face the `config.json`
+    /// beside it does (see [`hugging_face_folder`]). `plain` says it for other files: all sizes but
+    /// `classes_count`, which is read off the file; where its categories are not as many, they are
+    /// unnamed. Its `config.weights_prefix` chooses among several networks of a file.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] for a file that is not whole or says nothing where `plain` is
-    /// `None`; [`Error::WeightNames`] and [`Error::Shape`] when it holds another detector.
+    /// `None`; [`Error::WeightNames`] and [`Error::Shape`] when it holds another detector;
+    /// [`Error::OutOfMemory`].
     pub fn open(path: &Path, plain: Option<&DetectorDescription>) -> Result<Detector> {
-        Detector::from_bytes(&read_file(path)?, &path.display().to_string(), plain)
+        let file = weights_file(path)?;
+        Detector::read(&read_file(&file)?, &file, file.parent(), plain)
+    }
+
+    /// [`Detector::open`] for a file that may hold a backbone alone: `None` then.
+    ///
+    /// # Errors
+    /// As [`Detector::open`].
+    pub fn open_if_detector(
+        path: &Path,
+        plain: Option<&DetectorDescription>,
+    ) -> Result<Option<Detector>> {
+        let file = weights_file(path)?;
+        let bytes = read_file(&file)?;
+        let source = file.display().to_string();
+        match weights::has_heads(&Checkpoint::read(&bytes, &source)?) {
+            true => Detector::read(&bytes, &file, file.parent(), plain).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// [`Detector::open`] for the content of a file, which `source` names in errors.
@@ -107,23 +128,38 @@ impl Detector {
         source: &str,
         plain: Option<&DetectorDescription>,
     ) -> Result<Detector> {
-        let description = match DetectorDescription::of_file(bytes, source)? {
+        Detector::read(bytes, Path::new(source), None, plain)
+    }
+
+    /// `folder` is where documents may lie beside the file.
+    fn read(
+        bytes: &[u8],
+        path: &Path,
+        folder: Option<&Path>,
+        plain: Option<&DetectorDescription>,
+    ) -> Result<Detector> {
+        let source = path.display().to_string();
+        let wanted = plain.map_or("", |plain| plain.config.weights_prefix.as_str());
+        let file = weights::open(bytes, &source, wanted)?;
+        let description = match DetectorDescription::of_file(bytes, &source)? {
             Some(found) => found,
-            None => {
-                let reason = format!("it lacks `{KEY}`, so the detector's sizes must be given");
-                let plain = plain.ok_or_else(|| Error::format(source, reason))?;
-                fitted(plain, &Checkpoint::read(bytes, source)?)?
-            }
+            None => match described(&file, folder, plain)? {
+                Some(found) => found,
+                None => {
+                    let reason = format!("it lacks `{KEY}`, so the detector's sizes must be given");
+                    fitted(plain.ok_or_else(|| Error::format(path, reason))?, &file)?
+                }
+            },
         };
         let table = parameter_table(&description.config)?;
-        let mut parameters = vec![0.0; table.length()];
-        weights::read(bytes, source, &description.config, &table, &mut parameters)?;
+        let mut parameters = memory::filled(0.0, table.length(), PARAMETERS)?;
+        weights::read_network(&file, &description.config, &table, &mut parameters)?;
         Ok(Detector { description, table, parameters })
     }
 
     /// Whether `bytes` are a safetensors file with a detector's heads, as opposed to a backbone.
     pub fn is_in(bytes: &[u8]) -> bool {
-        Checkpoint::read(bytes, "").is_ok_and(|file| file.shape(CLASS_BIAS).is_some())
+        Checkpoint::read(bytes, "").is_ok_and(|file| weights::has_heads(&file))
     }
 
     /// Writes parameters under `naming` and the description beside them; what lay there stays whole
@@ -209,11 +245,29 @@ impl Detector {
     }
 }
 
+/// What the documents in the folder of a Hugging Face file say.
+fn described(
+    file: &Checkpoint<'_>,
+    folder: Option<&Path>,
+    plain: Option<&DetectorDescription>,
+) -> Result<Option<DetectorDescription>> {
+    match folder {
+        Some(folder) if weights::naming_of(file) == Naming::HuggingFace => {
+            hugging_face_folder::description(folder, || classes_of(file), plain)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The classes that a file has heads for.
+fn classes_of(file: &Checkpoint<'_>) -> Result<usize> {
+    let missing = || file.names_error("no class head; found", file.names());
+    Ok(file.shape(CLASS_BIAS).ok_or_else(missing)?.iter().product())
+}
+
 /// `plain` with as many classes as the file has.
 fn fitted(plain: &DetectorDescription, file: &Checkpoint<'_>) -> Result<DetectorDescription> {
-    let missing = || file.names_error("no class head; found", file.names());
-    let shape = file.shape(CLASS_BIAS).ok_or_else(missing)?;
-    let classes_count = shape.iter().product();
+    let classes_count = classes_of(file)?;
     let config = DetectorConfig { classes_count, ..plain.config.clone() };
     let fitted = match plain.categories.len() == classes_count {
         true => DetectorDescription { config, ..plain.clone() },

@@ -9,20 +9,24 @@
 use super::config::DetectorConfig;
 use crate::nn::parameters::{Parameter, ParameterTable};
 use crate::random::{Purpose, Random, StreamKey};
+use crate::{Result, memory};
 
 /// Probability of a class before training; the focal loss needs it small (Lin et al. 2017).
 const CLASS_PRIOR: f64 = 0.01;
 
 /// Draws every parameter. Each has a stream of its own, keyed by its place, so that a part that is
 /// loaded afterwards changes no other.
-pub fn initialise(config: &DetectorConfig, table: &ParameterTable, seed: u64) -> Vec<f32> {
-    let mut values = vec![0.0; table.length()];
+///
+/// # Errors
+/// [`crate::Error::OutOfMemory`].
+pub fn initialise(config: &DetectorConfig, table: &ParameterTable, seed: u64) -> Result<Vec<f32>> {
+    let mut values = memory::filled(0.0, table.length(), "a detector's parameters")?;
     for (place, parameter) in table.iter().enumerate() {
         let key = StreamKey::new(seed, Purpose::Initialisation).for_image(place as u32);
         let target = &mut values[parameter.range.clone()];
         draw(config, table, parameter, &mut Random::new(key), target);
     }
-    values
+    Ok(values)
 }
 
 fn draw(
@@ -123,7 +127,7 @@ mod tests {
     fn values_are_those_of_the_official_code() {
         let config = small(true);
         let table = parameter_table(&config).unwrap();
-        let values = initialise(&config, &table, 3);
+        let values = initialise(&config, &table, 3).unwrap();
         let of = |name: &str| &values[table.get(name).unwrap().range.clone()];
         let offsets = of("transformer.encoder.layers.0.self_attn.sampling_offsets.bias");
         assert_eq!(offsets[..4], [1.0, 0.0, 2.0, 0.0]);
@@ -141,7 +145,7 @@ mod tests {
         assert!(of("input_proj.3.1.weight").iter().all(|value| *value == 1.0));
         assert!(of("input_proj.3.0.bias").iter().all(|value| *value == 0.0));
         assert!(of("transformer.decoder.layers.0.linear1.bias").iter().any(|value| *value != 0.0));
-        assert_eq!(values, initialise(&config, &table, 3));
-        assert_ne!(values, initialise(&config, &table, 4));
+        assert_eq!(values, initialise(&config, &table, 3).unwrap());
+        assert_ne!(values, initialise(&config, &table, 4).unwrap());
     }
 }

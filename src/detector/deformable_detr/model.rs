@@ -56,7 +56,7 @@ impl Predictor<'_> {
     /// The `count` best detections of one upright image, in its pixels, best first.
     ///
     /// # Errors
-    /// Those of [`DetectorNetwork::new`] and of resizing.
+    /// Those of [`DetectorNetwork::new`] and of resizing; [`crate::Error::OutOfMemory`].
     pub fn predict(
         &self,
         image: &Image,
@@ -73,6 +73,7 @@ impl Predictor<'_> {
             let (table, purpose) = (self.table, Purpose::Prediction);
             DetectorNetwork::new(self.config, table, shape, purpose, workers.count())
         })?;
+        memory.fit(network.network())?;
         to_tensor(&resized, self.normalisation, network.images_mut(memory))?;
         network.set_sizes(memory, &[[height, width]]);
         let step = StepKey { seed: 0, stage: 0, step: 0, part: 0, training: false };

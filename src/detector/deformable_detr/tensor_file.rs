@@ -10,8 +10,8 @@ use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
-/// A tensor to write: name, shape and bytes of f32.
-pub type NamedTensor = (String, Vec<usize>, Vec<u8>);
+/// A tensor to write: name, shape and values.
+pub type NamedTensor<'a> = (String, Vec<usize>, LittleEndian<'a>);
 
 /// Readers of Hugging Face refuse a file that has text but not this entry.
 const FORMAT: (&str, &str) = ("format", "pt");
@@ -19,9 +19,35 @@ const FORMAT: (&str, &str) = ("format", "pt");
 /// The header's length is a multiple of this, so that tensors can be mapped as they lie.
 const ALIGNMENT: usize = 8;
 
-/// The bytes of `values` as safetensors holds them.
-pub fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+/// Numbers that are written as safetensors holds them. A copy of a whole detector's would not fit beside
+/// it where memory is short.
+#[derive(Debug, Clone, Copy)]
+pub struct LittleEndian<'a>(&'a [f32]);
+
+impl LittleEndian<'_> {
+    fn length_bytes(&self) -> usize {
+        size_of_val(self.0)
+    }
+
+    fn write(&self, writer: &mut dyn Write) -> std::io::Result<()> {
+        let mut bytes = [0; PIECE * size_of::<f32>()];
+        for piece in self.0.chunks(PIECE) {
+            let bytes = &mut bytes[..size_of_val(piece)];
+            for (target, value) in bytes.as_chunks_mut().0.iter_mut().zip(piece) {
+                *target = value.to_le_bytes();
+            }
+            writer.write_all(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers that are turned into bytes together.
+const PIECE: usize = 1024;
+
+/// `values` as safetensors holds them.
+pub fn little_endian(values: &[f32]) -> LittleEndian<'_> {
+    LittleEndian(values)
 }
 
 /// Writes f32 tensors, by name, as one safetensors file, and beside them one entry of text, key and
@@ -31,27 +57,27 @@ pub fn little_endian(values: &[f32]) -> Vec<u8> {
 /// [`Error::Io`]; what lay there stays whole then. [`Error::Internal`] for a name that comes twice.
 pub fn write_tensors(
     path: &Path,
-    tensors: &[NamedTensor],
+    tensors: &[NamedTensor<'_>],
     metadata: Option<(&str, String)>,
 ) -> Result<()> {
-    let mut sorted: Vec<&NamedTensor> = tensors.iter().collect();
+    let mut sorted: Vec<&NamedTensor<'_>> = tensors.iter().collect();
     sorted.sort_unstable_by_key(|(name, ..)| name);
     let header = header(&sorted, metadata)?;
     atomic_file::write_with(path, |writer| {
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(header.as_bytes())?;
-        sorted.iter().try_for_each(|(_, _, bytes)| writer.write_all(bytes))
+        sorted.iter().try_for_each(|(_, _, values)| values.write(writer))
     })
 }
 
-fn header(sorted: &[&NamedTensor], metadata: Option<(&str, String)>) -> Result<String> {
+fn header(sorted: &[&NamedTensor<'_>], metadata: Option<(&str, String)>) -> Result<String> {
     let mut entries = serde_json::Map::new();
     let mut text = serde_json::Map::from_iter([(FORMAT.0.to_string(), json!(FORMAT.1))]);
     text.extend(metadata.map(|(key, value)| (key.to_string(), json!(value))));
     entries.insert("__metadata__".into(), text.into());
     let mut first = 0;
-    for (name, shape, bytes) in sorted {
-        let last = first + bytes.len();
+    for (name, shape, values) in sorted {
+        let last = first + values.length_bytes();
         let entry = json!({ "dtype": "F32", "shape": shape, "data_offsets": [first, last] });
         if entries.insert(name.clone(), entry).is_some() {
             return Err(Error::Internal { reason: format!("safetensors: {name} comes twice") });
@@ -81,8 +107,8 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("b").unwrap().shape(), [2, 1]);
-        assert_eq!(file.tensor("b").unwrap().data(), little_endian(&[1.0, -2.0]));
-        assert_eq!(file.tensor("a\"").unwrap().data(), little_endian(&[3.0]));
+        assert_eq!(file.tensor("b").unwrap().data(), [1.0f32, -2.0].map(f32::to_le_bytes).concat());
+        assert_eq!(file.tensor("a\"").unwrap().data(), 3.0f32.to_le_bytes());
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         let text = metadata.metadata().as_ref().unwrap();
         assert_eq!((text["format"].as_str(), text["key"].as_str()), ("pt", "two\nlines"));

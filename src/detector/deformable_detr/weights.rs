@@ -1,17 +1,15 @@
 //! A detector's parameters as safetensors: official names, or those of Hugging Face files.
 //!
-//! Reading accepts either naming, finds out which one it is, and refuses a file in which a
-//! parameter is missing, of another shape or unknown, with the list of names. Writing repeats what
-//! the official files repeat (shared heads), so that other programs find every key that they expect.
+//! Reading is [`super::weights_read`]. Writing repeats what the official files repeat (shared heads), so
+//! that other programs find every key that they expect.
 
 use super::config::DetectorConfig;
 use super::names::{BACKBONE_PREFIX, hugging_face, hugging_face_timm, repeated};
 use super::tensor_file::{NamedTensor, little_endian, write_tensors};
-use crate::backbone::checkpoint::Checkpoint;
+pub use super::weights_read::{CLASS_BIAS, has_heads, naming_of, open, read, read_network};
 use crate::backbone::resnet_weights::ResNetWeights;
 use crate::nn::parameters::{Parameter, ParameterTable};
 use crate::{Error, Result};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Who names the parameters of a file.
@@ -23,14 +21,9 @@ pub enum Naming {
     HuggingFace,
 }
 
-/// How names end that a file has beside a detector's own: counters of batch norms.
-const COUNTER: &str = "num_batches_tracked";
-/// How names begin that a checkpoint of training has beside a detector's own.
-pub const OPTIMISER_PREFIX: &str = "optimiser.";
-
 /// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
 /// of its rows.
-fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
+pub(super) fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
     if naming == Naming::Official {
         return vec![vec![name.into()]];
     }
@@ -51,64 +44,13 @@ fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String
     }
 }
 
-/// Reads every parameter of `table` from `bytes`, a safetensors file of either naming, into
-/// `parameters`. `source` names the file in errors.
-///
-/// # Errors
-/// [`Error::Format`]; [`Error::WeightNames`] with missing or unknown names; [`Error::Shape`],
-/// [`Error::ElementType`], [`Error::NonFinite`]. `parameters` are then as they were.
-pub fn read(
-    bytes: &[u8],
-    source: &str,
-    config: &DetectorConfig,
-    table: &ParameterTable,
-    parameters: &mut [f32],
-) -> Result<()> {
-    let checkpoint = Checkpoint::read(bytes, source)?;
-    let theirs = checkpoint.names().any(|name| name.starts_with("model."));
-    let naming = if theirs { Naming::HuggingFace } else { Naming::Official };
-    let mut known = BTreeSet::new();
-    let mut missing = Vec::new();
-    let mut values = vec![0.0; parameters.len()];
-    for parameter in table.iter() {
-        for repeat in repeated(config, &parameter.name).iter().chain([&parameter.name]) {
-            known.extend(places(config, repeat, naming).into_iter().flatten());
-            known.extend(match naming {
-                Naming::Official => vec![repeat.clone()],
-                Naming::HuggingFace => hugging_face(repeat),
-            });
-        }
-        let places = places(config, &parameter.name, naming);
-        let whole =
-            |names: &&Vec<String>| names.iter().all(|name| checkpoint.shape(name).is_some());
-        let Some(names) = places.iter().find(whole) else {
-            let names = places[0].iter().filter(|name| checkpoint.shape(name).is_none());
-            missing.extend(names.cloned());
-            continue;
-        };
-        let mut shape = parameter.shape.clone();
-        if let Some(rows) = shape.first_mut() {
-            *rows /= names.len();
-        }
-        let length = parameter.range.len() / names.len();
-        let targets = values[parameter.range.clone()].chunks_exact_mut(length.max(1));
-        for (name, target) in names.iter().zip(targets) {
-            target.copy_from_slice(&checkpoint.tensor(name, &shape)?.values);
-        }
+/// The shape of one of `count` tensors that make up a parameter, by its rows.
+pub(super) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
+    let mut shape = parameter.shape.clone();
+    if let Some(rows) = shape.first_mut() {
+        *rows /= count;
     }
-    if !missing.is_empty() {
-        let names = missing.iter().map(String::as_str);
-        return Err(checkpoint.names_error("a Deformable DETR of this size needs more", names));
-    }
-    let beside = |name: &str| name.ends_with(COUNTER) || name.starts_with(OPTIMISER_PREFIX);
-    let unknown = |name: &&str| !known.contains(*name) && !beside(name);
-    let unknown: Vec<&str> = checkpoint.names().filter(unknown).collect();
-    if !unknown.is_empty() {
-        let reason = "a Deformable DETR of this size does not have these names";
-        return Err(checkpoint.names_error(reason, unknown.into_iter()));
-    }
-    parameters.copy_from_slice(&values);
-    Ok(())
+    shape
 }
 
 /// Puts a ResNet's weights into the backbone's place: Algorithm 1 starts the detector from the
@@ -175,11 +117,13 @@ pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -
     write_tensors(path, &tensors, None)
 }
 
-fn push(tensors: &mut Vec<NamedTensor>, parameter: &Parameter, values: &[f32], names: Vec<String>) {
-    let mut shape = parameter.shape.clone();
-    if let Some(rows) = shape.first_mut() {
-        *rows /= names.len();
-    }
+fn push<'a>(
+    tensors: &mut Vec<NamedTensor<'a>>,
+    parameter: &Parameter,
+    values: &'a [f32],
+    names: Vec<String>,
+) {
+    let shape = part_shape(parameter, names.len());
     let length = (values.len() / names.len()).max(1);
     for (name, part) in names.into_iter().zip(values.chunks_exact(length)) {
         tensors.push((name, shape.clone(), little_endian(part)));
@@ -212,7 +156,7 @@ mod tests {
         for box_refinement in [false, true] {
             let config = small(box_refinement);
             let table = parameter_table(&config).unwrap();
-            let values = initialise(&config, &table, 1);
+            let values = initialise(&config, &table, 1).unwrap();
             let folder = tempfile::tempdir().unwrap();
             for naming in [Naming::Official, Naming::HuggingFace] {
                 let path = folder.path().join("weights.safetensors");
@@ -229,7 +173,7 @@ mod tests {
     fn another_size_is_refused_and_nothing_changes() {
         let config = small(false);
         let table = parameter_table(&config).unwrap();
-        let values = initialise(&config, &table, 1);
+        let values = initialise(&config, &table, 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
         write(&path, &config, &table, &values, Naming::Official, None).unwrap();

@@ -2,6 +2,7 @@
 
 use super::carve::{Request, carve};
 use super::{Network, Source, TensorId};
+use crate::Result;
 use crate::nn::aligned::Aligned;
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::{Backward, Forward, GradientMut, INPUTS_MAX, Real, StepKey};
@@ -20,12 +21,27 @@ impl<T: Real> Default for Memory<T> {
 }
 
 impl<T: Real> Memory<T> {
-    /// Makes room for `network`; what was in it is lost if it has to grow.
-    pub fn fit(&mut self, network: &Network<T>) {
+    /// Makes room for `network`, before anything is written for it; what was in it is lost if it has to
+    /// grow.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`]; nothing is held then.
+    pub fn fit(&mut self, network: &Network<T>) -> Result<()> {
         if self.arena.as_slice().len() < network.memory_length() {
             // Freed first, so that the old and the new arena are never held together.
             self.arena = Aligned::zeros(0);
-            self.arena = Aligned::zeros(network.memory_length());
+            self.arena = Aligned::try_zeros(network.memory_length(), "a network's activations")?;
+        }
+        Ok(())
+    }
+
+    /// [`Memory::fit`] for callers that have not asked: tests and tools, whose networks are small.
+    ///
+    /// # Panics
+    /// Where memory is refused.
+    fn ensure(&mut self, network: &Network<T>) {
+        if let Err(error) = self.fit(network) {
+            panic!("Memory::fit was not called before: {error}");
         }
     }
 
@@ -45,7 +61,7 @@ enum Pass {
 impl<T: Real> Network<T> {
     /// A data tensor, to be filled before each forward.
     pub fn data_mut<'a>(&self, memory: &'a mut Memory<T>, tensor: TensorId) -> &'a mut [T] {
-        memory.fit(self);
+        memory.ensure(self);
         &mut memory.arena.as_mut_slice()[self.places.values[tensor.index].clone()]
     }
 
@@ -58,7 +74,7 @@ impl<T: Real> Network<T> {
         memory: &'a mut Memory<T>,
         tensors: [TensorId; COUNT],
     ) -> [&'a mut [T]; COUNT] {
-        memory.fit(self);
+        memory.ensure(self);
         let requests = tensors.map(|tensor| Request::write(&self.places.values[tensor.index]));
         let mut parts = carve(memory.arena.as_mut_slice(), &requests);
         std::array::from_fn(|place| parts[place].write())
@@ -97,7 +113,7 @@ impl<T: Real> Network<T> {
         step: &StepKey,
         workers: &Workers,
     ) {
-        memory.fit(self);
+        memory.ensure(self);
         for number in 0..self.nodes.len() {
             self.forward_of(number, Pass::There, memory, parameters, step, workers);
         }

@@ -1,24 +1,81 @@
 //! What a detector's backbone starts from: nothing, the encoder's weights, or a file.
 
-use crate::backbone::resnet_weights::ResNetWeights;
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::backbone::architecture::Architecture;
+use crate::backbone::checkpoint::{read_file, weights_file};
+use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
+use crate::detector::deformable_detr::config::{DetectorConfig, WEIGHTS_KEY};
 use crate::detector::deformable_detr::weights::set_backbone;
 use crate::encoder::source;
 use crate::nn::parameters::ParameterTable;
 use crate::pipeline::config::RunConfig;
 use crate::{Error, Result};
+use std::path::Path;
 
 /// Weights as they were drawn.
 pub const RANDOM: &str = "random";
 /// Those of the run's encoder: Algorithm 1 writes both as g_b.
 pub const ENCODER: &str = "encoder";
 
+/// A file of weights with the key that chooses among its networks.
+struct Weights<'a> {
+    bytes: Vec<u8>,
+    source: &'a str,
+    prefix: &'a str,
+    key: &'static str,
+}
+
+/// The file that `init` names; `None` for drawn weights.
+fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<Weights<'a>>> {
+    let encoder = &config.encoder;
+    Ok(match init {
+        RANDOM => None,
+        ENCODER => Some(Weights {
+            bytes: source::weights(encoder)?,
+            source: &encoder.encoder,
+            prefix: if encoder.encoder == source::DEFAULT { "" } else { &encoder.weights_prefix },
+            key: ENCODER_KEY,
+        }),
+        path => Some(Weights {
+            bytes: read_file(&weights_file(Path::new(path))?)?,
+            source: path,
+            prefix: &config.detector.weights_prefix,
+            key: WEIGHTS_KEY,
+        }),
+    })
+}
+
+/// Checks, before any long work, that what `init` names is a ResNet of the detector's sizes.
+///
+/// # Errors
+/// As [`start_backbone`], numbers in the weights aside.
+pub fn check_backbone(init: &str, config: &RunConfig) -> Result<()> {
+    let Some(Weights { bytes, source, prefix, key }) = weights(init, config)? else {
+        return Ok(());
+    };
+    let found = ResNetWeights::architecture_of(&bytes, source, prefix, key)?;
+    check_sizes(init, &found, &config.detector)
+}
+
+fn check_sizes(init: &str, found: &Architecture, detector: &DetectorConfig) -> Result<()> {
+    if *found == detector.architecture()? {
+        return Ok(());
+    }
+    let (depth, width) = (found.depth(), found.width);
+    let reason = format!(
+        "is a ResNet-{depth} with {width} channels in its stem; the detector's has depth {} and {}: \
+         set `detector.backbone_depth = {depth}` and `detector.backbone_width = {width}`, or start \
+         from `{RANDOM}` weights",
+        detector.backbone_depth, detector.backbone_width
+    );
+    Err(Error::invalid(format!("initial weights `{init}`"), reason))
+}
+
 /// Puts the weights that `init` names into the backbone's place: [`RANDOM`] leaves it, [`ENCODER`],
 /// or a safetensors file that holds a ResNet.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for an encoder that has no ResNet and for a ResNet of another size;
-/// [`Error::Io`] and those of [`ResNetWeights::from_safetensors`].
+/// [`Error::Io`] and those of [`ResNetWeights::read`].
 pub fn start_backbone(
     init: &str,
     config: &RunConfig,
@@ -26,22 +83,10 @@ pub fn start_backbone(
     table: &ParameterTable,
     parameters: &mut [f32],
 ) -> Result<()> {
-    let bytes = match init {
-        RANDOM => return Ok(()),
-        ENCODER => source::weights(&config.encoder)?,
-        path => std::fs::read(path).map_err(|error| Error::io(path, error))?,
+    let Some(Weights { bytes, source, prefix, key }) = weights(init, config)? else {
+        return Ok(());
     };
-    let weights = ResNetWeights::from_safetensors(&bytes, init)?;
-    let found = weights.architecture();
-    if *found != detector.architecture()? {
-        let reason = format!(
-            "is a ResNet-{} with {} channels in its stem; the detector's has depth {} and {}",
-            found.depth(),
-            found.width,
-            detector.backbone_depth,
-            detector.backbone_width
-        );
-        return Err(Error::invalid(format!("initial weights `{init}`"), reason));
-    }
+    let (weights, _) = ResNetWeights::read(&bytes, source, prefix, key)?;
+    check_sizes(init, weights.architecture(), detector)?;
     set_backbone(&weights, table, parameters)
 }

@@ -7,7 +7,10 @@ use crate::data::image::Image;
 use crate::data::proposal_set::{MaskGrid, ProposalSet};
 use crate::proposals::{ExtractCounts, ImageMaps, OutputRegion, fill_from_regions, pool_box};
 use crate::random::{Purpose, StreamKey};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
+
+/// Bytes of each pixel while it is searched: colours, edges, histograms of directions.
+const PIXEL_BYTES: u64 = 256;
 
 /// Fills `out` with the proposals of one image, in the order of their ranks: level -1, K 0, the
 /// score is the region's share of the image.
@@ -29,6 +32,8 @@ pub fn extract(
         return Err(Error::invalid("maps", "none; boxes are pooled over the first"));
     };
     let key = StreamKey::new(seed, Purpose::SelectiveSearch).for_image(maps.image_id);
+    let side = u64::from(options.selective_search_side);
+    memory::probe(side.saturating_mul(side).saturating_mul(PIXEL_BYTES), "selective search")?;
     let found = search(image, key, options)?;
     let channels = first.map.channels;
     let mut vectors = vec![0.0; found.len() * channels];

@@ -13,7 +13,7 @@ use crate::data::image::{Image, ImageLimits, Sampler};
 use crate::data::training::sample::{Sample, Target, keep_visible};
 use crate::data::training::set::TrainingSet;
 use crate::random::{Random, StreamKey};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// An image that could not be read, so that another took its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Recipe<'_> {
         let tiles = mosaic::draw_tiles(random, self.config, side);
         let own_tile = random.below(tiles.len() as u64) as usize;
         (sample.image.width, sample.image.height) = (side, side);
-        sample.image.pixels.resize(side as usize * side as usize * 3, 0);
+        memory::resize(&mut sample.image.pixels, side as usize * side as usize * 3, 0, "a mosaic")?;
         for (number, tile) in tiles.into_iter().enumerate() {
             let drawn = random.below(self.set.images_count() as u64) as usize;
             let source = self.load(if number == own_tile { index } else { drawn }, broken)?;
@@ -190,6 +190,7 @@ impl Recipe<'_> {
         for index in (index..count).chain(0..index) {
             match self.set.load(index, self.limits) {
                 Ok(sample) => return Ok(sample),
+                Err(error @ Error::OutOfMemory { .. }) => return Err(error),
                 // What the disk does not give may be whole: a batch without it would be that of a
                 // bad moment, and the run would end with other bytes than it should.
                 Err(error) if self.strict || matches!(error, Error::Io { .. }) => {
