@@ -136,6 +136,10 @@ impl Encoder for HostEncoder {
         format!("host:{}", self.name)
     }
 
+    fn device(&self) -> &'static str {
+        "host"
+    }
+
     fn side_multiple(&self) -> usize {
         self.side_multiple
     }

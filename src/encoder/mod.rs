@@ -61,6 +61,11 @@ pub trait Encoder: Send + Sync {
     /// What identifies the encoder in `run.toml`: kind and a checksum of its weights.
     fn fingerprint(&self) -> String;
 
+    /// Where the encoder runs: `cpu`, `cuda`, or `host` where only the host knows.
+    fn device(&self) -> &'static str {
+        "cpu"
+    }
+
     /// Sides of the input must be multiples of this.
     fn side_multiple(&self) -> usize {
         32

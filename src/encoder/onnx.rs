@@ -76,6 +76,8 @@ pub struct OnnxEncoder {
     fixed_size: Option<(usize, usize)>,
     fingerprint: String,
     normalisation: Normalisation,
+    /// The session runs the whole model there or was refused.
+    provider: Provider,
 }
 
 impl OnnxEncoder {
@@ -117,7 +119,16 @@ impl OnnxEncoder {
         let names = output_names(&session.outputs, &options.layers).map_err(unfit)?;
         let (maps, layouts) = probe(&session, &label, &names, fixed_size)?;
         let normalisation = options.normalisation();
-        Ok(OnnxEncoder { session, label, maps, layouts, fixed_size, fingerprint, normalisation })
+        Ok(OnnxEncoder {
+            session,
+            label,
+            maps,
+            layouts,
+            fixed_size,
+            fingerprint,
+            normalisation,
+            provider,
+        })
     }
 
     fn encode_one(&self, image: &Image) -> Result<Vec<FeatureMap>> {
@@ -146,6 +157,10 @@ impl Encoder for OnnxEncoder {
 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+
+    fn device(&self) -> &'static str {
+        self.provider.name()
     }
 
     fn side_multiple(&self) -> usize {

@@ -31,4 +31,5 @@ pub mod pretrainer;
 pub mod recall;
 pub mod report;
 pub mod report_run;
+pub mod store_extraction;
 pub mod workspace;

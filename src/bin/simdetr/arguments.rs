@@ -85,6 +85,9 @@ pub enum Command {
         /// `spectral` or `selective-search`.
         #[arg(long)]
         method: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
     },
     /// Cluster the proposals of the whole set into pseudo-classes.
     Cluster {
@@ -93,6 +96,9 @@ pub enum Command {
         /// Number of pseudo-classes.
         #[arg(long, value_name = "K")]
         classes: Option<u32>,
+        /// Cluster anew: remove the clusters and what was trained on them, and no other files.
+        #[arg(long)]
+        restart: bool,
     },
     /// Write what other programs read: the data set T_0 of a run, or a detector.
     Export {
@@ -127,6 +133,9 @@ pub enum Command {
         /// of the run, else the largest that suits this machine].
         #[arg(long, value_name = "NAME")]
         preset: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
         /// Stages of training.
         #[arg(long, value_name = "N")]
         stages: Option<u16>,
@@ -159,6 +168,9 @@ pub enum Command {
         /// of the run, else the largest that suits this machine].
         #[arg(long, value_name = "NAME")]
         preset: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
         /// COCO file with true boxes to measure on; without it nothing is measured.
         #[arg(long, value_name = "COCO.json")]
         test_annotations: Option<PathBuf>,
