@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod host;
 mod lab;
 pub mod onnx;
+mod onnx_external;
 #[cfg(feature = "onnx")]
 #[allow(unsafe_code)]
 mod onnx_library;

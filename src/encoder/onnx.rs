@@ -7,7 +7,7 @@
 use super::onnx_maps::Layout;
 use super::onnx_session::Session;
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint};
+use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint, onnx_external};
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::{Image, Normalisation};
 use crate::workers::{Workers, threads_count};
@@ -81,13 +81,13 @@ pub struct OnnxEncoder {
 }
 
 impl OnnxEncoder {
-    /// Loads a model file. Weights in files beside it are found by ONNX Runtime, but the
-    /// fingerprint covers the model file alone.
+    /// Loads a model file. Weights in files beside it are found by ONNX Runtime, and the fingerprint
+    /// covers them.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read; then as [`OnnxEncoder::from_bytes`].
     pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<OnnxEncoder> {
-        let fingerprint = fingerprint::of_file("onnx", path)?;
+        let fingerprint = onnx_external::fingerprint_of(path)?;
         let label = path.display().to_string();
         OnnxEncoder::open(Model::File(path), label, fingerprint, options)
     }
