@@ -65,7 +65,7 @@ pub enum Error {
     #[error("{name}: vector {index} has norm zero")]
     ZeroVector { name: String, index: usize },
     /// More clusters than points.
-    #[error("clusters: {clusters} asked for, but there are only {points} vectors")]
+    #[error("`classes`: {clusters} asked for, but there are only {points} vectors")]
     TooFewPoints { clusters: usize, points: usize },
     /// An iteration that rounding, or numbers far outside the usual, keep from its end.
     #[error("{what}: not done after {rounds} rounds: {reason}")]
@@ -139,6 +139,9 @@ pub enum Error {
     /// A file that a listing leaves out, where nothing may be left out.
     #[error("{path}: {reason}; {files} files of {folder} are left out", path = path.display(), folder = folder.display())]
     LeftOut { path: PathBuf, folder: PathBuf, reason: String, files: usize },
+    /// Somebody else is writing into a folder.
+    #[error("{path}: {holder} is writing there", path = path.display())]
+    Locked { path: PathBuf, holder: String },
 
     // --- training --------------------------------------------------------------------------
     /// A loss or a gradient that is not finite: learning rates too high, or targets that mislead.

@@ -139,7 +139,7 @@ fn checkpoints_never_mix_states_and_other_detectors_are_refused() {
     let error = pretrain(&scenes.request(&config), &workspace, &workers, &Control::default());
     let error = error.unwrap_err();
     assert!(
-        matches!(&error, Error::RunMismatch { differences, .. } if differences[0].key == "checkpoint"),
+        matches!(&error, Error::RunMismatch { differences, .. } if differences[0].key == "inputs.start"),
         "{error}"
     );
 }

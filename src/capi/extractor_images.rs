@@ -12,11 +12,9 @@ use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_options_t;
 use super::tensor::DLTensor;
 use crate::control::Control;
-use crate::data::folder;
 use crate::data::image::{Image, decode};
 use crate::data::proposal_set::ProposalSet;
-use crate::data::store::StoreWriter;
-use crate::pipeline::folder_extraction::extract_folder;
+use crate::pipeline::store_extraction::{extract_into_store, proposals_document};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::c_char;
@@ -216,7 +214,7 @@ pub struct simdetr_folder_report_t {
     pub images_count: u64,
     /// Images that an earlier, stopped call had committed.
     pub images_resumed: u64,
-    /// Files that this call skipped because they are no readable images; the log names them.
+    /// Files that are no readable images, those that earlier calls met too; the log names them.
     pub images_broken: u64,
     /// Proposals in the store.
     pub proposals_count: u64,
@@ -231,18 +229,24 @@ unsafe impl Versioned for simdetr_folder_report_t {
 }
 
 /// Extracts every image of a folder, and of the folders in it, into a store. A call that was
-/// stopped or killed goes on where it was and ends with the same bytes.
+/// stopped or killed goes on where it was and ends with the same bytes. The store remembers what it
+/// was made from: a call with another encoder, other options of the extractor or other images is
+/// refused, and so is one while another call or process writes into the store.
 ///
 /// @param[in] extractor An extractor with an encoder.
 /// @param[in] images Folder of images; read in the order of their paths.
 /// @param[in] store Folder of the store.
-/// @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is the encoder's.
-/// @param[in] strict 1 makes a broken image an error, 0 skips it.
-/// @param[in] run Optional; progress counts images.
+/// @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is derived from the encoder
+/// and the extractor's options.
+/// @param[in] strict 1 makes a broken image an error, also one that an earlier call skipped; 0 skips
+/// it.
+/// @param[in] run Optional; progress counts the images that are compared with those of earlier calls
+/// ("check") and those that are extracted ("extract").
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
-/// other options; what was committed stays whatever the status.
+/// other options or images, with what differs; `SIMDETR_ERROR_LOCKED`; what was committed stays
+/// whatever the status.
 ///
 /// May run at the same time as other functions on the extractor, into other stores.
 #[unsafe(no_mangle)]
@@ -269,14 +273,11 @@ pub unsafe extern "C" fn simdetr_extractor_extract_folder(
             }
             let extract = extractor.images()?;
             let fingerprint =
-                fingerprint.map_or_else(|| extract.encoder().fingerprint(), str::to_string);
+                fingerprint.map_or_else(|| proposals_document(extract), |own| Ok(own.into()))?;
             let settings = options.config()?.settings(extract.dimensions(), fingerprint)?;
-            let listing = folder::list_with(folder_path, strict == 1)?;
+            let (target, workers) = ((store, settings), &extractor.workers);
             let found = with_control(run, |control| {
-                let writer = StoreWriter::open(store, settings, 1)?;
-                let workers = &extractor.workers;
-                let files = &listing.images;
-                extract_folder(extract, folder_path, files, writer, strict == 1, workers, control)
+                extract_into_store(extract, folder_path, target, strict == 1, workers, control)
             })?;
             if report.is_null() {
                 return Ok(());

@@ -87,6 +87,8 @@ pub const SIMDETR_ERROR_OUTPUT: simdetr_status_t = 420;
 pub const SIMDETR_ERROR_UNSUPPORTED_IMAGE: simdetr_status_t = 421;
 /// A hidden file, one whose name is not UTF-8 or one of an unsupported format, under `strict`.
 pub const SIMDETR_ERROR_LEFT_OUT: simdetr_status_t = 422;
+/// Another process, or another call, is writing into the folder.
+pub const SIMDETR_ERROR_LOCKED: simdetr_status_t = 410;
 
 /// A loss or a gradient that is not finite; the last checkpoint is whole.
 pub const SIMDETR_ERROR_DIVERGED: simdetr_status_t = 500;
@@ -147,6 +149,7 @@ pub(super) fn status_of(error: &Error) -> simdetr_status_t {
         Error::Output { .. } => SIMDETR_ERROR_OUTPUT,
         Error::UnsupportedImage { .. } => SIMDETR_ERROR_UNSUPPORTED_IMAGE,
         Error::LeftOut { .. } => SIMDETR_ERROR_LEFT_OUT,
+        Error::Locked { .. } => SIMDETR_ERROR_LOCKED,
         Error::Diverged { .. } => SIMDETR_ERROR_DIVERGED,
         Error::Cancelled => SIMDETR_ERROR_CANCELLED,
         Error::HostCallback { status, .. } if *status < 0 => *status,
@@ -205,6 +208,7 @@ names! {
     SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
     SIMDETR_ERROR_OUTPUT
     SIMDETR_ERROR_UNSUPPORTED_IMAGE SIMDETR_ERROR_LEFT_OUT
+    SIMDETR_ERROR_LOCKED
     SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
     SIMDETR_ERROR_HOST_CONTRACT
     SIMDETR_ERROR_OUT_OF_MEMORY
@@ -260,6 +264,7 @@ mod tests {
             Error::Output { path: path(), reason: text() },
             Error::UnsupportedImage { image: text(), format: "HEIC" },
             Error::LeftOut { path: path(), folder: path(), reason: text(), files: 1 },
+            Error::Locked { path: path(), holder: text() },
             Error::Diverged { stage: 1, step: 2, loss: f64::NAN, norm: 1.0 },
             Error::Cancelled,
             Error::HostCallback { callback: "progress", status: 1 },

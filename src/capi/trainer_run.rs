@@ -132,10 +132,13 @@ unsafe fn stage_request<'a>(
 /// @param[in] images Folder of images, searched recursively.
 /// @param[in] run_folder Folder of the run; made if it is missing.
 /// @param[in] ground_truth COCO file with true boxes, for measuring only; NULL for none.
-/// @param[in] run Optional. Progress counts "extract", "cluster", "train" and "relabel".
+/// @param[in] run Optional. Progress counts "check" (images that are compared with those of an
+/// earlier call), "extract", "cluster", "train" and "relabel".
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of another configuration or
-/// another detector; `SIMDETR_ERROR_DIVERGED`; what a callback answered.
+/// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
+/// configuration, other initial weights or another detector, with everything that differs;
+/// `SIMDETR_ERROR_LOCKED` while another call or process writes there; `SIMDETR_ERROR_DIVERGED`; what
+/// a callback answered.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
@@ -243,7 +246,8 @@ fn described(labels: &LabelsReport) -> simdetr_labels_t {
 /// @param[in] run Optional. Progress counts "train".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing; otherwise as
+/// @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing or has not been trained to its
+/// end; `SIMDETR_ERROR_RUN_MISMATCH` when the stage was begun on other labels; otherwise as
 /// `simdetr_trainer_pretrain`.
 ///
 /// One thread at a time on one trainer.
@@ -287,8 +291,9 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 /// @param[in] run Optional. Progress counts "relabel".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there; what a callback
-/// answered.
+/// @return `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
+/// `SIMDETR_ERROR_RUN_MISMATCH` when it was trained under another configuration;
+/// `SIMDETR_ERROR_LOCKED`; what a callback answered.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]

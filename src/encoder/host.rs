@@ -130,6 +130,10 @@ impl Encoder for HostEncoder {
         format!("host:{}", self.name)
     }
 
+    fn device(&self) -> &'static str {
+        "host"
+    }
+
     fn side_multiple(&self) -> usize {
         self.side_multiple
     }

@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod host;
 mod lab;
 pub mod onnx;
+mod onnx_external;
 #[cfg(feature = "onnx")]
 #[allow(unsafe_code)]
 mod onnx_library;
@@ -60,6 +61,11 @@ pub trait Encoder: Send + Sync {
 
     /// What identifies the encoder in `run.toml`: kind and a checksum of its weights.
     fn fingerprint(&self) -> String;
+
+    /// Where the encoder runs: `cpu`, `cuda`, or `host` where only the host knows.
+    fn device(&self) -> &'static str {
+        "cpu"
+    }
 
     /// Sides of the input must be multiples of this.
     fn side_multiple(&self) -> usize {

@@ -7,7 +7,7 @@
 use super::onnx_maps::Layout;
 use super::onnx_session::Session;
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint};
+use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint, onnx_external};
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::{Image, Normalisation};
 use crate::workers::{Workers, threads_count};
@@ -76,16 +76,18 @@ pub struct OnnxEncoder {
     fixed_size: Option<(usize, usize)>,
     fingerprint: String,
     normalisation: Normalisation,
+    /// The session runs the whole model there or was refused.
+    provider: Provider,
 }
 
 impl OnnxEncoder {
-    /// Loads a model file. Weights in files beside it are found by ONNX Runtime, but the
-    /// fingerprint covers the model file alone.
+    /// Loads a model file. Weights in files beside it are found by ONNX Runtime, and the fingerprint
+    /// covers them.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read; then as [`OnnxEncoder::from_bytes`].
     pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<OnnxEncoder> {
-        let fingerprint = fingerprint::of_file("onnx", path)?;
+        let fingerprint = onnx_external::fingerprint_of(path)?;
         let label = path.display().to_string();
         OnnxEncoder::open(Model::File(path), label, fingerprint, options)
     }
@@ -117,7 +119,16 @@ impl OnnxEncoder {
         let names = output_names(&session.outputs, &options.layers).map_err(unfit)?;
         let (maps, layouts) = probe(&session, &label, &names, fixed_size)?;
         let normalisation = options.normalisation();
-        Ok(OnnxEncoder { session, label, maps, layouts, fixed_size, fingerprint, normalisation })
+        Ok(OnnxEncoder {
+            session,
+            label,
+            maps,
+            layouts,
+            fixed_size,
+            fingerprint,
+            normalisation,
+            provider,
+        })
     }
 
     fn encode_one(&self, image: &Image) -> Result<Vec<FeatureMap>> {
@@ -148,6 +159,10 @@ impl Encoder for OnnxEncoder {
 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+
+    fn device(&self) -> &'static str {
+        self.provider.name()
     }
 
     fn side_multiple(&self) -> usize {

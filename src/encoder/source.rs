@@ -1,9 +1,9 @@
 //! Which encoder: its options and the choice by name, by file or by bytes at hand.
 
-use super::Encoder;
 use super::default::{self, DefaultEncoder};
 use super::onnx::{OnnxEncoder, Provider};
 use super::resnet::ResNetEncoder;
+use super::{Encoder, fingerprint};
 use crate::backbone::checkpoint::{head, read_file, weights_file};
 use crate::backbone::file_kind::{self, FileKind, HEAD_BYTES};
 use crate::data::image::Normalisation;
@@ -133,6 +133,21 @@ pub fn weights(options: &EncoderOptions) -> Result<Vec<u8>> {
             );
             Err(Error::invalid("backbone_init", reason))
         }
+    }
+}
+
+/// What identifies the file that [`weights`] reads, without asking whether it holds a ResNet.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn weights_fingerprint(options: &EncoderOptions) -> Result<String> {
+    match options.encoder.as_str() {
+        // A build without them has no detector that could start from them.
+        DEFAULT => Ok(default::weights().map_or_else(
+            |_| "encoder:absent".into(),
+            |bytes| fingerprint::of_bytes("encoder", bytes),
+        )),
+        path => fingerprint::of_file("encoder", Path::new(path)),
     }
 }
 

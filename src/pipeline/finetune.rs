@@ -5,15 +5,21 @@
 //! run folder holds what a killed run needs to go on:
 //!
 //! ```text
-//! finetune.toml metrics.jsonl checkpoints/stage1-*.safetensors detector.safetensors
+//! finetune.toml images.tsv                    what the run reads, by content
+//! metrics.jsonl checkpoints/stage1-*.safetensors detector.safetensors
 //! predictions.json                            where test annotations are given
 //! ```
+
+pub(crate) mod record;
 
 use super::config::RunConfig;
 use super::predict::{PredictRequest, PredictionForm, predict_images};
 use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
-use super::pretrain::{PretrainConfig, stage_config, view};
+use super::pretrain::stage_identity::steps_done;
+use super::pretrain::{stage_config, view};
 use super::step_memory::{self, SizesOf};
+use super::workspace::{Step, Workspace};
+use crate::Result;
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::folder::FolderImage;
@@ -26,13 +32,14 @@ use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use crate::{Error, Result};
-use serde::Serialize;
+use record::FinetuneRecord;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The only stage of a run.
 const STAGE: u16 = 1;
+/// The file of its detector.
+const DETECTOR: &str = "detector.safetensors";
 
 /// True labels for measuring.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +69,9 @@ pub struct FinetuneRequest<'a> {
     pub config: &'a RunConfig,
     /// Where to measure the result.
     pub test: Option<TestSet<'a>>,
+    /// Begins anew: once the inputs are found good, the files that an earlier run wrote into the
+    /// folder are removed, and no others.
+    pub restart: bool,
 }
 
 /// What a run did.
@@ -74,13 +84,18 @@ pub struct FinetuneReport {
     pub classes_count: usize,
     pub steps_count: usize,
     pub evaluation: Option<Evaluation>,
+    /// Whether an earlier call had trained the same detector; it is measured again all the same.
+    pub nothing_to_do: bool,
 }
 
-/// Trains, or goes on with it, and measures.
+/// Trains, or goes on with it, and measures. Every input is read before anything is written: the
+/// labels, the images that they name, what it starts from, and each image of the test set.
 ///
 /// # Errors
-/// [`Error::MissingImages`], [`Error::InvalidArgument`] for a fraction that leaves no image, those
-/// of opening what it starts from, of training and of evaluation.
+/// [`crate::Error::MissingImages`], [`crate::Error::InvalidArgument`] for a fraction that leaves no image, those
+/// of opening what it starts from, of training and of evaluation; [`crate::Error::RunMismatch`] for a
+/// folder of another run, with the keys, inputs and files that differ; [`crate::Error::Locked`] when
+/// somebody else writes there.
 pub fn finetune(
     request: &FinetuneRequest<'_>,
     out: &Path,
@@ -92,31 +107,59 @@ pub fn finetune(
     check_folder(out)?;
     let set = TrainingSet::read(request.annotations, request.images)?;
     let set = Arc::new(set.subset(request.fraction, request.split_seed)?);
+    let test = request.test.map(|test| checked(test, config, workers, control)).transpose()?;
     let mut trainer = start(request, &set, workers)?;
-    std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
-    let settings = settings(request, &set)?;
+    let run = Workspace::new(out).restarted(request.restart).open(Step::Extract)?;
+    let record = FinetuneRecord::of(request, &set)?;
+    let settings = record.begin(&run, request, &set, (workers, control))?;
+    let paths = StagePaths::in_run(out);
+    let done = steps_done(out, STAGE, trainer.checkpoint_extensions())?;
+    let nothing_to_do =
+        done == config.training.steps_count(set.images_count()) && out.join(DETECTOR).exists();
     // The weights are in place, so that the stage does not begin with others.
-    let stage = StageConfig { settings, fresh: false, ..stage_config(config, STAGE)? };
-    let steps_count = train(&mut trainer, &set, &stage, &StagePaths::in_run(out), control)?;
-    atomic_file::write(&out.join("finetune.toml"), stage.settings.as_bytes())?;
+    let stage = StageConfig { fresh: false, ..stage_config(config, STAGE, settings) };
+    let steps_count = train(&mut trainer, &set, &stage, &paths, control)?;
     let path = trainer.write_detector(&out.join("detector"), &view(config), set.categories())?;
     drop(trainer);
     let detector = Detector::open(&path, None)?;
-    let measured = |test| measure(&detector, test, config, out, workers, control);
+    let measured = |(test, images): (TestSet<'_>, Vec<FolderImage>)| {
+        measure(&detector, test, &images, config, out, workers, control)
+    };
     Ok(FinetuneReport {
         detector: path,
         images_count: set.images_count(),
         boxes_count: set.targets_count(),
         classes_count: set.classes_count(),
         steps_count,
-        evaluation: request.test.map(measured).transpose()?,
+        evaluation: test.map(measured).transpose()?,
+        nothing_to_do,
     })
+}
+
+/// A test set whose annotations are well-formed and whose images can all be read: found now and not
+/// after hours of training.
+fn checked<'a>(
+    test: TestSet<'a>,
+    config: &RunConfig,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<(TestSet<'a>, Vec<FolderImage>)> {
+    let set = TrainingSet::read(test.annotations, test.images)?;
+    workers.try_map(set.images_count(), |index| {
+        control.check()?;
+        set.load(index, &config.limits).map(drop)
+    })?;
+    let image = |image: &TrainingImage| FolderImage {
+        image_id: image.image_id,
+        relative_path: image.relative_path.clone(),
+    };
+    Ok((test, set.images().iter().map(image).collect()))
 }
 
 /// Refuses a run folder in which a file of the run cannot be written.
 fn check_folder(out: &Path) -> Result<()> {
     atomic_file::check_folder(out)?;
-    let files = ["finetune.toml", "metrics.jsonl", "detector.safetensors", "predictions.json"];
+    let files = ["finetune.toml", "metrics.jsonl", DETECTOR, "predictions.json"];
     files.iter().try_for_each(|file| atomic_file::check(&out.join(file)))?;
     atomic_file::check_folder(&StagePaths::in_run(out).checkpoints)
 }
@@ -168,51 +211,16 @@ fn take_over(from: &Detector, trainer: &mut Trainer) {
     }
 }
 
-/// What the result depends on.
-#[derive(Serialize)]
-struct Settings<'a> {
-    annotations: String,
-    init: &'a str,
-    fraction: f64,
-    split_seed: u64,
-    images_count: usize,
-    classes_count: usize,
-    config: RunConfig,
-}
-
-fn settings(request: &FinetuneRequest<'_>, set: &TrainingSet) -> Result<String> {
-    let mut config = request.config.clone();
-    // What other steps read, and loaders make the same batches on any threads.
-    config.pretrain = PretrainConfig::default();
-    config.loader.loader_threads = 0;
-    config.training.memory_bytes_max = 0;
-    let settings = Settings {
-        annotations: request.annotations.display().to_string(),
-        init: request.init,
-        fraction: request.fraction,
-        split_seed: request.split_seed,
-        images_count: set.images_count(),
-        classes_count: set.classes_count(),
-        config,
-    };
-    crate::config::to_text(&settings, "settings")
-}
-
 /// Class-aware figures on the images that the test annotations list.
 fn measure(
     detector: &Detector,
     test: TestSet<'_>,
+    images: &[FolderImage],
     config: &RunConfig,
     out: &Path,
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<Evaluation> {
-    let set = TrainingSet::read(test.annotations, test.images)?;
-    let image = |image: &TrainingImage| FolderImage {
-        image_id: image.image_id,
-        relative_path: image.relative_path.clone(),
-    };
-    let images: Vec<FolderImage> = set.images().iter().map(image).collect();
     let predictions = out.join("predictions.json");
     let options = PredictionOptions::default();
     let (images_folder, limits) = (test.images, &config.limits);
@@ -225,7 +233,7 @@ fn measure(
         limits,
         strict: true,
     };
-    predict_images(&request, &images, &predictions, workers, control)?;
+    predict_images(&request, images, &predictions, workers, control)?;
     let input = EvaluationInput::from_files(test.annotations, &predictions)?;
     evaluation::evaluate(&input, &EvaluationOptions::default(), workers, control)
 }

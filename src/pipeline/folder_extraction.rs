@@ -7,8 +7,9 @@
 use crate::control::Control;
 use crate::data::folder::{FolderImage, LeftOut, LeftOutReason, count_by_reason};
 use crate::data::image::decode;
+use crate::data::image::format::unsupported_in_message;
 use crate::data::proposal_set::ProposalSet;
-use crate::data::store::{ImageRecord, ImageStatus, StoreWriter};
+use crate::data::store::{ImageRecord, ImageStatus, StoreReader, StoreWriter};
 use crate::pipeline::image_extractor::ImageExtractor;
 use crate::proposals::{ExtractCounts, Scratch};
 use crate::workers::Workers;
@@ -33,17 +34,19 @@ pub struct BrokenImage {
 pub struct FolderReport {
     /// Files that could be images.
     pub images_count: u64,
-    /// Images that an earlier, killed call had committed.
+    /// Images that an earlier call had committed.
     pub images_resumed: u64,
-    /// Files that this call skipped, with the reason.
+    /// Files that are no readable images, with the reason; those that earlier calls met too.
     pub broken: Vec<BrokenImage>,
     /// Files that are no images to this library, those of unsupported formats among them that
-    /// this call only noticed when it read them.
+    /// were only noticed when they were read.
     pub left_out: Vec<LeftOut>,
     /// Proposals in the store.
     pub proposals_count: u64,
     /// What local clustering did in this call, summed over its images.
     pub counts: ExtractCounts,
+    /// Whether an earlier call had done it all.
+    pub nothing_to_do: bool,
 }
 
 impl FolderReport {
@@ -91,7 +94,8 @@ struct Outcome {
 /// not there yet. `strict` makes a broken image an error.
 ///
 /// # Errors
-/// Under `strict` the broken image's own error; [`Error::Cancelled`] and what the progress
+/// Under `strict` the broken image's own error, also where an earlier call had met it;
+/// [`Error::RunMismatch`] for a store of other paths; [`Error::Cancelled`] and what the progress
 /// callback answers; [`Error::Io`] of the store; those of the encoder. What was committed stays.
 pub fn extract_folder(
     extractor: &ImageExtractor,
@@ -103,12 +107,16 @@ pub fn extract_folder(
     control: &Control<'_>,
 ) -> Result<FolderReport> {
     let total = images.len() as u64;
-    let done = (writer.next_image_id() as usize - 1).min(images.len());
+    let done = writer.next_image_id() as usize - 1;
     let mut report = FolderReport {
         images_count: total,
         images_resumed: done as u64,
+        nothing_to_do: done == images.len(),
         ..FolderReport::default()
     };
+    if done > 0 {
+        recall_skipped(writer.folder(), images, strict, &mut report)?;
+    }
     let scratches = ScratchPool::default();
     let wave_images = workers.count() * WAVE_IMAGES_PER_THREAD;
     let (outside, inside) = extractor.share(workers);
@@ -137,6 +145,52 @@ pub fn extract_folder(
         writer.finish()?;
     }
     Ok(report)
+}
+
+/// Reports the images again that earlier calls could not read, and refuses a store of other paths.
+fn recall_skipped(
+    store: &Path,
+    images: &[FolderImage],
+    strict: bool,
+    report: &mut FolderReport,
+) -> Result<()> {
+    let reader = StoreReader::open(store)?;
+    for shard in 0..reader.shards_count() {
+        for record in reader.read_records(shard)? {
+            let place = record.image_id as usize - 1;
+            let wanted = images.get(place).map_or("absent", |image| image.relative_path.as_str());
+            if record.path != wanted {
+                let key = format!("image {}", record.image_id);
+                return Err(Error::mismatch(store, key, &record.path, wanted));
+            }
+            if record.status == ImageStatus::Ok {
+                continue;
+            }
+            let error = error_again(record.path.clone(), &record.message);
+            if strict {
+                return Err(error);
+            }
+            match unsupported_in_message(&record.message) {
+                Some(_) => skip(&error, record.path, &mut report.broken, &mut report.left_out),
+                None => {
+                    report.broken.push(BrokenImage { path: record.path, reason: record.message });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error that an image had when it was read, from what the store says of it. The message there
+/// begins with the whole path, wherever the folder then was.
+fn error_again(image: String, message: &str) -> Error {
+    match unsupported_in_message(message) {
+        Some(format) => Error::UnsupportedImage { image, format },
+        None => {
+            let reason = message.split_once(&format!("{image}: ")).map(|(_, reason)| reason);
+            Error::ImageDecode { reason: reason.unwrap_or(message).into(), image }
+        }
+    }
 }
 
 fn one_image(

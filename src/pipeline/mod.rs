@@ -33,4 +33,5 @@ pub mod recall;
 pub mod report;
 pub mod report_run;
 pub mod step_memory;
+pub mod store_extraction;
 pub mod workspace;

@@ -4,25 +4,30 @@
 //!
 //! ```text
 //! proposals/ clusters.safetensors T0.json     stage 0
-//! checkpoints/stage1-*.safetensors            stage 1 trains on T0
+//! stage1.toml checkpoints/stage1-*.safetensors stage 1 trains on T0
 //! detector-stage1.safetensors T1.json         its detector and the labels that it gives
-//! checkpoints/stage2-*.safetensors ...        stage 2 trains on T1
+//! stage2.toml checkpoints/stage2-* ...        stage 2 trains on T1
 //! metrics.jsonl detector.safetensors          the last stage's detector
 //! ```
 //!
-//! With a detector of the host its files end with `.host` and `.toml` instead of `.safetensors`.
+//! What happens to a run whose inputs or keys have changed in between is decided in
+//! [`super::workspace::identity`]. With a detector of the host its files end with `.host` and `.toml` instead of `.safetensors`.
 
 pub(crate) mod initial_weights;
+pub(crate) mod stage_identity;
 
-use super::cluster::cluster;
+use super::cluster::cluster_in;
 use super::config::RunConfig;
 use super::export::export;
-use super::extract::{ExtractRequest, extract};
+use super::extract::{Begin, ExtractRequest, Prepared, check_proposals};
+use super::folder_extraction::BrokenImage;
 use super::recall;
 use super::step_memory::{self, SizesOf};
-use super::workspace::Workspace;
+use super::workspace::{OpenRun, RunRecord, Step, Workspace};
 use crate::Result;
 use crate::control::Control;
+use crate::data::coco::read::read_dataset;
+use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::training::relabel::{RelabelRequest, discard, relabel, weights_of};
@@ -30,8 +35,9 @@ use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use initial_weights::{check_backbone, start_backbone};
+use initial_weights::{check_backbone, fingerprint_of, start_backbone};
 use serde::{Deserialize, Serialize};
+use stage_identity::{HOST_START, StageIdentity};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,6 +78,10 @@ pub struct LabelsReport {
 pub struct PretrainReport {
     pub labels: Vec<LabelsReport>,
     pub detector: PathBuf,
+    /// Files of the folder that are no readable images, with the reason; those of earlier calls too.
+    pub broken: Vec<BrokenImage>,
+    /// Whether earlier calls had done it all.
+    pub nothing_to_do: bool,
 }
 
 /// What to pretrain.
@@ -86,11 +96,14 @@ pub struct PretrainRequest<'a> {
     pub ground_truth: Option<&'a Path>,
 }
 
-/// Runs Algorithm 1 with the built-in detector, or goes on with it.
+/// Runs Algorithm 1 with the built-in detector, or goes on with it. Inputs are checked before
+/// anything is written.
 ///
 /// # Errors
-/// Those of every step; [`Error::InvalidArgument`] where the encoder has no weights for the
-/// backbone and `backbone_init` does not say what to start from.
+/// Those of every step; [`crate::Error::InvalidArgument`] where the encoder has no weights for the
+/// backbone and `backbone_init` does not say what to start from, and for more pseudo-classes than
+/// the images can give; [`crate::Error::RunMismatch`] for a folder of another run;
+/// [`crate::Error::Locked`] when somebody else writes there.
 pub fn pretrain(
     request: &PretrainRequest<'_>,
     workspace: &Workspace,
@@ -115,10 +128,12 @@ pub fn pretrain_keeping(
     let classes_count = config.cluster.classes as usize;
     let detector = DetectorConfig { classes_count, ..config.detector.clone() };
     step_memory::check(config, (&detector, SizesOf::Configuration), workers.count())?;
-    check_backbone(&config.pretrain.backbone_init, config)?;
-    let run = Run::new(request, workspace, workers, control)?;
+    let init = &config.pretrain.backbone_init;
+    check_backbone(init, config, &detector)?;
+    let start = fingerprint_of(init, config)?;
+    let mut run = Run::begin(request, workspace, start, workers, control)?;
     let set = run.first_labels()?;
-    let mut trainer = built_in(request.config, set.classes_count(), workers)?;
+    let mut trainer = built_in(config, set.classes_count(), workers)?;
     let report = run.stages(&mut trainer, set)?;
     Ok((report, trainer))
 }
@@ -134,8 +149,10 @@ pub fn pretrain_with(
     workers: &Workers,
     control: &Control<'_>,
 ) -> Result<PretrainReport> {
-    let run = Run::new(request, workspace, workers, control)?;
-    run.stages(detector, run.first_labels()?)
+    request.config.validate()?;
+    let mut run = Run::begin(request, workspace, HOST_START.into(), workers, control)?;
+    let set = run.first_labels()?;
+    run.stages(detector, set)
 }
 
 /// The built-in detector at the start of a run of `config`, for labels of `classes_count` classes.
@@ -156,72 +173,107 @@ pub fn built_in(config: &RunConfig, classes_count: usize, workers: &Workers) -> 
 /// What the steps of a run share.
 struct Run<'a> {
     request: &'a PretrainRequest<'a>,
-    workspace: &'a Workspace,
+    run: OpenRun,
+    record: RunRecord,
+    sources: ImageSources,
+    broken: Vec<BrokenImage>,
+    nothing_to_do: bool,
     workers: &'a Workers,
     control: &'a Control<'a>,
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    /// Checks what can be checked, opens the folder and extracts.
+    fn begin(
         request: &'a PretrainRequest<'a>,
-        workspace: &'a Workspace,
+        workspace: &Workspace,
+        start: String,
         workers: &'a Workers,
         control: &'a Control<'a>,
     ) -> Result<Run<'a>> {
-        request.config.validate()?;
-        workspace.check_writable(request.config.pretrain.stages_count)?;
-        Ok(Run { request, workspace, workers, control })
+        let PretrainRequest { images, config, strict, .. } = *request;
+        workspace.check_writable(config.pretrain.stages_count)?;
+        if let Some(truth) = request.ground_truth {
+            read_dataset(truth)?;
+        }
+        let extraction = ExtractRequest { images, config, strict };
+        let prepared = Prepared::new(&extraction)?;
+        prepared.check_classes()?;
+        let run = workspace.open(Step::Extract)?;
+        let begin = Begin { until: Step::Train, start };
+        let (report, record) = prepared.extract(&run, &begin, workers, control)?;
+        let sources = ImageSources::read(&run.sources())?.unwrap_or_default();
+        let (broken, nothing_to_do) = (report.broken, report.nothing_to_do);
+        Ok(Run { request, run, record, sources, broken, nothing_to_do, workers, control })
     }
 
     /// The file of T_stage.
     fn labels(&self, stage: u16) -> PathBuf {
-        self.workspace.labels(stage)
+        self.run.labels(stage)
     }
 
-    /// T_0: proposals of every image, clustered.
-    fn first_labels(&self) -> Result<Arc<TrainingSet>> {
-        let Run { request, workspace, workers, control } = *self;
-        let PretrainRequest { images, config, strict, .. } = *request;
-        extract(&ExtractRequest { images, config, strict }, workspace, workers, control)?;
-        let path = self.labels(0);
-        if !path.exists() {
-            cluster(workspace, config, workers, control)?;
-            export(workspace, &path, workers, control)?;
+    /// T_0: the proposals of every image, clustered.
+    fn first_labels(&mut self) -> Result<Arc<TrainingSet>> {
+        let Run { run, record, workers, control, .. } = self;
+        let config = self.request.config;
+        if !record.has(Step::Cluster) {
+            check_proposals(run, config)?;
         }
-        Ok(Arc::new(TrainingSet::read(&path, images)?))
+        let clustered = cluster_in(run, record, config, workers, control)?;
+        let path = run.labels(0);
+        if !clustered.nothing_to_do || !path.exists() {
+            export(run, &path, workers, control)?;
+            self.nothing_to_do = false;
+        }
+        Ok(Arc::new(TrainingSet::read(&path, self.request.images)?))
     }
 
     /// Trains and relabels, stage after stage.
     fn stages(
-        &self,
+        mut self,
         detector: &mut dyn TrainableDetector,
         mut set: Arc<TrainingSet>,
     ) -> Result<PretrainReport> {
         let mut labels = vec![self.describe(0, &set)?];
+        self.run.done(&mut self.record, Step::Train)?;
         for stage in 1..=self.request.config.pretrain.stages_count {
             self.stage(detector, stage, &set)?;
             set = Arc::new(TrainingSet::read(&self.labels(stage), self.request.images)?);
             labels.push(self.describe(stage, &set)?);
         }
         let detector = self.write_detector(detector, "detector", &set)?;
-        Ok(PretrainReport { labels, detector })
+        let Run { broken, nothing_to_do, .. } = self;
+        Ok(PretrainReport { labels, detector, broken, nothing_to_do })
     }
 
     /// Trains on `set` and writes the detector's own labels, unless both are done.
     fn stage(
-        &self,
+        &mut self,
         detector: &mut dyn TrainableDetector,
         stage: u16,
         set: &Arc<TrainingSet>,
     ) -> Result<()> {
         let config = self.request.config;
-        let paths = StagePaths::in_run(self.workspace.root());
-        train(detector, set, &stage_config(config, stage)?, &paths, self.control)?;
+        let root = self.run.root();
+        let identity = StageIdentity {
+            root,
+            stage,
+            labels: &self.run.labels(stage - 1),
+            images: stage_identity::images(set, &self.sources),
+            start: &self.record.inputs.start,
+        };
+        let record = identity.record(config, set)?;
+        let extensions = detector.checkpoint_extensions();
+        let done = stage_identity::begin(&record, root, stage, extensions, Vec::new())?;
+        self.nothing_to_do &= done == record.steps_count;
+        let paths = StagePaths::in_run(root);
+        train(detector, set, &stage_config(config, stage, record.text()?), &paths, self.control)?;
         let (out, shards) = (self.labels(stage), paths.relabel_shards(stage));
         if out.exists() {
             // A kill may have come between the labels and the end of their shards.
             return discard(&shards);
         }
+        self.nothing_to_do = false;
         self.write_detector(detector, &format!("detector-stage{stage}"), set)?;
         let request = RelabelRequest {
             set,
@@ -229,7 +281,7 @@ impl<'a> Run<'a> {
             limits: &config.limits,
             config: &config.relabel,
             strict: self.request.strict || config.loader.strict_images,
-            weights: &weights_of(&paths.checkpoints, stage, detector.checkpoint_extensions())?,
+            weights: &weights_of(&paths.checkpoints, stage, extensions)?,
             shards: &shards,
             out: &out,
         };
@@ -242,7 +294,7 @@ impl<'a> Run<'a> {
         stem: &str,
         set: &TrainingSet,
     ) -> Result<PathBuf> {
-        let stem = self.workspace.root().join(stem);
+        let stem = self.run.root().join(stem);
         detector.write_detector(&stem, &view(self.request.config), set.categories())
     }
 
@@ -255,12 +307,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What stage `stage` of a run of `config` reads.
-///
-/// # Errors
-/// [`Error::Internal`] when the configuration cannot be written as text.
-pub fn stage_config(config: &RunConfig, stage: u16) -> Result<StageConfig> {
-    Ok(StageConfig {
+/// What stage `stage` of a run of `config` reads; `settings` is what its checkpoints belong to.
+pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageConfig {
+    StageConfig {
         training: config.training.clone(),
         augmentation: config.augmentation.clone(),
         loader: config.loader.clone(),
@@ -268,23 +317,18 @@ pub fn stage_config(config: &RunConfig, stage: u16) -> Result<StageConfig> {
         limits: config.limits.clone(),
         seed: config.seed,
         stage,
-        fresh: stage == 1 || config.pretrain.cold,
-        settings: settings(config)?,
-    })
+        fresh: is_fresh(config, stage),
+        settings,
+    }
+}
+
+/// Whether a stage starts from the weights that a run starts with.
+pub(super) fn is_fresh(config: &RunConfig, stage: u16) -> bool {
+    stage == 1 || config.pretrain.cold
 }
 
 /// Images are labelled at the largest size that the detector was trained on.
 pub fn view(config: &RunConfig) -> View {
     let resize = config.augmentation.seen_size();
     View { resize, normalisation: config.encoder.normalisation() }
-}
-
-/// The keys that a stage's bytes depend on, as text.
-fn settings(config: &RunConfig) -> Result<String> {
-    let mut config = config.clone();
-    // More stages go on with the same run, and loaders make the same batches on any threads.
-    config.pretrain.stages_count = PretrainConfig::default().stages_count;
-    config.loader.loader_threads = 0;
-    config.training.memory_bytes_max = 0;
-    crate::config::to_text(&config, "settings")
 }

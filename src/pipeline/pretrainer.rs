@@ -6,17 +6,22 @@
 //! asked for.
 
 use super::config::RunConfig;
+use super::pretrain::initial_weights::fingerprint_of;
+use super::pretrain::stage_identity::{self, HOST_START, StageIdentity};
 use super::pretrain::{
     PretrainReport, PretrainRequest, built_in, pretrain_keeping, pretrain_with, stage_config, view,
 };
 use super::step_memory::{self, SizesOf};
-use super::workspace::Workspace;
+use super::workspace::stage_record::StageRecord;
+use super::workspace::{Step, Workspace};
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::coco::CocoCategory;
+use crate::data::image_sources::ImageSources;
 use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::error::Difference;
 use crate::training::checkpoint_files::last_checkpoint;
 use crate::training::host_detector::HostDetector;
 use crate::training::host_model::HostModel;
@@ -49,8 +54,8 @@ pub struct Pretrainer {
 #[derive(Debug, PartialEq, Eq)]
 enum Held {
     Nothing,
-    /// Those of a stage of the run in this folder.
-    Stage(PathBuf, u16),
+    /// Those of a stage of the run in this folder, and the fingerprint of the stage's record.
+    Stage(PathBuf, u16, String),
     /// Those of a loop of the program's own: the next step, and the classes.
     Loop(StepPlace, usize),
 }
@@ -150,7 +155,8 @@ impl Pretrainer {
                 report
             }
         };
-        self.held = Held::Stage(run.into(), config.pretrain.stages_count);
+        let stage = config.pretrain.stages_count;
+        self.held = Held::Stage(run.into(), stage, StageRecord::fingerprint(run, stage)?);
         Ok(report)
     }
 
@@ -158,8 +164,9 @@ impl Pretrainer {
     /// must have been trained in the same run folder.
     ///
     /// # Errors
-    /// As [`train`]; [`Error::RunStep`] without the stage before; [`Error::InvalidArgument`] for
-    /// stage 0.
+    /// As [`train`]; [`Error::RunStep`] while the stage before is not whole; [`Error::RunMismatch`]
+    /// when the stage was begun with other keys, labels, images or weights; [`Error::Locked`] when
+    /// somebody else writes into the folder; [`Error::InvalidArgument`] for stage 0.
     pub fn train(
         &mut self,
         request: &StageRequest<'_>,
@@ -171,7 +178,10 @@ impl Pretrainer {
         }
         atomic_file::check_folder(run)?;
         let set = Arc::new(TrainingSet::read(annotations, images)?);
-        let config = stage_config(&self.config, stage)?;
+        let _open = Workspace::new(run).open(Step::Train)?;
+        let StageInputs { record, sources, files, table } =
+            self.stage_inputs(request, &set, control)?;
+        let config = stage_config(&self.config, stage, record.text()?);
         if !config.fresh {
             self.bring(run, stage - 1, &set)?;
         }
@@ -184,12 +194,13 @@ impl Pretrainer {
             step_memory::check(&self.config, (&sizes, sizes_of), self.workers.count())?;
         }
         let detector = self.detector(set.classes_count())?;
-        std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
+        stage_identity::begin(&record, run, stage, detector.checkpoint_extensions(), files)?;
+        sources.write(&table)?;
         let paths = StagePaths::in_run(run);
         let steps_count = train(detector, &set, &config, &paths, control)?;
         let stem = run.join(format!("detector-stage{stage}"));
         let path = detector.write_detector(&stem, &view, set.categories())?;
-        self.held = Held::Stage(run.into(), stage);
+        self.held = Held::Stage(run.into(), stage, StageRecord::fingerprint(run, stage)?);
         let (images_count, boxes_count) = (set.images_count(), set.targets_count());
         Ok(StageReport { steps_count, images_count, boxes_count, detector: path })
     }
@@ -197,7 +208,8 @@ impl Pretrainer {
     /// Writes what the detector of a stage finds in every image of a data set to `out`.
     ///
     /// # Errors
-    /// As [`relabel`]; [`Error::RunStep`] when that stage has not been trained in the run folder.
+    /// As [`relabel`]; [`Error::RunStep`] when that stage has not been trained to its end in the run
+    /// folder; [`Error::RunMismatch`] when it was trained under other keys; [`Error::Locked`].
     pub fn relabel(
         &mut self,
         request: &StageRequest<'_>,
@@ -206,6 +218,10 @@ impl Pretrainer {
     ) -> Result<RelabelReport> {
         atomic_file::check(out)?;
         let set = TrainingSet::read(request.annotations, request.images)?;
+        if !request.run.is_dir() {
+            return Err(Error::RunStep { path: request.run.into(), step: "train" });
+        }
+        let _open = Workspace::new(request.run).open(Step::Train)?;
         self.bring(request.run, request.stage, &set)?;
         let (view, config) = (view(&self.config), self.config.relabel.clone());
         let (limits, strict) = (self.config.limits.clone(), self.config.loader.strict_images);
@@ -312,7 +328,7 @@ impl Pretrainer {
     /// Makes the detector in memory that of `stage` of `run`.
     fn bring(&mut self, run: &Path, stage: u16, set: &TrainingSet) -> Result<()> {
         let classes_count = set.classes_count();
-        let wanted = Held::Stage(run.to_path_buf(), stage);
+        let wanted = Held::Stage(run.to_path_buf(), stage, StageRecord::fingerprint(run, stage)?);
         let fits = match &self.owner {
             Owner::Host(_) => true,
             Owner::BuiltIn(kept) => {
@@ -323,17 +339,18 @@ impl Pretrainer {
             return Ok(());
         }
         self.held = Held::Nothing;
-        let config = stage_config(&self.config, stage)?;
-        let steps_count = config.training.steps_count(set.images_count());
+        let missing = || Error::RunStep { path: run.into(), step: "train" };
+        let record = StageRecord::read(run, stage)?.ok_or_else(missing)?;
+        record.check_keys(&self.config, run)?;
+        let (seed, steps_count) = (self.config.seed, record.steps_count);
         let detector = self.detector(classes_count)?;
         let folder = StagePaths::in_run(run).checkpoints;
         let found = match folder.is_dir() {
             true => last_checkpoint(&folder, stage, detector.checkpoint_extensions())?,
             false => None,
         };
-        let missing = || Error::RunStep { path: run.into(), step: "train" };
-        let (_, path) = found.ok_or_else(missing)?;
-        let seed = config.seed;
+        // A stage that was stopped is none that another may go on from.
+        let (_, path) = found.filter(|(step, _)| *step >= steps_count).ok_or_else(missing)?;
         detector.start_stage(&StageStart {
             stage,
             fresh: true,
@@ -341,8 +358,49 @@ impl Pretrainer {
             steps_count,
             seed,
         })?;
-        detector.load(&path, &config.settings)?;
+        detector.load(&path, &record.text()?)?;
         self.held = wanted;
         Ok(())
     }
+
+    /// What the stage of a request reads.
+    fn stage_inputs(
+        &self,
+        request: &StageRequest<'_>,
+        set: &TrainingSet,
+        control: &Control<'_>,
+    ) -> Result<StageInputs> {
+        let StageRequest { run, stage, annotations, images } = *request;
+        let table = run.join(format!("stage{stage}-images.tsv"));
+        let known = ImageSources::read(&table)?;
+        let pairs: Vec<(u32, &str)> = set
+            .images()
+            .iter()
+            .map(|image| (image.image_id, image.relative_path.as_str()))
+            .collect();
+        let sources = ImageSources::take(images, &pairs, known.as_ref(), &self.workers, control)?;
+        let start = match &self.owner {
+            Owner::Host(_) => HOST_START.into(),
+            Owner::BuiltIn(_) => fingerprint_of(&self.config.pretrain.backbone_init, &self.config)?,
+        };
+        let identity = StageIdentity {
+            root: run,
+            stage,
+            labels: annotations,
+            images: stage_identity::images(set, &sources),
+            start: &start,
+        };
+        let record = identity.record(&self.config, set)?;
+        let files = known.map_or_else(Vec::new, |known| known.differences(&sources));
+        Ok(StageInputs { record, sources, files, table })
+    }
+}
+
+/// What a stage reads, and the table of its images, which is kept in the run's folder.
+struct StageInputs {
+    record: StageRecord,
+    sources: ImageSources,
+    /// Images that are not those of the table that lies there.
+    files: Vec<Difference>,
+    table: PathBuf,
 }

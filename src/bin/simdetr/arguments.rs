@@ -94,6 +94,9 @@ pub enum Command {
         /// `spectral` or `selective-search`.
         #[arg(long)]
         method: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
     },
     /// Cluster the proposals of the whole set into pseudo-classes.
     Cluster {
@@ -102,6 +105,9 @@ pub enum Command {
         /// Number of pseudo-classes.
         #[arg(long, value_name = "K")]
         classes: Option<u32>,
+        /// Cluster anew: remove the clusters and what was trained on them, and no other files.
+        #[arg(long)]
+        restart: bool,
     },
     /// Write what other programs read: the data set T_0 of a run, or a detector.
     Export {
@@ -136,6 +142,9 @@ pub enum Command {
         /// of the run, else the largest that suits this machine].
         #[arg(long, value_name = "NAME")]
         preset: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
         /// Stages of training.
         #[arg(long, value_name = "N")]
         stages: Option<u16>,
@@ -168,6 +177,9 @@ pub enum Command {
         /// of the run, else the largest that suits this machine].
         #[arg(long, value_name = "NAME")]
         preset: Option<String>,
+        /// Begin anew: remove the files that an earlier run wrote there, and no others.
+        #[arg(long)]
+        restart: bool,
         /// COCO file with true boxes to measure on; without it nothing is measured.
         #[arg(long, value_name = "COCO.json")]
         test_annotations: Option<PathBuf>,

@@ -60,20 +60,21 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
     let force = arguments.common.force;
     let Document { mut config, chosen } = document(arguments)?;
     match &arguments.command {
-        Command::Extract { images, out, encoder, method } => {
+        Command::Extract { images, out, encoder, method, restart } => {
             override_extraction(&mut config, encoder.as_deref(), method.as_deref())?;
             let strict = arguments.common.strict;
             let request = ExtractRequest { images, config: &config, strict };
-            let report = extract::extract(&request, &Workspace::new(out), &workers, &control)?;
+            let workspace = Workspace::new(out).restarted(*restart);
+            let report = extract::extract(&request, &workspace, &workers, &control)?;
             Ok(output::extracted(&report, out))
         }
-        Command::Cluster { run, classes } => {
+        Command::Cluster { run, classes, restart } => {
             if let Some(classes) = classes {
                 config.cluster.classes = *classes;
             }
-            let workspace = Workspace::new(run);
-            let fit = cluster::cluster(&workspace, &config, &workers, &control)?;
-            Ok(output::clustered(&fit, &workspace.clusters()))
+            let workspace = Workspace::new(run).restarted(*restart);
+            let report = cluster::cluster(&workspace, &config, &workers, &control)?;
+            Ok(output::clustered(&report, &workspace.clusters()))
         }
         Command::Export { run: Some(run), out, .. } => {
             let report = export::export(&Workspace::new(run), out, &workers, &control)?;
@@ -93,7 +94,7 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             Ok(output::converted(&detector, out))
         }
         Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
-        Command::Pretrain { images, out, stages, ground_truth, .. } => {
+        Command::Pretrain { images, out, stages, ground_truth, restart, .. } => {
             config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
             let request = PretrainRequest {
                 images,
@@ -101,7 +102,8 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
                 strict: arguments.common.strict,
                 ground_truth: ground_truth.as_deref(),
             };
-            let report = pretrain::pretrain(&request, &Workspace::new(out), &workers, &control)?;
+            let workspace = Workspace::new(out).restarted(*restart);
+            let report = pretrain::pretrain(&request, &workspace, &workers, &control)?;
             Ok(output::pretrained(&report).with_preset(chosen))
         }
         Command::Finetune { .. } => {
@@ -177,6 +179,7 @@ fn fine_tuning(
         split_seed,
         test_annotations,
         test_images,
+        restart,
         ..
     } = command
     else {
@@ -186,8 +189,9 @@ fn fine_tuning(
         annotations,
         images: test_images.as_deref().unwrap_or(images),
     });
-    let (fraction, split_seed) = (*fraction, *split_seed);
-    let request = FinetuneRequest { annotations, images, init, fraction, split_seed, config, test };
+    let (fraction, split_seed, restart) = (*fraction, *split_seed, *restart);
+    let request =
+        FinetuneRequest { annotations, images, init, fraction, split_seed, config, test, restart };
     Ok(output::finetuned(&finetune::finetune(&request, out, workers, control)?))
 }
 

@@ -4,9 +4,9 @@
 use super::left_out::{self, LeftOut};
 use serde_json::{Value, json};
 use simdetr::Result;
-use simdetr::clustering::Fit;
 use simdetr::detector::deformable_detr::detector::Detector;
 use simdetr::evaluation::Evaluation;
+use simdetr::pipeline::cluster::ClusterReport;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
@@ -48,6 +48,9 @@ impl Answer {
     }
 }
 
+/// What a command says that found its work done.
+const NOTHING_TO_DO: &str = "nothing to do: an earlier call has done it all\n";
+
 /// The answer of `extract`.
 pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
     let mut text = format!(
@@ -58,6 +61,9 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         report.proposals_count,
         out.display()
     );
+    if report.nothing_to_do {
+        text += NOTHING_TO_DO;
+    }
     if report.counts.clusterings_skipped > 0 {
         let skipped = report.counts.clusterings_skipped;
         line(&mut text, format_args!("  {skipped} clusterings had too few cells for their K"));
@@ -69,15 +75,26 @@ pub fn extracted(report: &FolderReport, out: &Path) -> Answer {
         "broken": broken_images(&report.broken),
         "proposals_count": report.proposals_count,
         "clusterings_skipped": report.counts.clusterings_skipped,
+        "nothing_to_do": report.nothing_to_do,
     });
     Answer::new(text, value, &LeftOut::files(&report.broken, &report.left_out))
 }
 
 /// The answer of `cluster`.
-pub fn clustered(fit: &Fit, file: &Path) -> Answer {
-    let (classes, dimensions) = (fit.centroids.classes(), fit.centroids.dimensions());
-    let text = format!("{classes} pseudo-classes of {dimensions} numbers in {}\n", file.display());
-    let value = json!({ "file": file, "classes": classes, "dimensions": dimensions });
+pub fn clustered(report: &ClusterReport, file: &Path) -> Answer {
+    let centroids = &report.fit.centroids;
+    let (classes, dimensions) = (centroids.classes(), centroids.dimensions());
+    let mut text =
+        format!("{classes} pseudo-classes of {dimensions} numbers in {}\n", file.display());
+    if report.nothing_to_do {
+        text += NOTHING_TO_DO;
+    }
+    let value = json!({
+        "file": file,
+        "classes": classes,
+        "dimensions": dimensions,
+        "nothing_to_do": report.nothing_to_do,
+    });
     Answer::new(text, value, &[])
 }
 
@@ -102,6 +119,9 @@ pub fn exported(report: &ExportReport, out: &Path) -> Answer {
 /// The answer of `pretrain`.
 pub fn pretrained(report: &PretrainReport) -> Answer {
     let mut text = String::new();
+    if report.nothing_to_do {
+        text += NOTHING_TO_DO;
+    }
     for labels in &report.labels {
         let (stage, images) = (labels.stage, labels.images_count);
         let per_image = labels.boxes_count as f64 / images.max(1) as f64;
@@ -124,7 +144,13 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
             })
         })
         .collect();
-    Answer::new(text, json!({ "labels": labels, "detector": report.detector }), &[])
+    let value = json!({
+        "labels": labels,
+        "detector": report.detector,
+        "broken": broken_images(&report.broken),
+        "nothing_to_do": report.nothing_to_do,
+    });
+    Answer::new(text, value, &[LeftOut::broken_images(&report.broken)])
 }
 
 /// The answer of `finetune`: the figures beside what was done.
@@ -139,7 +165,11 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
         "boxes_count": report.boxes_count,
         "classes_count": report.classes_count,
         "steps_count": report.steps_count,
+        "nothing_to_do": report.nothing_to_do,
     });
+    if report.nothing_to_do {
+        text += "nothing to train: an earlier call has trained this detector\n";
+    }
     if let Some(evaluation) = &report.evaluation {
         text += &figures_table(evaluation);
         for (name, figure) in evaluation.figures() {

@@ -44,11 +44,19 @@ pub fn failure(error: &Error, as_json: bool) -> ExitCode {
     if !closed {
         let text = match as_json {
             true => json!({ "error": error.to_string() }).to_string(),
-            false => format!("simdetr: {error}"),
+            false => format!("simdetr: {error}{}", advice(error)),
         };
         line(&text);
     }
     ExitCode::from(if is_usage(error) { USAGE } else { FAILED })
+}
+
+/// What to do about an error, in the words of the command line.
+fn advice(error: &Error) -> &'static str {
+    match error {
+        Error::RunMismatch { .. } => "; --restart begins anew, another folder keeps both",
+        _ => "",
+    }
 }
 
 /// Prints help, the version, or what is wrong with the arguments; answers the exit status.

@@ -113,6 +113,14 @@ pub fn unsupported_by_extension(extension: &str) -> Option<&'static str> {
     UNSUPPORTED_EXTENSIONS.iter().find(known).map(|(_, name)| *name)
 }
 
+/// The format that the text of an [`crate::Error::UnsupportedImage`] names, where it is one: what a
+/// record says of an image that was met earlier.
+pub fn unsupported_in_message(message: &str) -> Option<&'static str> {
+    let (_, rest) = message.split_once("the image format ")?;
+    let (name, _) = rest.split_once(" is not supported")?;
+    UNSUPPORTED_EXTENSIONS.iter().map(|(_, known)| *known).find(|known| *known == name)
+}
+
 /// HEIC and AVIF share their container with films; the brands of its first box tell them apart.
 fn iso_media(bytes: &[u8]) -> Option<&'static str> {
     let length = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;

@@ -158,6 +158,20 @@ impl StoreReader {
         Ok(images)
     }
 
+    /// What became of the images of one shard, without its proposals.
+    ///
+    /// # Errors
+    /// As [`StoreReader::read_shard`].
+    pub fn read_records(&self, shard: usize) -> Result<Vec<ImageRecord>> {
+        match shard < self.shards.len() {
+            true => Ok(self.image_table(shard)?.records),
+            false => {
+                let reason = format!("{shard}, but there are {}", self.shards.len());
+                Err(Error::invalid("shard", reason))
+            }
+        }
+    }
+
     /// All images in order, one shard in memory at a time.
     pub fn images(&self, vectors: Vectors) -> impl Iterator<Item = Result<StoredImage>> + '_ {
         (0..self.shards.len()).flat_map(move |shard| match self.read_shard(shard, vectors) {

@@ -7,6 +7,7 @@ use super::reader::StoreReader;
 use super::settings::StoreSettings;
 use super::{image_table_path, shard_numbers, shard_path};
 use crate::data::atomic_file;
+use crate::data::folder_lock::FolderLock;
 use crate::data::proposal_set::ProposalSet;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct StoreWriter {
     folder: PathBuf,
+    /// Two writers would overwrite each other's shards.
+    _lock: FolderLock,
     settings: StoreSettings,
     next_image_id: u32,
     finished: bool,
@@ -31,8 +34,8 @@ impl StoreWriter {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a `first_image_id` inside a shard; [`Error::RunMismatch`]
-    /// when the folder holds a store of other settings or of other images; [`Error::Format`] for
-    /// damaged shards; [`Error::Io`].
+    /// when the folder holds a store of other settings or of other images; [`Error::Locked`] while
+    /// another writer has it open; [`Error::Format`] for damaged shards; [`Error::Io`].
     pub fn open(
         folder: &Path,
         settings: StoreSettings,
@@ -48,6 +51,7 @@ impl StoreWriter {
         std::fs::create_dir_all(&images_folder)
             .map_err(|error| Error::io(&images_folder, error))?;
         let mut writer = StoreWriter {
+            _lock: FolderLock::take(&folder.join("store.lock"))?,
             folder: folder.into(),
             settings,
             next_image_id: first_image_id,
@@ -74,6 +78,11 @@ impl StoreWriter {
         self.rows_committed = reader.proposals_count();
         self.finished = !(ids.end - 1).is_multiple_of(u64::from(self.settings.shard_images));
         Ok(())
+    }
+
+    /// The store's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The image that must be appended next: one more than the last one that was appended or,

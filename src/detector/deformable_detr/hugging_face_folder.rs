@@ -217,7 +217,7 @@ fn own_resnet(document: &Document) -> Result<Architecture> {
 
 /// Class index to name; the index is the id, as `transformers` has it.
 fn categories(document: &Document, classes_count: usize) -> Result<Vec<CocoCategory>> {
-    let category = |(id, name): (usize, String)| CocoCategory { id: id as i64, name };
+    let category = |(id, name): (usize, String)| CocoCategory::new(id as i64, name);
     let Some(labels) = document.get("id2label") else {
         return Ok((0..classes_count).map(|id| category((id, String::new()))).collect());
     };

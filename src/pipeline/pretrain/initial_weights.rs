@@ -5,7 +5,7 @@ use crate::backbone::checkpoint::{read_file, weights_file};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
 use crate::detector::deformable_detr::config::{DetectorConfig, WEIGHTS_KEY};
 use crate::detector::deformable_detr::weights::set_backbone;
-use crate::encoder::source;
+use crate::encoder::{fingerprint, source};
 use crate::nn::parameters::ParameterTable;
 use crate::pipeline::config::RunConfig;
 use crate::{Error, Result};
@@ -15,6 +15,18 @@ use std::path::Path;
 pub const RANDOM: &str = "random";
 /// Those of the run's encoder: Algorithm 1 writes both as g_b.
 pub const ENCODER: &str = "encoder";
+
+/// What identifies the weights that `init` names, by content.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn fingerprint_of(init: &str, config: &RunConfig) -> Result<String> {
+    match init {
+        RANDOM => Ok(RANDOM.into()),
+        ENCODER => source::weights_fingerprint(&config.encoder),
+        path => fingerprint::of_file("file", &weights_file(Path::new(path))?),
+    }
+}
 
 /// A file of weights with the key that chooses among its networks.
 struct Weights<'a> {
@@ -48,12 +60,12 @@ fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<Weights<'a
 ///
 /// # Errors
 /// As [`start_backbone`], numbers in the weights aside.
-pub fn check_backbone(init: &str, config: &RunConfig) -> Result<()> {
+pub fn check_backbone(init: &str, config: &RunConfig, detector: &DetectorConfig) -> Result<()> {
     let Some(Weights { bytes, source, prefix, key }) = weights(init, config)? else {
         return Ok(());
     };
     let found = ResNetWeights::architecture_of(&bytes, source, prefix, key)?;
-    check_sizes(init, &found, &config.detector)
+    check_sizes(init, &found, detector)
 }
 
 fn check_sizes(init: &str, found: &Architecture, detector: &DetectorConfig) -> Result<()> {
