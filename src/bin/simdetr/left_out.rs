@@ -11,7 +11,7 @@ const EXAMPLES_SHOWN: usize = 5;
 /// Things that were left out for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// What they are and why, after their number: `broken images`.
+    /// What they are and why: `broken images`.
     pub reason: String,
     pub count: u64,
     /// Some or all of them, by name.
@@ -61,7 +61,7 @@ impl LeftOut {
 pub fn text(list: &[LeftOut]) -> String {
     let mut text = String::new();
     for one in list.iter().filter(|one| one.count > 0) {
-        text += &format!("left out: {} {}\n", one.count, one.reason);
+        text += &format!("left out: {} ({})\n", one.reason, one.count);
         for example in one.examples.iter().take(EXAMPLES_SHOWN) {
             text += &format!("    {example}\n");
         }
@@ -92,8 +92,10 @@ mod tests {
             LeftOut { reason: "empty boxes".into(), count: 0, examples: Vec::new() },
         ];
         let text = text(&list);
-        assert!(text.starts_with("left out: 7 broken images\n    0.jpg\n"), "{text}");
-        assert!(text.contains("and 2 more\nleft out: 2 crowd boxes\n") && !text.contains("empty"));
+        assert!(text.starts_with("left out: broken images (7)\n    0.jpg\n"), "{text}");
+        assert!(
+            text.contains("and 2 more\nleft out: crowd boxes (2)\n") && !text.contains("empty")
+        );
         assert_eq!(value(&list).as_array().unwrap().len(), 2);
         assert_eq!(value(&list)[0]["examples"][6], "6.jpg");
     }

@@ -144,7 +144,9 @@ pub(super) fn folder_of(place: &Path) -> &Path {
 /// named.
 pub(super) fn check_place(path: &Path, folder: &Path) -> Result<()> {
     for place in folder.ancestors() {
-        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        // Without a slash at its end, which would hide that it is a file.
+        let place: PathBuf = place.components().collect();
+        let place = if place.as_os_str().is_empty() { Path::new(".") } else { &place };
         let found = match std::fs::metadata(place) {
             Ok(found) => found,
             Err(error) if is_below_a_file(&error) => continue,

@@ -2694,6 +2694,11 @@ typedef struct simdetr_prediction_options_t {
 #define SIMDETR_ERROR_MISSING_IMAGES 409
 
 /**
+ * A path that is not written: a folder, read-only, or what another program wrote.
+ */
+#define SIMDETR_ERROR_OUTPUT 420
+
+/**
  * A loss or a gradient that is not finite; the last checkpoint is whole.
  */
 #define SIMDETR_ERROR_DIVERGED 500
