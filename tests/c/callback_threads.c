@@ -113,8 +113,9 @@ static void bad_values(colours_t *colours) {
 }
 
 int main(void) {
-  colours_t colours = new_colours();
+  colours_t colours;
   pthread_t thread;
+  start_colours(&colours);
   paint_pictures();
   write_pictures();
   EXPECT(pthread_create(&thread, NULL, caller, &colours) == 0);

@@ -56,12 +56,10 @@ static inline int32_t colours_encode(void *user_data, const simdetr_image_t *ima
   return 0;
 }
 
-static inline colours_t new_colours(void) {
-  colours_t colours;
-  memset(&colours, 0, sizeof colours);
-  colours.caller = pthread_self();
-  EXPECT(pthread_mutex_init(&colours.lock, NULL) == 0);
-  return colours;
+static inline void start_colours(colours_t *colours) {
+  memset(colours, 0, sizeof *colours);
+  colours->caller = pthread_self();
+  EXPECT(pthread_mutex_init(&colours->lock, NULL) == 0);
 }
 
 static inline simdetr_encoder_t *colours_encoder(colours_t *colours, int32_t callback_threads) {

@@ -62,10 +62,9 @@ static void succeeded(pid_t child) {
 /* What never returns is ended; interpreted instructions take their time. */
 static void watch(void) { alarm(getenv("SIMDETR_TEST_SLOW_MACHINE") == NULL ? 60 : 400); }
 
-/* In the child: what is inherited, then new handles, then the same in a child of its own. */
-static void child(colours_t *colours, const handles_t *inherited, size_t count, int generations) {
+/* In a child: what is inherited, then new handles. */
+static void use_all(colours_t *colours, const handles_t *inherited, size_t count) {
   size_t i;
-  pid_t grandchild;
   watch();
   colours->caller = pthread_self();
   for (i = 0; i < count; i++) use(&inherited[i]);
@@ -74,10 +73,19 @@ static void child(colours_t *colours, const handles_t *inherited, size_t count, 
     use(&fresh);
     end(&fresh);
   }
-  if (generations > 0) {
-    grandchild = fork();
-    if (grandchild == 0) child(colours, inherited, count, generations - 1);
-    succeeded(grandchild);
+}
+
+/* A child that has a child of its own where `is_parent`. */
+static void child(colours_t *colours, const handles_t *inherited, size_t count, int is_parent) {
+  size_t i;
+  use_all(colours, inherited, count);
+  if (is_parent) {
+    pid_t forked = fork();
+    if (forked == 0) {
+      use_all(colours, inherited, count);
+      _exit(0);
+    }
+    succeeded(forked);
   }
   for (i = 0; i < count; i++) end(&inherited[i]);
   _exit(0);
@@ -117,10 +125,13 @@ static void *busy(void *data) {
 }
 
 static void beside_a_busy_thread(void) {
-  colours_t own = new_colours(), others = new_colours();
-  handles_t handles = new_handles(&own, 2, NULL);
+  colours_t own, others;
+  handles_t handles;
   pthread_t thread;
   int i;
+  start_colours(&own);
+  start_colours(&others);
+  handles = new_handles(&own, 2, NULL);
   EXPECT(pthread_create(&thread, NULL, busy, &others) == 0);
   for (i = 0; i < FORKS; i++) {
     pid_t forked = fork();
@@ -134,9 +145,10 @@ static void beside_a_busy_thread(void) {
 }
 
 int main(void) {
-  colours_t colours = new_colours();
+  colours_t colours;
   handles_t alone;
   size_t i;
+  start_colours(&colours);
   paint_pictures();
   for (i = 0; i < ROWS * DIMENSIONS; i++) {
     rows[i] = (i % DIMENSIONS == i / DIMENSIONS % 4 ? 3.0f : 0.0f) + (float)(i * 37 % 101) / 101.0f;

@@ -18,6 +18,7 @@ typedef enum {
   FAR_OFF,
   LAST_LEFT_OUT,
   NONE_CALLED,
+  /* Some tasks come after the return, when `join_jobs` lets them go. */
   RETURNS_EARLY,
   MANNERS
 } manner_t;
@@ -28,6 +29,9 @@ typedef struct {
   jobs_t *jobs;
   size_t first;
 } job_t;
+
+/* Holds the threads of a host that returns early. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
 struct jobs_t {
   manner_t manner;
@@ -46,6 +50,9 @@ struct jobs_t {
 static inline void *run_job(void *data) {
   const job_t *job = (const job_t *)data;
   size_t index;
+  if (job->jobs->manner == RETURNS_EARLY && job->first > 0) {
+    EXPECT(pthread_mutex_lock(&gate) == 0 && pthread_mutex_unlock(&gate) == 0);
+  }
   for (index = job->first; index < job->jobs->tasks_count; index += job->jobs->step) {
     job->jobs->task(job->jobs->task_data, index);
   }
@@ -54,7 +61,9 @@ static inline void *run_job(void *data) {
 
 static inline void join_jobs(jobs_t *jobs) {
   int i;
-  for (i = 0; i < JOB_THREADS && jobs->are_out; i++) EXPECT(pthread_join(jobs->threads[i], NULL) == 0);
+  if (!jobs->are_out) return;
+  if (jobs->manner == RETURNS_EARLY) EXPECT(pthread_mutex_unlock(&gate) == 0);
+  for (i = 0; i < JOB_THREADS; i++) EXPECT(pthread_join(jobs->threads[i], NULL) == 0);
   jobs->are_out = 0;
 }
 
@@ -62,6 +71,7 @@ static inline void join_jobs(jobs_t *jobs) {
 static inline void start_jobs(jobs_t *jobs, int each_has_all) {
   int i;
   jobs->step = each_has_all ? 1 : JOB_THREADS;
+  if (jobs->manner == RETURNS_EARLY) EXPECT(pthread_mutex_lock(&gate) == 0);
   for (i = 0; i < JOB_THREADS; i++) {
     jobs->each[i].jobs = jobs;
     jobs->each[i].first = each_has_all ? 0 : (size_t)i;

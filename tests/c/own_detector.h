@@ -15,8 +15,6 @@ typedef struct {
   float parameters[NUMBERS], gradients[NUMBERS];
   float logits[IMAGES_MAX * QUERIES * CLASSES_MAX], boxes[IMAGES_MAX * QUERIES * 4];
   size_t classes, images;
-  /* The thread that calls the trainer: the one on which everything here runs. */
-  pthread_t caller;
   double first_loss, last_loss;
   int steps, ended;
   /* The callback that fails, in how many calls from now, and with what. */
@@ -26,8 +24,11 @@ typedef struct {
   int wrong_classes, not_a_number, too_many;
 } own_detector_t;
 
+/* The thread that calls the trainer: the one on which everything here runs. */
+static pthread_t own_caller;
+
 static int32_t answer(own_detector_t *own, const char *callback) {
-  EXPECT(pthread_equal(own->caller, pthread_self()));
+  EXPECT(pthread_equal(own_caller, pthread_self()));
   if (own->failing == NULL || strcmp(own->failing, callback) != 0 || --own->calls_left > 0) return 0;
   own->failing = NULL;
   return own->answer;
@@ -138,7 +139,7 @@ static void own_end(void *user_data) { ((own_detector_t *)user_data)->ended++; }
 static simdetr_detector_callbacks_t own_callbacks(own_detector_t *own) {
   simdetr_detector_callbacks_t callbacks;
   simdetr_detector_callbacks_init(&callbacks, sizeof callbacks);
-  own->caller = pthread_self();
+  own_caller = pthread_self();
   callbacks.user_data = own;
   callbacks.user_data_destroy = own_end;
   callbacks.name = "own";

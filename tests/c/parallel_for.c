@@ -51,12 +51,13 @@ static void broken(simdetr_status_t status, manner_t manner) {
 
 /* An extractor only reads its handle, so that it goes on as soon as the host does. */
 static void images(void) {
-  colours_t colours = new_colours();
+  colours_t colours;
   jobs_t jobs = new_jobs(IN_ORDER);
   simdetr_extractor_t *alone = colours_extractor(&colours, 0, 1, NULL, NULL);
   simdetr_extractor_t *extractor = colours_extractor(&colours, 0, 3, parallel_for, &jobs);
   found_t wanted = {0, 0}, found = {0, 0};
   int manner;
+  start_colours(&colours);
   EXPECT_OK(colours_batch(alone, &wanted, &error));
   EXPECT(wanted.count > PICTURES);
   for (manner = IN_ORDER; manner < MANNERS; manner++) {
@@ -73,7 +74,7 @@ static void images(void) {
     EXPECT_OK(colours_batch(extractor, &found, &error));
     EXPECT(found.count == wanted.count && found.sum == wanted.sum);
   }
-  EXPECT(jobs.loops > 2 * MANNERS);
+  EXPECT(jobs.loops >= 2 * MANNERS - 2);
   simdetr_extractor_destroy(alone);
   simdetr_extractor_destroy(extractor);
 }
