@@ -333,7 +333,8 @@ pub unsafe extern "C" fn simdetr_detector_describe(
 ///
 /// @param[in] detector The detector.
 /// @param[in] class_index Below `classes_count`.
-/// @param[out] id The category's id in COCO files; may be NULL.
+/// @param[out] id The category's id in COCO files, an id that is a text being `INT64_MIN` plus its rank
+/// among them; may be NULL.
 /// @param[out] name UTF-8 with a NUL, empty where the file does not say; may be NULL if `capacity`
 /// is 0.
 /// @param[in] capacity Bytes at `name`; 0 asks for the count.

@@ -13,6 +13,7 @@ use crate::evaluation::{BoxArrays, Evaluation, EvaluationInput, EvaluationOption
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 use std::path::Path;
 
 /// Most entries of `detections_max`.
@@ -100,15 +101,20 @@ pub struct simdetr_evaluation_t {
     pub detections_count: u64,
     /// Detections on images that the ground truth does not list.
     pub detections_left_out: u64,
+    /// Detections of categories that the ground truth does not list, from files; they count only
+    /// with `class_agnostic`.
+    pub detections_of_unknown_categories: u64,
+    /// Boxes of both files with a side that is NaN, infinite or negative; they are left out.
+    pub boxes_left_out: u64,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_evaluation_t>() == 176);
+const _: () = assert!(size_of::<simdetr_evaluation_t>() == 192);
 
 // SAFETY: `repr(C)`, size first, plain numbers.
 unsafe impl Versioned for simdetr_evaluation_t {
     const NAME: &'static str = "simdetr_evaluation_t";
-    const SMALLEST: usize = size_of::<simdetr_evaluation_t>();
+    const SMALLEST: usize = offset_of!(simdetr_evaluation_t, detections_of_unknown_categories);
 }
 
 /// Sets every field to its default and `struct_size` to the size given.
@@ -200,8 +206,9 @@ pub unsafe extern "C" fn simdetr_evaluator_memory_bytes(
 }
 
 /// Evaluates a file of detections (a list of COCO results, or a COCO data set whose annotations
-/// carry `score`) against a COCO data set. Images are joined by file name where both files list
-/// them, by id otherwise.
+/// carry `score`) against a COCO data set. Images are joined by file name and categories by name
+/// where both files list them with names, by id otherwise; names that leave open what belongs
+/// together are refused, and so are images of another size in the other file.
 ///
 /// @param[in] evaluator The evaluator.
 /// @param[in] ground_truth Path of the data set.
@@ -334,6 +341,8 @@ impl simdetr_evaluator_t {
             objects_count: found.objects_count as u64,
             detections_count: found.detections_count as u64,
             detections_left_out: found.detections_left_out as u64,
+            detections_of_unknown_categories: found.notes.categories_unknown.detections_count as u64,
+            boxes_left_out: found.notes.boxes_bad.count() as u64,
         })
     }
 }
