@@ -98,8 +98,9 @@ fn orientation_segments_and_colours_are_what_pillow_takes_them_for() {
         let (name, bytes) = golden.file(case);
         match decode(bytes, name, &ImageLimits::default()) {
             Err(error) => troubles.push(error.to_string()),
-            Ok(image) if [image.width, image.height].map(Value::from)
-                != [case["width"].clone(), case["height"].clone()] =>
+            Ok(image)
+                if [image.width, image.height].map(Value::from)
+                    != [case["width"].clone(), case["height"].clone()] =>
             {
                 troubles.push(format!("{name}: {}x{}, {case}", image.width, image.height));
             }

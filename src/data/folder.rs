@@ -334,10 +334,8 @@ mod tests {
     fn a_folder_without_images_and_a_missing_folder_are_named_errors() {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path(), &["deep/labels.txt"]);
-        assert!(
-            matches!(list(folder.path()), Err(Error::NoImages { path, left_out })
-                if path == folder.path() && left_out.is_empty())
-        );
+        assert!(matches!(list(folder.path()), Err(Error::NoImages { path, left_out })
+                if path == folder.path() && left_out.is_empty()));
         for missing in ["nothing", "deep/labels.txt"] {
             let path = folder.path().join(missing);
             assert!(matches!(list(&path), Err(Error::Io { path: named, .. }) if named == path));
@@ -418,7 +416,8 @@ mod tests {
         std::fs::create_dir(name(b"\xe8")).unwrap();
         std::fs::write(name(b"\xe8/2.png"), b"").unwrap();
         assert_eq!(names(folder.path()), ["1.jpg"]);
-        let expected = ["\u{FFFD}.jpg", "\u{FFFD}/2.png"].map(|path| (path.into(), "unreadable_name"));
+        let expected =
+            ["\u{FFFD}.jpg", "\u{FFFD}/2.png"].map(|path| (path.into(), "unreadable_name"));
         assert_eq!(reasons(folder.path()), expected);
         let error = list(folder.path()).unwrap().refuse_left_out(folder.path()).unwrap_err();
         assert!(matches!(&error, Error::LeftOut { files: 2, .. }), "{error}");

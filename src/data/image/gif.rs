@@ -141,9 +141,8 @@ fn header(reader: &mut Reader<'_>) -> Option<Picture> {
 /// Fills `pixels` and says how many there were.
 fn unpack(packed: &[u8], pixel_bits: u8, pixels: &mut [u8]) -> usize {
     // What stands behind the last pixel, or is missing there, is nobody's business.
-    let mut decoder = Configuration::new(BitOrder::Lsb, pixel_bits)
-        .with_yield_on_full_buffer(true)
-        .build();
+    let mut decoder =
+        Configuration::new(BitOrder::Lsb, pixel_bits).with_yield_on_full_buffer(true).build();
     let (mut read, mut written) = (0, 0);
     while written < pixels.len() {
         let step = decoder.decode_bytes(&packed[read..], &mut pixels[written..]);

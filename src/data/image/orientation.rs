@@ -8,8 +8,8 @@
 //! has both as tags of its own.
 
 use super::directory::Directory;
-use super::png;
 use super::format::Format;
+use super::png;
 use image::metadata::Orientation;
 use std::borrow::Cow;
 

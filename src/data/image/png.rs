@@ -94,7 +94,8 @@ fn inflate(packed: &[u8]) -> Option<Vec<u8>> {
 /// The bytes behind three lines that say what follows.
 fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|byte| *byte == b'\n').skip(3);
-    let digits: Vec<u8> = lines.flatten().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> =
+        lines.flatten().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let pair = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(*pair.get(1)?)?) as u8);
     digits.chunks(2).map(pair).collect()

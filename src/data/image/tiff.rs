@@ -116,7 +116,9 @@ pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
     }
     let is_palette = matches!(colours, Colours::Palette(_));
     let samples = match samples {
-        DecodingResult::U8(packed) if is_packed => unpack(&packed, width as usize, bits, is_palette),
+        DecodingResult::U8(packed) if is_packed => {
+            unpack(&packed, width as usize, bits, is_palette)
+        }
         DecodingResult::U8(samples) => samples,
         DecodingResult::U16(samples) if !is_palette => samples.into_iter().map(round).collect(),
         _ => return Err(input.refuse(format!("samples of {bits} bits are not supported"))),
@@ -126,9 +128,9 @@ pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
     .then_some(colours.samples_count());
     let pixels = width as usize * height as usize;
     // Samples stand together for each pixel, or in planes, one for each channel.
-    let (pixel_step, channel_step) =
-        if layout.planes > 1 { (1, pixels) } else { (channels, 1) };
-    let sample = |pixel: usize, channel: usize| samples[pixel * pixel_step + channel * channel_step];
+    let (pixel_step, channel_step) = if layout.planes > 1 { (1, pixels) } else { (channels, 1) };
+    let sample =
+        |pixel: usize, channel: usize| samples[pixel * pixel_step + channel * channel_step];
     let used = colours.samples_count().min(channels);
     let mut rgb = Vec::with_capacity(pixels * 3);
     for pixel in 0..pixels {
@@ -209,7 +211,8 @@ fn check_chroma(
     let is_whole = match &subsampling[..] {
         [1, 1] => true,
         _ if compression == UNCOMPRESSED => {
-            let bytes = |tag| directory.numbers(tag).iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
+            let bytes =
+                |tag| directory.numbers(tag).iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
             bytes(tag::STRIP_BYTES).saturating_add(bytes(tag::TILE_BYTES)) >= 3 * pixels
         }
         _ => compression == JPEG,
