@@ -70,6 +70,8 @@ fn check_limit(name: &str, what: &'static str, got: u64, limit: u64) -> Result<(
 
 /// Widest sample layout of any format read here: RGBA of 16 bits.
 const PIXEL_BYTES_MAX: u64 = 8;
+/// What a pixel takes while it is decoded, for most images.
+const PROBED_PIXEL_BYTES: u64 = 9;
 /// What a decoder may take beside the pixels: tables, profiles, texts.
 const DECODER_BYTES: u64 = 64 << 20;
 
@@ -152,7 +154,11 @@ impl Encoded<'_> {
         self.limits.check_pixels(self.name, width, height)?;
         match width == 0 || height == 0 {
             true => Err(self.refuse(format!("{width}x{height} pixels"))),
-            false => Ok(()),
+            // Samples as they are decoded, and the same as RGB twice: as they lie and turned upright.
+            false => {
+                let pixels = u64::from(width) * u64::from(height);
+                memory::probe(pixels.saturating_mul(PROBED_PIXEL_BYTES), self.name)
+            }
         }
     }
 
@@ -170,9 +176,6 @@ impl Encoded<'_> {
         let decoder = reader.into_decoder().map_err(refuse)?;
         let (width, height) = decoder.dimensions();
         self.check_sides(width, height)?;
-        // The decoder's own samples, and the same as RGB twice: as they lie and turned upright.
-        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
-        memory::probe(decoder.total_bytes().saturating_add(2 * rgb_bytes), self.name)?;
         DynamicImage::from_decoder(decoder).map_err(refuse)
     }
 

@@ -144,6 +144,7 @@ fn check_names<'t>(
     let beside = |name: &str| {
         name.ends_with(COUNTER)
             || name.starts_with(OPTIMISER_PREFIX)
+            || name.split('.').next().is_some_and(networks::is_copy)
             || networks::is_twin(name, |part| known.contains(part))
     };
     let unknown = |name: &&str| !known.contains(*name) && !beside(name);
