@@ -2,16 +2,16 @@
 
 use simdetr::clustering::{self, ClusterConfig, Resources};
 use simdetr::control::Control;
+use simdetr::data::atomic_file;
 use simdetr::data::drawing::{Outline, draw_box, palette, thickness_for};
 use simdetr::data::image::{ImageLimits, decode, encode};
-use simdetr::data::store::{StoreReader, StoreWriter, Vectors};
+use simdetr::data::store::{StoreReader, Vectors};
 use simdetr::data::vectors::VectorArray;
-use simdetr::data::{atomic_file, folder};
 use simdetr::encoder::source;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::export::export_store;
-use simdetr::pipeline::folder_extraction::extract_folder;
 use simdetr::pipeline::image_extractor::ImageExtractor;
+use simdetr::pipeline::store_extraction::{extract_into_store, proposals_document};
 use simdetr::workers::Workers;
 use std::path::Path;
 
@@ -20,12 +20,11 @@ fn run(photos: &Path, out: &Path) -> simdetr::Result<()> {
     let workers = Workers::with_threads(0)?;
     let encoder = source::open(&config.encoder)?;
     let extractor = ImageExtractor::new(encoder, &config)?;
-    let fingerprint = extractor.encoder().fingerprint();
-    let settings = config.store.settings(extractor.dimensions(), fingerprint)?;
+    let made_from = proposals_document(&extractor)?;
+    let settings = config.store.settings(extractor.dimensions(), made_from)?;
     let proposals = out.join("proposals");
-    let writer = StoreWriter::open(&proposals, settings, 1)?;
-    let images = folder::list(photos)?.images;
-    let report = extract_folder(&extractor, photos, &images, writer, false, &workers, &control)?;
+    let target = (proposals.as_path(), settings);
+    let report = extract_into_store(&extractor, photos, target, false, &workers, &control)?;
 
     let store = StoreReader::open(&proposals)?;
     let classes = ClusterConfig { classes: 4, ..ClusterConfig::default() };
