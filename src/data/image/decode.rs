@@ -156,6 +156,13 @@ impl Encoded<'_> {
         }
     }
 
+    /// Whether there is memory for the decoder's own samples, and for the same as RGB twice: as
+    /// they lie and turned upright.
+    pub(super) fn probe_memory(&self, width: u32, height: u32, samples_bytes: u64) -> Result<()> {
+        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
+        memory::probe(samples_bytes.saturating_add(2 * rgb_bytes), self.name)
+    }
+
     /// Most bytes that a decoder may take.
     pub(super) fn memory_max(&self) -> u64 {
         self.limits.pixels_max.saturating_mul(PIXEL_BYTES_MAX).saturating_add(DECODER_BYTES)
@@ -170,9 +177,7 @@ impl Encoded<'_> {
         let decoder = reader.into_decoder().map_err(refuse)?;
         let (width, height) = decoder.dimensions();
         self.check_sides(width, height)?;
-        // The decoder's own samples, and the same as RGB twice: as they lie and turned upright.
-        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
-        memory::probe(decoder.total_bytes().saturating_add(2 * rgb_bytes), self.name)?;
+        self.probe_memory(width, height, decoder.total_bytes())?;
         DynamicImage::from_decoder(decoder).map_err(refuse)
     }
 

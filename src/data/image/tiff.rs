@@ -44,6 +44,8 @@ mod photometric {
 const UNCOMPRESSED: u64 = 1;
 const JPEG: u64 = 7;
 const PREMULTIPLIED_ALPHA: u64 = 1;
+/// Levels of the largest palette, that of 16 bits.
+const LEVELS_MAX: usize = 3 << 16;
 
 /// What the samples of a pixel mean.
 enum Colours {
@@ -109,6 +111,8 @@ pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
         return Err(input.refuse(format!("{channels} samples of {bits} bits are not supported")));
     }
     check_chroma(input, &directory, &colours, u64::from(width) * u64::from(height))?;
+    let samples_bytes = u64::from(width) * u64::from(height) * channels as u64 * 2;
+    input.probe_memory(width, height, samples_bytes)?;
     let mut samples = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
     if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
@@ -173,7 +177,7 @@ fn colours(input: &Encoded<'_>, directory: &Directory<'_>) -> Result<Colours> {
         Some(photometric::WHITE_IS_ZERO | photometric::BLACK_IS_ZERO) => Ok(Colours::Grey),
         Some(photometric::RGB) => Ok(Colours::Rgb),
         Some(photometric::PALETTE) => {
-            let levels = directory.numbers(tag::COLOUR_MAP);
+            let levels: Vec<u64> = directory.numbers(tag::COLOUR_MAP).take(LEVELS_MAX).collect();
             let count = levels.len() / 3;
             if count == 0 {
                 return Err(input.refuse("a palette without its colours"));
@@ -207,13 +211,13 @@ fn check_chroma(
     pixels: u64,
 ) -> Result<()> {
     let compression = directory.number(tag::COMPRESSION).unwrap_or(UNCOMPRESSED);
-    let subsampling = directory.numbers(tag::CHROMA_SUBSAMPLING);
+    let subsampling: Vec<u64> = directory.numbers(tag::CHROMA_SUBSAMPLING).take(2).collect();
     let is_whole = match &subsampling[..] {
         [1, 1] => true,
         _ if compression == UNCOMPRESSED => {
             let bytes =
-                |tag| directory.numbers(tag).iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
-            bytes(tag::STRIP_BYTES).saturating_add(bytes(tag::TILE_BYTES)) >= 3 * pixels
+                directory.numbers(tag::STRIP_BYTES).chain(directory.numbers(tag::TILE_BYTES));
+            bytes.fold(0, u64::saturating_add) >= 3 * pixels
         }
         _ => compression == JPEG,
     };
@@ -241,7 +245,7 @@ fn for_decoder<'a>(bytes: &'a [u8], directory: &Directory<'_>, colours: &Colours
         for (offsets, lengths) in
             [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)]
         {
-            let chunks = directory.numbers(offsets).into_iter().zip(directory.numbers(lengths));
+            let chunks = directory.numbers(offsets).zip(directory.numbers(lengths));
             for (offset, length) in chunks {
                 let range = offset as usize..offset.saturating_add(length) as usize;
                 if let Some(chunk) = copy.to_mut().get_mut(range) {
