@@ -42,6 +42,14 @@ def tiff_colours():
         keep("rgb and alpha", tiff(colours.tobytes(), 2, (8,) * 4, order, (2,)))
         keep("rgb and multiplied alpha", tiff(colours.tobytes(), 2, (8,) * 4, order, (1,)))
         keep("rgb and more", tiff(colours.tobytes(), 2, (8,) * 4, order, (0,)))
+        differences = numpy.diff(colours, axis=1, prepend=numpy.zeros_like(colours[:, :1]))
+        for extra in [0, 1, 2]:
+            keep(f"rgb and extra {extra}, packed by differences", tiff(
+                zlib.compress(differences.tobytes()), 2, (8,) * 4, order, (extra,), compression=8,
+                tags={317: (2,)}))
+        more = numpy.dstack([colours, levels])
+        keep("rgb and two more", tiff(more.tobytes(), 2, (8,) * 5, order, (0, 0)))
+        keep("rgb, alpha and one more", tiff(more.tobytes(), 2, (8,) * 5, order, (2, 0)))
         planes = [PIXELS[:, :, channel].tobytes() for channel in range(3)]
         keep("rgb in planes", tiff(None, 2, whole, order, strips=planes, tags={284: (2,)}))
         ycbcr = numpy.asarray(rgb.convert("YCbCr")).tobytes()
@@ -70,6 +78,9 @@ def tiff_colours():
         case(f"tiff of Pillow, {mode}, jpeg",
              saved(rgb.convert(mode), "tiff", compression="jpeg", quality=95), 6)
     ycbcr = numpy.asarray(rgb.convert("YCbCr")).tobytes()
+    refuse("tiff grey and alpha in jpeg", saved(rgb.convert("LA"), "tiff", compression="jpeg"),
+           "2 channels are not supported")
+    refuse("tiff of two colours", tiff(levels.tobytes() * 2, 2, (8, 8)), "2 channels are not")
     refuse("tiff lab", tiff(ycbcr, 8, whole), "Lab is not supported")
     refuse("tiff mask", tiff(packed(levels >> 7, 1), 4, (1,)), "mask is not supported")
     refuse("tiff filter array", tiff(levels.tobytes(), 32803, (8,)), "space 32803 is not supported")
