@@ -1,9 +1,26 @@
-//! Folders of real images and folders that another user may not read.
+//! Folders of real images, folders that another user may not read, and what steps say about the
+//! files of a folder that they left out.
+
+mod support;
 
 use simdetr::Error;
+use simdetr::control::Control;
 use simdetr::data::folder;
-use simdetr::data::image::{ImageLimits, decode};
+use simdetr::data::image::{ImageLimits, Normalisation, ResizeRule, decode};
+use simdetr::detector::deformable_detr::config::DetectorConfig;
+use simdetr::detector::deformable_detr::description::DetectorDescription;
+use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use simdetr::detector::deformable_detr::initialise::initialise;
+use simdetr::detector::deformable_detr::names::parameter_table;
+use simdetr::pipeline::config::RunConfig;
+use simdetr::pipeline::extract::{ExtractRequest, extract};
+use simdetr::pipeline::predict::{PredictRequest, predict};
+use simdetr::pipeline::workspace::Workspace;
+use simdetr::workers::Workers;
+use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
+use support::scenes;
 
 fn require_all() -> bool {
     std::env::var("SIMDETR_REQUIRE_ALL").is_ok_and(|value| value == "1")
@@ -37,12 +54,85 @@ fn every_public_photograph_passes_the_strict_checks() {
     }
 }
 
+/// Two scenes, and one file for each reason to skip one.
+fn mixed_folder(folder: &Path) -> PathBuf {
+    let images = folder.join("images");
+    scenes::write(&images, 2);
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    fs::write(images.join("phone.heic"), heic).unwrap();
+    // What a phone sends under the name that other programs ask for.
+    fs::write(images.join("renamed.jpg"), heic).unwrap();
+    fs::write(images.join("broken.jpg"), b"no picture").unwrap();
+    fs::write(images.join("notes.txt"), b"no picture either").unwrap();
+    fs::create_dir(images.join(".thumbs")).unwrap();
+    fs::write(images.join(".thumbs/1.jpg"), heic).unwrap();
+    images
+}
+
+const SKIPPED: [(&str, u64); 3] = [("broken", 1), ("hidden", 1), ("unsupported_format", 2)];
+
+#[cfg(feature = "default-encoder")]
+#[test]
+fn extraction_counts_what_it_skipped_by_reason() {
+    let temporary = tempfile::tempdir().unwrap();
+    let images = mixed_folder(temporary.path());
+    let run = |strict| {
+        let (config, workspace) =
+            (RunConfig::default(), Workspace::new(temporary.path().join("run")));
+        let request = ExtractRequest { images: &images, config: &config, strict };
+        extract(&request, &workspace, &Workers::caller(), &Control::default())
+    };
+    let error = run(true).unwrap_err();
+    assert!(matches!(error, Error::LeftOut { files: 2, .. }), "{error}");
+    let report = run(false).unwrap();
+    assert_eq!(report.images_count, 4);
+    assert_eq!(report.skipped_by_reason(), SKIPPED);
+    assert_eq!(report.broken[0].path, "broken.jpg");
+}
+
+#[test]
+fn prediction_counts_what_it_skipped_by_reason() {
+    let temporary = tempfile::tempdir().unwrap();
+    let images = mixed_folder(temporary.path());
+    let config = DetectorConfig {
+        backbone_depth: 18,
+        backbone_width: 8,
+        hidden_size: 32,
+        encoder_layers_count: 1,
+        decoder_layers_count: 1,
+        feedforward_size: 16,
+        queries_count: 6,
+        classes_count: 3,
+        ..DetectorConfig::default()
+    };
+    let parameters = initialise(&config, &parameter_table(&config).unwrap(), 1);
+    let (normalisation, resize) = (Normalisation::default(), ResizeRule::default());
+    let description = DetectorDescription::unnamed(config, normalisation, resize);
+    let detector = Detector::new(description, parameters).unwrap();
+    let (options, limits) = (PredictionOptions::default(), ImageLimits::default());
+    let out = temporary.path().join("out.json");
+    let run = |strict| {
+        let (detector, images) = (&detector, images.as_path());
+        let request =
+            PredictRequest { detector, images, options: &options, limits: &limits, strict };
+        predict(&request, &out, &Workers::caller(), &Control::default())
+    };
+    let error = run(true).unwrap_err();
+    assert!(matches!(error, Error::LeftOut { files: 2, .. }) && !out.exists(), "{error}");
+    let report = run(false).unwrap();
+    assert_eq!((report.images_count, report.skipped_by_reason()), (2, SKIPPED.to_vec()));
+    fs::remove_dir_all(images.join(".thumbs")).unwrap();
+    fs::remove_file(images.join("phone.heic")).unwrap();
+    fs::remove_file(images.join("broken.jpg")).unwrap();
+    let error = run(true).unwrap_err();
+    assert!(matches!(&error, Error::UnsupportedImage { format: "HEIC", .. }), "{error}");
+}
+
 #[cfg(unix)]
 mod as_another_user {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
-    use std::path::Path;
     use std::process::Command;
 
     const FOLDER_VARIABLE: &str = "SIMDETR_TEST_UNREADABLE_FOLDER";

@@ -12,6 +12,7 @@ use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_options_t;
 use super::tensor::DLTensor;
 use crate::control::Control;
+use crate::data::folder::LeftOutReason;
 use crate::data::image::{Image, decode};
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::store_extraction::{extract_into_store, proposals_document};
@@ -218,14 +219,25 @@ pub struct simdetr_folder_report_t {
     pub images_broken: u64,
     /// Proposals in the store.
     pub proposals_count: u64,
+    /// Images that were left out because they, or a folder on the way, are hidden by a dot.
+    pub files_hidden: u64,
+    /// Images that were left out because their path is not UTF-8.
+    pub files_unreadable_name: u64,
+    /// Images that were left out because their format is not read, such as HEIC; those that this
+    /// call only noticed when it read them are in the store, without proposals.
+    pub files_unsupported_format: u64,
 }
 
-const _: () = assert!(size_of::<simdetr_folder_report_t>() == 32 + size_of::<usize>());
+/// What the first layout ends with.
+const FOLDER_REPORT_FIRST: usize =
+    std::mem::offset_of!(simdetr_folder_report_t, proposals_count) + size_of::<u64>();
+
+const _: () = assert!(size_of::<simdetr_folder_report_t>() == 56 + size_of::<usize>());
 
 // SAFETY: `repr(C)`, size first, plain numbers.
 unsafe impl Versioned for simdetr_folder_report_t {
     const NAME: &'static str = "simdetr_folder_report_t";
-    const SMALLEST: usize = size_of::<simdetr_folder_report_t>();
+    const SMALLEST: usize = FOLDER_REPORT_FIRST;
 }
 
 /// Extracts every image of a folder, and of the folders in it, into a store. A call that was
@@ -238,15 +250,15 @@ unsafe impl Versioned for simdetr_folder_report_t {
 /// @param[in] store Folder of the store.
 /// @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is derived from the encoder
 /// and the extractor's options.
-/// @param[in] strict 1 makes a broken image an error, also one that an earlier call skipped; 0 skips
-/// it.
+/// @param[in] strict 1 makes a broken image an error, also one that an earlier call skipped, and
+/// every file that is left out; 0 skips them.
 /// @param[in] run Optional; progress counts the images that are compared with those of earlier calls
 /// ("check") and those that are extracted ("extract").
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
-/// other options or images, with what differs; `SIMDETR_ERROR_LOCKED`; what was committed stays
-/// whatever the status.
+/// other options or images, with what differs; `SIMDETR_ERROR_LOCKED`; `SIMDETR_ERROR_LEFT_OUT` and
+/// `SIMDETR_ERROR_UNSUPPORTED_IMAGE` under `strict`; what was committed stays whatever the status.
 ///
 /// May run at the same time as other functions on the extractor, into other stores.
 #[unsafe(no_mangle)]
@@ -282,12 +294,20 @@ pub unsafe extern "C" fn simdetr_extractor_extract_folder(
             if report.is_null() {
                 return Ok(());
             }
+            let left_out = |name| {
+                let skipped = found.skipped_by_reason();
+                skipped.into_iter().find(|one| one.0 == name).map_or(0, |one| one.1)
+            };
+            let [hidden, unreadable_name, unsupported_format] = LeftOutReason::NAMES;
             let answer = simdetr_folder_report_t {
                 struct_size: size_of::<simdetr_folder_report_t>(),
                 images_count: found.images_count,
                 images_resumed: found.images_resumed,
                 images_broken: found.broken.len() as u64,
                 proposals_count: found.proposals_count,
+                files_hidden: left_out(hidden),
+                files_unreadable_name: left_out(unreadable_name),
+                files_unsupported_format: left_out(unsupported_format),
             };
             write_struct(report, &answer)
         })

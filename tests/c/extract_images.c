@@ -261,6 +261,8 @@ static void folders(void) {
   char name[32];
   int i;
   EXPECT(mkdir("images", 0755) == 0 && mkdir("empty", 0755) == 0);
+  write_bytes("images/phone.heic", file, 0);
+  write_bytes("images/.hidden.bmp", file, 0);
   for (i = 0; i < 10; i++) {
     sprintf(name, "images/%02d.bmp", i);
     write_bytes(name, file, i == 5 ? length / 2 : length);
@@ -272,9 +274,18 @@ static void folders(void) {
                                                                          NULL, &report, &error));
   EXPECT_STATUS(SIMDETR_ERROR_IO, simdetr_extractor_extract_folder(extractor, "absent", "store", &options, 0, NULL,
                                                                   &report, &error));
+  EXPECT_STATUS(SIMDETR_ERROR_LEFT_OUT, simdetr_extractor_extract_folder(extractor, "images", "strict", &options, 1,
+                                                                        NULL, &report, &error));
+  EXPECT_MESSAGE(".hidden.bmp");
+  EXPECT(remove("images/.hidden.bmp") == 0);
+  EXPECT_STATUS(SIMDETR_ERROR_UNSUPPORTED_IMAGE, simdetr_extractor_extract_folder(extractor, "images", "strict",
+                                                                                 &options, 1, NULL, &report, &error));
+  EXPECT_MESSAGE("HEIC");
+  EXPECT(remove("images/phone.heic") == 0);
   EXPECT_STATUS(SIMDETR_ERROR_IMAGE_DECODE, simdetr_extractor_extract_folder(extractor, "images", "strict", &options,
                                                                             1, NULL, &report, &error));
   EXPECT_MESSAGE("05.bmp");
+  write_bytes("images/phone.heic", file, 0);
   /* Cancelled during the call, then gone on with. */
   EXPECT_OK(simdetr_cancel_token_create(&token, &error));
   seen.token = token;
@@ -290,6 +301,7 @@ static void folders(void) {
   EXPECT_OK(simdetr_extractor_extract_folder(extractor, "images", "store", &options, 0, NULL, &report, &error));
   EXPECT(report.images_count == 10 && report.images_resumed >= 2 && report.images_resumed < 10);
   EXPECT(report.images_broken <= 1 && report.proposals_count > 0);
+  EXPECT(report.files_hidden == 0 && report.files_unreadable_name == 0 && report.files_unsupported_format == 1);
   options.shard_images = 4;
   EXPECT_STATUS(SIMDETR_ERROR_RUN_MISMATCH, simdetr_extractor_extract_folder(extractor, "images", "store", &options,
                                                                             0, NULL, &report, &error));

@@ -70,8 +70,6 @@ fn check_limit(name: &str, what: &'static str, got: u64, limit: u64) -> Result<(
 
 /// Widest sample layout of any format read here: RGBA of 16 bits.
 const PIXEL_BYTES_MAX: u64 = 8;
-/// What a pixel takes while it is decoded, for most images.
-const PROBED_PIXEL_BYTES: u64 = 9;
 /// What a decoder may take beside the pixels: tables, profiles, texts.
 const DECODER_BYTES: u64 = 64 << 20;
 
@@ -154,12 +152,15 @@ impl Encoded<'_> {
         self.limits.check_pixels(self.name, width, height)?;
         match width == 0 || height == 0 {
             true => Err(self.refuse(format!("{width}x{height} pixels"))),
-            // Samples as they are decoded, and the same as RGB twice: as they lie and turned upright.
-            false => {
-                let pixels = u64::from(width) * u64::from(height);
-                memory::probe(pixels.saturating_mul(PROBED_PIXEL_BYTES), self.name)
-            }
+            false => Ok(()),
         }
+    }
+
+    /// Whether there is memory for the decoder's own samples, and for the same as RGB twice: as
+    /// they lie and turned upright.
+    pub(super) fn probe_memory(&self, width: u32, height: u32, samples_bytes: u64) -> Result<()> {
+        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
+        memory::probe(samples_bytes.saturating_add(2 * rgb_bytes), self.name)
     }
 
     /// Most bytes that a decoder may take.
@@ -176,6 +177,7 @@ impl Encoded<'_> {
         let decoder = reader.into_decoder().map_err(refuse)?;
         let (width, height) = decoder.dimensions();
         self.check_sides(width, height)?;
+        self.probe_memory(width, height, decoder.total_bytes())?;
         DynamicImage::from_decoder(decoder).map_err(refuse)
     }
 

@@ -90,16 +90,18 @@ impl<'a> Directory<'a> {
     }
 
     /// All values of a tag of whole numbers; none if it is missing or of another type.
-    pub(super) fn numbers(&self, tag: u16) -> Vec<u64> {
+    pub(super) fn numbers(&self, tag: u16) -> impl Iterator<Item = u64> + use<'a> {
         let whole = |entry: &Entry<'_>| matches!(entry.kind, 1 | 3 | 4 | 13 | 16);
-        let Some(entry) = self.entry(tag).filter(whole) else { return Vec::new() };
-        let values = entry.data.chunks_exact(value_bytes(entry.kind).unwrap_or(1));
-        values.map(|value| unsigned(value, self.big_endian)).collect()
+        let (kind, data) =
+            self.entry(tag).filter(whole).map_or((1, &[][..]), |entry| (entry.kind, entry.data));
+        let big_endian = self.big_endian;
+        let values = data.chunks_exact(value_bytes(kind).unwrap_or(1));
+        values.map(move |value| unsigned(value, big_endian))
     }
 
     /// The first value of a tag of whole numbers.
     pub(super) fn number(&self, tag: u16) -> Option<u64> {
-        self.numbers(tag).first().copied()
+        self.numbers(tag).next()
     }
 
     /// The bytes of a tag of bytes or of undefined type.

@@ -2,12 +2,13 @@
 //!
 //! Source: the GIF89a specification, appendices D to F; where it is silent, Pillow: the canvas
 //! grows to hold the picture, what the picture leaves open has the transparent colour or colour 0,
-//! and colours that no table holds are greys of their number. Pixels that look transparent keep
-//! their colour, as everywhere here.
+//! numbers behind the end of the table are black, and without a table they are greys. Pixels that
+//! look transparent keep their colour, as everywhere here.
 
 use super::decode::Encoded;
 use crate::Result;
 use image::RgbImage;
+use std::array;
 use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
 const EXTENSION: u8 = b'!';
@@ -56,17 +57,13 @@ impl<'a> Reader<'a> {
         if flags & 0x80 == 0 {
             return Some(None);
         }
-        let mut colours = greys();
+        let mut colours = [[0; 3]; 256];
         let table = self.take(3 << ((flags & 7) + 1))?;
         for (colour, entry) in colours.iter_mut().zip(table.chunks_exact(3)) {
             colour.copy_from_slice(entry);
         }
         Some(Some(colours))
     }
-}
-
-fn greys() -> Colours {
-    std::array::from_fn(|number| [number as u8; 3])
 }
 
 /// Where the first picture is and how it is painted.
@@ -92,6 +89,7 @@ pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
         let (width, height, bits) = (picture.width, picture.height, picture.pixel_bits);
         return Err(input.refuse(format!("a picture of {width}x{height} pixels of {bits} bits")));
     }
+    input.probe_memory(width, height, u64::from(picture.width) * u64::from(picture.height))?;
     let packed = reader.blocks();
     let mut pixels = vec![0; picture.width as usize * picture.height as usize];
     let count = unpack(&packed, picture.pixel_bits, &mut pixels);
@@ -133,7 +131,10 @@ fn header(reader: &mut Reader<'_>) -> Option<Picture> {
         canvas: (screen_width.max(left + width), screen_height.max(top + height)),
         is_interlaced: flags & 0x40 != 0,
         background: transparent.unwrap_or(0),
-        colours: reader.colours(flags)?.or(shared).unwrap_or_else(greys),
+        colours: reader
+            .colours(flags)?
+            .or(shared)
+            .unwrap_or_else(|| array::from_fn(|n| [n as u8; 3])),
         pixel_bits: reader.byte()?,
     })
 }

@@ -17,6 +17,7 @@ use std::fmt;
 
 const STUFFED_ZERO: u8 = 0x00;
 const TEMPORARY: u8 = 0x01;
+const PROGRESSIVE_FRAME: u8 = 0xC2;
 const ARITHMETIC_CONDITIONING: u8 = 0xCC;
 const RESTARTS: std::ops::RangeInclusive<u8> = 0xD0..=0xD7;
 const START_OF_IMAGE: u8 = 0xD8;
@@ -58,6 +59,7 @@ pub(super) struct Segments<'a> {
     pub metadata: Metadata<'a>,
     /// Components of the frame.
     components: u8,
+    is_progressive: bool,
     is_jfif: bool,
     /// The colour transform that Adobe's segment names.
     adobe_transform: Option<u8>,
@@ -100,7 +102,9 @@ impl<'a> Segments<'a> {
                 }
                 scans += 1;
                 found.push(marker, body);
-                found.plain.extend_from_slice(&bytes[at..end]);
+                let data = &bytes[at..end];
+                let padded = found.is_progressive;
+                found.plain.extend_from_slice(if padded { without_padding(data) } else { data });
                 at = end;
             } else {
                 found.take(marker, body, scans == 0);
@@ -128,6 +132,7 @@ impl<'a> Segments<'a> {
                 let is_frame = matches!(marker, 0xC0..=0xCF) && marker != 0xC4 && marker != 0xC8;
                 if is_frame {
                     self.components = body.get(5).copied().unwrap_or(0);
+                    self.is_progressive = marker == PROGRESSIVE_FRAME;
                 }
                 self.push(marker, body);
             }
@@ -196,6 +201,14 @@ fn end_of_scan(bytes: &[u8], from: usize) -> Option<usize> {
             _ => return Some(at),
         }
     }
+}
+
+/// Entropy-coded data without the zeros behind it. The decoder reads zeros where data end, and
+/// looks for the marker behind a progressive scan only as far as it has read.
+fn without_padding(data: &[u8]) -> &[u8] {
+    let kept = data.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    let stuffed = kept > 0 && kept < data.len() && data[kept - 1] == 0xFF;
+    &data[..kept + usize::from(stuffed)]
 }
 
 #[cfg(test)]

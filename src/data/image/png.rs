@@ -12,46 +12,37 @@ use std::io::Read;
 /// Most bytes of a compressed text, Pillow's limit too: such a text may grow a thousandfold.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
-/// Of a text chunk: the keyword and the text, unpacked.
-type Text<'a> = (&'a [u8], Cow<'a, [u8]>);
+/// A text chunk: its kind, and what stands behind its keyword.
+type Text<'a> = ([u8; 4], &'a [u8]);
 
 pub(super) fn metadata(bytes: &[u8]) -> Metadata<'_> {
     let mut metadata = Metadata::default();
-    let mut profile = None;
+    let (mut xmp, mut profile) = (None, None);
     let (mut pixels, mut animated) = (false, false);
     let mut at = 8;
     while let Some(&[l0, l1, l2, l3, a, b, c, d]) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         let Some(body) = bytes.get(at + 8..).and_then(|rest| rest.get(..length)) else { break };
-        let text = match &[a, b, c, d] {
+        let kind = [a, b, c, d];
+        match &kind {
             b"IEND" => break,
             // What follows belongs to the second picture.
             b"fcTL" if pixels && animated => break,
-            b"IDAT" => {
-                pixels = true;
-                None
-            }
-            b"acTL" => {
-                animated = true;
-                None
-            }
-            b"eXIf" => {
-                metadata.exif = Some(Cow::Borrowed(body));
-                None
-            }
-            b"tEXt" => plain_text(body),
-            b"zTXt" => compressed_text(body),
-            b"iTXt" => international_text(body),
-            _ => None,
-        };
-        match text {
-            Some((b"XML:com.adobe.xmp", text)) => metadata.xmp = Some(text),
-            Some((b"Raw profile type exif", text)) => profile = Some(text),
+            b"IDAT" => pixels = true,
+            b"acTL" => animated = true,
+            b"eXIf" => metadata.exif = Some(Cow::Borrowed(body)),
+            b"tEXt" | b"zTXt" | b"iTXt" => match split(body) {
+                Some((b"XML:com.adobe.xmp", rest)) => xmp = Some((kind, rest)),
+                Some((b"Raw profile type exif", rest)) => profile = Some((kind, rest)),
+                _ => {}
+            },
             _ => {}
         }
         at += 12 + length;
     }
+    metadata.xmp = xmp.and_then(unpack);
     if metadata.exif.is_none() {
+        let profile = profile.and_then(unpack);
         metadata.exif = profile.and_then(|text| from_hexadecimal(&text)).map(Cow::Owned);
     }
     metadata
@@ -63,24 +54,20 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-fn plain_text(body: &[u8]) -> Option<Text<'_>> {
-    split(body).map(|(keyword, text)| (keyword, Cow::Borrowed(text)))
-}
-
-fn compressed_text(body: &[u8]) -> Option<Text<'_>> {
-    let (keyword, rest) = split(body)?;
-    let (0, packed) = rest.split_first()? else { return None };
-    Some((keyword, Cow::Owned(inflate(packed)?)))
-}
-
-fn international_text(body: &[u8]) -> Option<Text<'_>> {
-    let (keyword, rest) = split(body)?;
-    let (&[is_compressed, method], rest) = rest.split_first_chunk()?;
-    let (_language, rest) = split(rest)?;
-    let (_translated_keyword, text) = split(rest)?;
-    match (is_compressed, method) {
-        (0, _) => Some((keyword, Cow::Borrowed(text))),
-        (_, 0) => Some((keyword, Cow::Owned(inflate(text)?))),
+/// The text itself, of which the keyword is read already.
+fn unpack((kind, rest): Text<'_>) -> Option<Cow<'_, [u8]>> {
+    match (&kind, rest) {
+        (b"tEXt", text) => Some(Cow::Borrowed(text)),
+        (b"zTXt", [0, packed @ ..]) => inflate(packed).map(Cow::Owned),
+        (b"iTXt", [is_compressed, method, rest @ ..]) => {
+            let (_language, rest) = split(rest)?;
+            let (_translated_keyword, text) = split(rest)?;
+            match (is_compressed, method) {
+                (0, _) => Some(Cow::Borrowed(text)),
+                (_, 0) => inflate(text).map(Cow::Owned),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

@@ -1,9 +1,10 @@
 //! The first picture of a TIFF, in the colours that Pillow reads.
 //!
-//! The decoder gives samples of grey, RGB, CMYK; its palettes and YCbCr end in an error. Those
-//! differ in nothing but what the numbers mean, so a copy of the file goes to the decoder whose
-//! colour tag says grey or RGB, and the meaning is applied here. The bits of bytes that are stored
-//! backwards (`FillOrder` 2), which the decoder does not look at, are turned in the same copy.
+//! The decoder refuses palettes and YCbCr, and mixes up samples that come with extras and a
+//! predictor. Colours differ in nothing but what the samples mean, so a copy of the file goes to the
+//! decoder whose colour tag says grey; it then gives all samples as they are, and the meaning is
+//! applied here. The bits of bytes that are stored backwards (`FillOrder` 2), which the decoder
+//! does not look at, are turned in the same copy.
 //!
 //! What is not supported is an error that names it: Lab, masks, samples in floating point or with
 //! a sign, chroma subsampled outside JPEG, depths other than 1, 2, 4, 8 and 16 bits.
@@ -44,10 +45,14 @@ mod photometric {
 const UNCOMPRESSED: u64 = 1;
 const JPEG: u64 = 7;
 const PREMULTIPLIED_ALPHA: u64 = 1;
+/// Levels of the largest palette, that of 16 bits.
+const LEVELS_MAX: usize = 3 << 16;
 
 /// What the samples of a pixel mean.
 enum Colours {
     Grey,
+    /// Grey, from white to black.
+    Inverse,
     Palette(Vec<[u8; 3]>),
     Rgb,
     YCbCr,
@@ -58,16 +63,38 @@ impl Colours {
     /// Samples without alpha and other extras.
     fn samples_count(&self) -> usize {
         match self {
-            Colours::Grey | Colours::Palette(_) => 1,
+            Colours::Grey | Colours::Inverse | Colours::Palette(_) => 1,
             Colours::Rgb | Colours::YCbCr => 3,
             Colours::Cmyk => 4,
         }
+    }
+
+    /// RGB of all pixels. Where colours `is_multiplied` with the alpha behind them, that is undone.
+    fn paint(&self, samples: &Samples, pixels: usize, is_multiplied: bool) -> Vec<u8> {
+        let count = self.samples_count();
+        let mut rgb = Vec::with_capacity(pixels * 3);
+        for pixel in 0..pixels {
+            let mut values = [0; 4];
+            for (channel, value) in values[..count].iter_mut().enumerate() {
+                *value = samples.get(pixel, channel);
+            }
+            let colour = self.to_rgb(values);
+            match is_multiplied {
+                true => {
+                    let alpha = samples.get(pixel, count);
+                    rgb.extend(colour.map(|level| divide(level, alpha)));
+                }
+                false => rgb.extend(colour),
+            }
+        }
+        rgb
     }
 
     fn to_rgb(&self, samples: [u8; 4]) -> [u8; 3] {
         let [a, b, c, black] = samples;
         match self {
             Colours::Grey => [a; 3],
+            Colours::Inverse => [255 - a; 3],
             Colours::Palette(colours) => colours.get(usize::from(a)).copied().unwrap_or_default(),
             Colours::Rgb => [a, b, c],
             Colours::YCbCr => from_ycbcr(a, b, c),
@@ -90,11 +117,25 @@ fn from_ink(ink: u8, black: u8) -> u8 {
     (light - ((product >> 8) + product) / 256) as u8
 }
 
+/// Samples of 8 bits, with the steps from one to the next: they stand together for each pixel, or in
+/// planes, one for each channel.
+struct Samples {
+    levels: Vec<u8>,
+    pixel_step: usize,
+    channel_step: usize,
+}
+
+impl Samples {
+    fn get(&self, pixel: usize, channel: usize) -> u8 {
+        self.levels[pixel * self.pixel_step + channel * self.channel_step]
+    }
+}
+
 pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
     let refuse = |error: tiff::TiffError| input.refuse(error);
     let directory = Directory::first(input.bytes).ok_or_else(|| input.refuse("no directory"))?;
     let colours = colours(input, &directory)?;
-    let bytes = for_decoder(input.bytes, &directory, &colours);
+    let bytes = for_decoder(input.bytes, &directory);
     let mut limits = Limits::default();
     limits.decoding_buffer_size = usize::try_from(input.memory_max()).unwrap_or(usize::MAX);
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
@@ -102,49 +143,54 @@ pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
     let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(refuse)?.with_limits(limits);
     let (width, height) = decoder.dimensions().map_err(refuse)?;
     input.check_sides(width, height)?;
+    check_chroma(input, &directory, &colours, u64::from(width) * u64::from(height))?;
     let kind = decoder.colortype().map_err(refuse)?;
     let (bits, channels) = (kind.bit_depth(), usize::from(kind.num_samples()));
-    let is_packed = bits < 8 && channels == 1;
-    if !(matches!(bits, 8 | 16) || is_packed && matches!(bits, 1 | 2 | 4)) {
-        return Err(input.refuse(format!("{channels} samples of {bits} bits are not supported")));
+    // The decoder takes a JPEG of two channels for one of three.
+    let is_mixed_up = channels == 2 && directory.number(tag::COMPRESSION) == Some(JPEG);
+    if channels < colours.samples_count() || is_mixed_up {
+        return Err(input.refuse(format!("{channels} channels are not supported here")));
     }
-    check_chroma(input, &directory, &colours, u64::from(width) * u64::from(height))?;
-    let mut samples = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
-    if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
+    let samples = samples(input, &mut decoder, &colours, (bits, channels))?;
+    let is_multiplied = channels > colours.samples_count()
+        && directory.number(tag::EXTRA_SAMPLES) == Some(PREMULTIPLIED_ALPHA);
+    let rgb = colours.paint(&samples, width as usize * height as usize, is_multiplied);
+    RgbImage::from_raw(width, height, rgb).ok_or_else(|| input.refuse("too few pixels"))
+}
+
+/// All samples, of which each pixel has `channels` of `bits` bits.
+fn samples(
+    input: &Encoded<'_>,
+    decoder: &mut Decoder<Cursor<&[u8]>>,
+    colours: &Colours,
+    (bits, channels): (u8, usize),
+) -> Result<Samples> {
+    let refuse = |error: tiff::TiffError| input.refuse(error);
+    let unsupported = || input.refuse(format!("samples of {bits} bits are not supported"));
+    let is_palette = matches!(colours, Colours::Palette(_));
+    let is_packed = channels == 1 && matches!(bits, 1 | 2 | 4);
+    if !(is_packed || bits == 8 || bits == 16 && !is_palette) {
+        return Err(unsupported());
+    }
+    let (width, height) = decoder.dimensions().map_err(refuse)?;
+    let samples_bytes = u64::from(width) * u64::from(height) * channels as u64 * 2;
+    input.probe_memory(width, height, samples_bytes)?;
+    let mut read = DecodingResult::U8(Vec::new());
+    let layout = decoder.read_image_to_buffer(&mut read).map_err(refuse)?;
+    if read.as_buffer(0).as_bytes().len() < layout.complete_len {
         return Err(input.refuse(format!("{} bytes of samples", layout.complete_len)));
     }
-    let is_palette = matches!(colours, Colours::Palette(_));
-    let samples = match samples {
+    let levels = match read {
         DecodingResult::U8(packed) if is_packed => {
             unpack(&packed, width as usize, bits, is_palette)
         }
-        DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) if !is_palette => samples.into_iter().map(round).collect(),
-        _ => return Err(input.refuse(format!("samples of {bits} bits are not supported"))),
+        DecodingResult::U8(levels) => levels,
+        DecodingResult::U16(samples) => samples.into_iter().map(round).collect(),
+        _ => return Err(unsupported()),
     };
-    let alpha = (channels > colours.samples_count()
-        && directory.number(tag::EXTRA_SAMPLES) == Some(PREMULTIPLIED_ALPHA))
-    .then_some(colours.samples_count());
     let pixels = width as usize * height as usize;
-    // Samples stand together for each pixel, or in planes, one for each channel.
     let (pixel_step, channel_step) = if layout.planes > 1 { (1, pixels) } else { (channels, 1) };
-    let sample =
-        |pixel: usize, channel: usize| samples[pixel * pixel_step + channel * channel_step];
-    let used = colours.samples_count().min(channels);
-    let mut rgb = Vec::with_capacity(pixels * 3);
-    for pixel in 0..pixels {
-        let mut values = [0; 4];
-        for (channel, value) in values[..used].iter_mut().enumerate() {
-            *value = sample(pixel, channel);
-        }
-        let colour = colours.to_rgb(values);
-        match alpha.map(|channel| sample(pixel, channel)) {
-            Some(alpha) => rgb.extend(colour.map(|level| divide(level, alpha))),
-            None => rgb.extend(colour),
-        }
-    }
-    RgbImage::from_raw(width, height, rgb).ok_or_else(|| input.refuse("too few pixels"))
+    Ok(Samples { levels, pixel_step, channel_step })
 }
 
 /// The nearest 8-bit level.
@@ -170,10 +216,11 @@ fn colours(input: &Encoded<'_>, directory: &Directory<'_>) -> Result<Colours> {
     }
     let samples = directory.number(tag::SAMPLES).unwrap_or(1);
     match directory.number(tag::COLOURS) {
-        Some(photometric::WHITE_IS_ZERO | photometric::BLACK_IS_ZERO) => Ok(Colours::Grey),
+        Some(photometric::WHITE_IS_ZERO) => Ok(Colours::Inverse),
+        Some(photometric::BLACK_IS_ZERO) => Ok(Colours::Grey),
         Some(photometric::RGB) => Ok(Colours::Rgb),
         Some(photometric::PALETTE) => {
-            let levels = directory.numbers(tag::COLOUR_MAP);
+            let levels: Vec<u64> = directory.numbers(tag::COLOUR_MAP).take(LEVELS_MAX).collect();
             let count = levels.len() / 3;
             if count == 0 {
                 return Err(input.refuse("a palette without its colours"));
@@ -207,13 +254,13 @@ fn check_chroma(
     pixels: u64,
 ) -> Result<()> {
     let compression = directory.number(tag::COMPRESSION).unwrap_or(UNCOMPRESSED);
-    let subsampling = directory.numbers(tag::CHROMA_SUBSAMPLING);
+    let subsampling: Vec<u64> = directory.numbers(tag::CHROMA_SUBSAMPLING).take(2).collect();
     let is_whole = match &subsampling[..] {
         [1, 1] => true,
         _ if compression == UNCOMPRESSED => {
             let bytes =
-                |tag| directory.numbers(tag).iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
-            bytes(tag::STRIP_BYTES).saturating_add(bytes(tag::TILE_BYTES)) >= 3 * pixels
+                directory.numbers(tag::STRIP_BYTES).chain(directory.numbers(tag::TILE_BYTES));
+            bytes.fold(0, u64::saturating_add) >= 3 * pixels
         }
         _ => compression == JPEG,
     };
@@ -224,24 +271,17 @@ fn check_chroma(
 }
 
 /// The file as the decoder reads it.
-fn for_decoder<'a>(bytes: &'a [u8], directory: &Directory<'_>, colours: &Colours) -> Cow<'a, [u8]> {
+fn for_decoder<'a>(bytes: &'a [u8], directory: &Directory<'_>) -> Cow<'a, [u8]> {
     let mut copy = Cow::Borrowed(bytes);
-    let stated = directory.number(tag::COLOURS);
-    let needed = match colours {
-        Colours::Grey if stated == Some(photometric::YCBCR) => Some(photometric::BLACK_IS_ZERO),
-        Colours::Palette(_) => Some(photometric::BLACK_IS_ZERO),
-        Colours::YCbCr => Some(photometric::RGB),
-        _ => None,
-    };
-    if let Some(needed) = needed {
-        directory.replace(copy.to_mut(), tag::COLOURS, needed as u16);
+    if directory.number(tag::COLOURS) != Some(photometric::BLACK_IS_ZERO) {
+        directory.replace(copy.to_mut(), tag::COLOURS, photometric::BLACK_IS_ZERO as u16);
     }
     let compression = directory.number(tag::COMPRESSION).unwrap_or(UNCOMPRESSED);
     if directory.number(tag::FILL_ORDER) == Some(2) && compression != JPEG {
         for (offsets, lengths) in
             [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)]
         {
-            let chunks = directory.numbers(offsets).into_iter().zip(directory.numbers(lengths));
+            let chunks = directory.numbers(offsets).zip(directory.numbers(lengths));
             for (offset, length) in chunks {
                 let range = offset as usize..offset.saturating_add(length) as usize;
                 if let Some(chunk) = copy.to_mut().get_mut(range) {

@@ -279,8 +279,11 @@ func ExtractEncoded(extractor *Extractor, data []byte, id uint32, token *Token, 
 	return failed(status, &raw)
 }
 
-// FolderReport says what ExtractFolder did.
-type FolderReport struct{ Images, Resumed, Broken, Proposals uint64 }
+// FolderReport says what ExtractFolder did; the last three count images that were left out.
+type FolderReport struct {
+	Images, Resumed, Broken, Proposals  uint64
+	Hidden, UnreadableName, Unsupported uint64
+}
 
 // ProgressFunc hears how far a call has come; a negative answer stops it.
 type ProgressFunc func(step string, done, total uint64) int32
@@ -301,7 +304,8 @@ func ExtractFolder(extractor *Extractor, images, store string, strict bool, toke
 	}
 	status := C.go_extract_folder(extractor, from, to, flag, token, handle, &report, &raw)
 	return FolderReport{uint64(report.images_count), uint64(report.images_resumed),
-		uint64(report.images_broken), uint64(report.proposals_count)}, failed(status, &raw)
+		uint64(report.images_broken), uint64(report.proposals_count), uint64(report.files_hidden),
+		uint64(report.files_unreadable_name), uint64(report.files_unsupported_format)}, failed(status, &raw)
 }
 
 func progressHandle(progress ProgressFunc) (C.uintptr_t, func()) {
