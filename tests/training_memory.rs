@@ -1,18 +1,19 @@
 //! A training step that is repeated keeps nothing and asks for nothing that grows with the network,
 //! by counting every allocation: forward, matching, losses, backward and AdamW work in memory that
 //! the first step made. What is left are the packing buffers of small products, which their crate
-//! allocates and frees.
+//! allocates and frees. And a trainer that meets many shapes keeps few networks, and counts them.
 
 #[path = "support/counting_allocator.rs"]
 mod counting_allocator;
 
 use counting_allocator::{LIVE, PEAK};
 use simdetr::criterion::CriterionConfig;
+use simdetr::data::image::{Image, Normalisation, ResizeRule};
 use simdetr::data::training::batch::Batch;
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::step::StepPlace;
-use simdetr::training::trainable::TrainableDetector;
+use simdetr::training::trainable::{TrainableDetector, View};
 use simdetr::training::trainer::Trainer;
 use simdetr::workers::Workers;
 use std::sync::atomic::Ordering;
@@ -37,9 +38,9 @@ fn batch(height: usize, width: usize) -> Batch {
     }
 }
 
-#[test]
-fn repeated_steps_work_in_the_memory_of_the_first() {
-    let detector = DetectorConfig {
+/// The smallest detector.
+fn detector() -> DetectorConfig {
+    DetectorConfig {
         backbone_depth: 18,
         backbone_width: 8,
         hidden_size: 32,
@@ -49,12 +50,25 @@ fn repeated_steps_work_in_the_memory_of_the_first() {
         queries_count: 5,
         classes_count: 7,
         ..DetectorConfig::default()
-    };
-    let training = TrainingConfig { batch_size: 4, part_size: 2, ..TrainingConfig::default() };
-    // One thread: which thread of several first needs a buffer of its own is chance.
-    let workers = Workers::caller();
+    }
+}
+
+fn trainer(training: &TrainingConfig) -> Trainer {
     let criterion = CriterionConfig::default();
-    let mut trainer = Trainer::new(&detector, &training, &criterion, 1, workers).unwrap();
+    // One thread: which thread of several first needs a buffer of its own is chance.
+    Trainer::new(&detector(), training, &criterion, 1, Workers::caller()).unwrap()
+}
+
+// One test, as whoever runs beside it is counted too.
+#[test]
+fn memory_is_that_of_the_first_step_and_of_the_networks_that_are_kept() {
+    repeated_steps_work_in_the_memory_of_the_first();
+    many_shapes_keep_few_networks_and_all_bytes_are_counted();
+}
+
+fn repeated_steps_work_in_the_memory_of_the_first() {
+    let training = TrainingConfig { batch_size: 4, part_size: 2, ..TrainingConfig::default() };
+    let mut trainer = trainer(&training);
     // Two sizes of batch, so that networks share one arena.
     let parts = [batch(64, 96), batch(96, 64)];
     let mut step = |step: usize| {
@@ -70,4 +84,40 @@ fn repeated_steps_work_in_the_memory_of_the_first() {
     assert!(losses[STEPS - 1] < first, "{first} {losses:?}");
     assert!(after <= before, "{STEPS} steps keep {} bytes", after - before);
     assert!(peak - before < PASSING_BYTES_MAX, "a step holds {} bytes more", peak - before);
+}
+
+fn many_shapes_keep_few_networks_and_all_bytes_are_counted() {
+    let shapes: Vec<[usize; 2]> =
+        (2..6).flat_map(|y| (2..6).map(move |x| [16 * y, 16 * x])).collect();
+    let resize = ResizeRule { image_short_side: 32, image_long_side_max: 96, side_multiple: 8 };
+    let view = View { resize, normalisation: Normalisation::default() };
+    // Bytes held and the answers: of every shape once, three times over.
+    let run = |networks_kept: usize| {
+        let before = LIVE.load(Ordering::Relaxed);
+        let training = TrainingConfig { batch_size: 2, networks_kept, ..TrainingConfig::default() };
+        let mut trainer = trainer(&training);
+        let (mut losses, mut held, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+        for (step, [height, width]) in shapes.iter().cycle().take(3 * shapes.len()).enumerate() {
+            let place = StepPlace { seed: 1, stage: 1, step, steps_count: 100 };
+            losses.push(trainer.step(&[batch(*height, *width)], &place).unwrap().loss);
+            let (high, wide) = (*height as u32, *width as u32);
+            let image = Image::filled(wide, high, [40, 90, (step * 5) as u8]).unwrap();
+            let found = trainer.detect(&image, &view, 3).unwrap();
+            losses.extend(found.iter().map(|detection| f64::from(detection.score)));
+            held.push(LIVE.load(Ordering::Relaxed) - before);
+            counted.push(trainer.memory_bytes());
+        }
+        (losses, held, counted)
+    };
+    let (losses, held, counted) = run(16);
+    let (same, few_held, few_counted) = run(3);
+    assert_eq!(losses, same, "how many networks are kept changes a result");
+    let last = held.len() - 1;
+    assert!(few_held[last] + 12 * 100_000 < held[last], "{} {}", few_held[last], held[last]);
+    let (once, thrice) = (few_held[shapes.len() - 1], few_held[last]);
+    assert!(thrice < once + PASSING_BYTES_MAX, "{once} bytes grow to {thrice}");
+    for (held, counted) in [(held[last], counted[last]), (few_held[last], few_counted[last])] {
+        let (held, counted) = (held as f64, counted as f64);
+        assert!((0.97..1.03).contains(&(counted / held)), "{counted} counted of {held} held");
+    }
 }
