@@ -341,7 +341,8 @@ impl simdetr_evaluator_t {
             objects_count: found.objects_count as u64,
             detections_count: found.detections_count as u64,
             detections_left_out: found.detections_left_out as u64,
-            detections_of_unknown_categories: found.notes.categories_unknown.detections_count as u64,
+            detections_of_unknown_categories: found.notes.categories_unknown.detections_count
+                as u64,
             boxes_left_out: found.notes.boxes_bad.count() as u64,
         })
     }
