@@ -6,7 +6,7 @@ use super::input::{Boxes, Detections, EvaluationInput, Objects, rankable};
 use crate::data::coco::ids::DenseIds;
 use crate::data::coco::join::{IdJoin, Pairs, pair_categories, pair_images};
 use crate::data::coco::problems::Problems;
-use crate::data::coco::{CocoAnnotation, CocoFile, read};
+use crate::data::coco::{CocoAnnotation, CocoFile, CocoImage, read};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,8 +32,8 @@ pub struct FileNotes {
     pub boxes_bad: Problems,
     /// Detections whose score is NaN; they rank last, as in pycocotools.
     pub scores_nan: Problems,
-    /// Images of the ground truth without a name that no image of the detections has the id of;
-    /// their objects count as not found.
+    /// Images of the ground truth without a name whose id no image of the detections has, or one
+    /// that is joined by its name to another; they are left out with their objects.
     pub images_nameless: Problems,
     /// Categories with the same name and other ids; the name counts.
     pub categories_renumbered: Problems,
@@ -61,21 +61,20 @@ impl FileNotes {
         // Pooled detections need no category.
         let of_categories = if class_agnostic { 0 } else { strangers(&self.categories_unknown) };
         let (images, categories) = (&self.images_unknown.ids, &self.categories_unknown.ids);
+        let nameless = &self.images_nameless;
         let kinds = [
             (strangers(&self.images_unknown), "detections on images without ground truth", images),
             (of_categories, "detections of categories that the ground truth lacks", categories),
             (self.boxes_bad.count(), "boxes whose numbers are no box", &self.boxes_bad),
+            (nameless.count(), "images without a file_name or a counterpart", nameless),
         ];
         notes(&kinds)
     }
 
     /// What takes part and is doubtful; under `strict` it is fatal as well.
     pub fn doubtful(&self) -> Vec<Note<'_>> {
-        let (nan, nameless) = (&self.scores_nan, &self.images_nameless);
-        notes(&[
-            (nan.count(), "detections have NaN for a score and rank last", nan),
-            (nameless.count(), "images have neither a file_name nor a counterpart", nameless),
-        ])
+        let nan = &self.scores_nan;
+        notes(&[(nan.count(), "detections have NaN for a score and rank last", nan)])
     }
 
     /// What is worth saying and no fault.
@@ -110,15 +109,17 @@ impl EvaluationInput {
         let image_pairs = pair_images(&found, &truth).map_err(|reason| refused(&reason))?;
         check_sizes(detections, &found, &truth, &image_pairs)?;
         let category_pairs = pair_categories(&found, &truth).map_err(|reason| refused(&reason))?;
+        let is_evaluated = evaluated(&truth, &found, &image_pairs);
         let mut notes = FileNotes {
-            images_nameless: nameless(&truth, &found, &image_pairs),
+            images_nameless: nameless(&truth, &is_evaluated),
             categories_renumbered: renumbered(&found, &truth, &category_pairs),
             ..FileNotes::default()
         };
         for (file, name) in [(&truth, "ground truth"), (&found, "detections")] {
             notes.boxes_bad.append(&file.left_out, name);
         }
-        let images = DenseIds::new(truth.images.iter().map(|image| image.id));
+        let evaluated = truth.images.iter().zip(&is_evaluated).filter(|(_, evaluated)| **evaluated);
+        let images = DenseIds::new(evaluated.map(|(image, _)| image.id));
         let categories = DenseIds::new(truth.categories.iter().map(|one| one.id));
         let joins = Joins {
             image: IdJoin::of_images(&found, &truth, &image_pairs),
@@ -169,7 +170,7 @@ impl Joins<'_> {
     fn objects(&self, file: &CocoFile) -> Objects {
         let mut objects = Objects::default();
         for annotation in &file.annotations {
-            // As pycocotools: what lies on an image that the file does not list does not exist.
+            // As pycocotools: what lies on an image that is not evaluated does not exist.
             let Some(image) = self.images.rank(annotation.image_id) else { continue };
             let category = self.categories.rank(annotation.category_id);
             objects.boxes.push(image, category, annotation.bounds);
@@ -262,17 +263,20 @@ fn check_sizes(path: &Path, found: &CocoFile, truth: &CocoFile, pairs: &Pairs) -
     }
 }
 
-fn nameless(truth: &CocoFile, found: &CocoFile, pairs: &Pairs) -> Problems {
+/// For each image of the ground truth whether it is evaluated. A named image that the detections
+/// lack was not detected on; of one without a name nobody knows which it is.
+fn evaluated(truth: &CocoFile, found: &CocoFile, pairs: &Pairs) -> Vec<bool> {
+    let is_named = |image: &CocoImage| !image.file_name.is_empty();
+    let mut evaluated: Vec<bool> =
+        truth.images.iter().map(|image| found.images.is_empty() || is_named(image)).collect();
+    pairs.iter().for_each(|&(_, position)| evaluated[position] = true);
+    evaluated
+}
+
+fn nameless(truth: &CocoFile, is_evaluated: &[bool]) -> Problems {
     let mut problems = Problems::default();
-    if found.images.is_empty() {
-        return problems;
-    }
-    let mut has_partner = vec![false; truth.images.len()];
-    pairs.iter().for_each(|&(_, other)| has_partner[other] = true);
-    for (image, has_partner) in truth.images.iter().zip(has_partner) {
-        if image.file_name.is_empty() && !has_partner {
-            problems.add(|| format!("image {}", truth.image_texts.shown(image.id)));
-        }
+    for (image, _) in truth.images.iter().zip(is_evaluated).filter(|(_, evaluated)| !**evaluated) {
+        problems.add(|| format!("image {}", truth.image_texts.shown(image.id)));
     }
     problems
 }

@@ -175,8 +175,12 @@ def joined_as_meant():
 
     one = dict(truth, images=[dict(truth["images"][0], file_name=None), *truth["images"][1:]])
     yield "one_name_missing", one, data_set(truth, results), truth, results
+    known = {
+        "images": truth["images"][1:], "categories": truth["categories"],
+        "annotations": [one for one in truth["annotations"] if one["image_id"] != 10],
+    }
     rest = [result for result in results if result["image_id"] != 10]
-    yield "one_name_missing_renumbered", one, data_set(truth, results, lambda index: 50 - index), truth, rest
+    yield "one_name_missing_renumbered", one, data_set(truth, results, lambda index: 50 - index), known, rest
 
     bad = [
         {"bbox": [1, 2, NAN, 4]}, {"bbox": [1, 2, -3, 4]}, {"bbox": [float("inf"), 2, 3, 4]},
