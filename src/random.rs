@@ -9,6 +9,10 @@ const MULTIPLIER_1: u32 = 0xCD9E_8D57;
 const WEYL_0: u32 = 0x9E37_79B9;
 const WEYL_1: u32 = 0xBB67_AE85;
 
+/// Draws of one number at most. Each is refused with a chance below 1/2, so that the last one is
+/// taken as it is once in 2^128 calls.
+const DRAWS_MAX: usize = 128;
+
 /// What a stream of random numbers is used for; part of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -104,15 +108,17 @@ impl Random {
     }
 
     /// Uniform in 0..`bound` without modulo bias (multiply-shift with rejection, Lemire 2019).
-    /// `bound` must not be 0.
+    /// `bound` must not be 0. At most [`DRAWS_MAX`] numbers are drawn.
     pub fn below(&mut self, bound: u64) -> u64 {
         let threshold = bound.wrapping_neg() % bound;
-        loop {
-            let product = u128::from(self.next_u64()) * u128::from(bound);
+        let mut product = 0;
+        for _ in 0..DRAWS_MAX {
+            product = u128::from(self.next_u64()) * u128::from(bound);
             if product as u64 >= threshold {
-                return (product >> 64) as u64;
+                break;
             }
         }
+        (product >> 64) as u64
     }
 
     /// Standard normal (Box-Muller, one value for each pair of uniforms).

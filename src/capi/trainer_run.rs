@@ -56,7 +56,7 @@ pub struct simdetr_relabel_report_t {
     pub images_count: u64,
     /// Boxes of all images.
     pub boxes_count: u64,
-    /// Images that could not be read and are left out.
+    /// Images that could not be decoded and are left out.
     pub images_broken: u64,
 }
 
@@ -280,7 +280,10 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 }
 
 /// Labels every image of a COCO data set with the detector of a stage: the best
-/// `relabel.predictions_per_image` boxes without those that overlap better ones.
+/// `relabel.predictions_per_image` boxes without those that overlap better ones. A call that was
+/// stopped is gone on with by the next one of the same stage. An image that cannot be decoded is
+/// left out, or an error under `loader.strict_images`; one that cannot be read from its disk is
+/// always one.
 ///
 /// @param[in] trainer The trainer.
 /// @param[in] run_folder Folder of the run in which the stage was trained.

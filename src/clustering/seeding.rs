@@ -45,7 +45,7 @@ pub fn seed(
     let mut budget = Budget::new(config.memory_bytes_max);
     budget.take("the centroids", (classes * dimensions * 4) as u64)?;
     if config.seeding()? == Seeding::Random {
-        let values = sample(source, classes, config.seed, rules, workers)?;
+        let values = sample(source, classes, config.seed, rules, (workers, &control))?;
         return Centroids::new(values, classes, dimensions, metric);
     }
     if config.seeding()? == Seeding::KMeansParallel {
@@ -56,7 +56,7 @@ pub fn seed(
     }
     let count = sample_count(source, config, budget.left());
     budget.take("the sample", (count * (dimensions * 4 + 12)) as u64)?;
-    let values = sample(source, count, config.seed, rules, workers)?;
+    let values = sample(source, count, config.seed, rules, (workers, &control))?;
     let points = Points { values: &values, dimensions, metric, budget };
     let resources = Resources { workers, control, memory_bytes_max: config.memory_bytes_max };
     let picks = match config.seeding()? {
@@ -79,7 +79,7 @@ fn sample(
     count: usize,
     seed: u64,
     rules: Rules,
-    workers: &Workers,
+    (workers, control): (&Workers, &Control<'_>),
 ) -> Result<Vec<f32>> {
     let mut random = Random::new(StreamKey::new(seed, Purpose::Sampling));
     let border =
@@ -95,6 +95,7 @@ fn sample(
         let (values, outcome) = &mut part[0];
         let picks = &picks[piece * PIECE_ROWS..];
         *outcome = values.chunks_exact_mut(dimensions).zip(picks).try_for_each(|(row, pick)| {
+            control.check()?;
             source.read(*pick, row)?;
             check_row(row, *pick, rules)
         });

@@ -175,7 +175,9 @@ impl Assigner {
     }
 
     /// Gives each free row its cheapest column and lowers that column's price until the second
-    /// cheapest would do as well; a row that loses its column is free again and goes next.
+    /// cheapest would do as well; a row that loses its column is free again and goes next. Every
+    /// turn uses up the budget or leaves a row over for good, so there are at most three times as
+    /// many turns as free rows.
     fn reduce_rows(&mut self, level: Level, all_costs: &[f32]) {
         let columns = self.prices.len();
         // Rows that outbid each other by little could go on for long; a search ends it.
@@ -217,6 +219,11 @@ impl Assigner {
 
     /// Finds the shortest way from a free row to a free column (Dijkstra over reduced costs) and
     /// hands every column on it to the row before.
+    ///
+    /// Costs are finite and there are at least as many true columns as rows, so a free column is
+    /// always within reach. Each turn of the search before that settles another column that a row
+    /// has: a settled one costs infinity from then on. So there are fewer turns than rows, whatever
+    /// the costs are, and the way back is no longer.
     fn augment(&mut self, level: Level, all_costs: &[f32], free_row: u32) {
         let columns = self.prices.len();
         self.distances.fill(f64::INFINITY);
@@ -365,6 +372,17 @@ mod tests {
         assert_eq!(total(&[0.5; 100 * 300], 100, 300), 50.0);
         assert_eq!(total(&[-1e30; 20 * 20], 20, 20), 20.0 * f64::from(-1e30f32));
         assert_eq!(total(&[7.0], 1, 1), 7.0);
+        // The ends of the range, zeros of both signs and the least number there is, in any shape.
+        let ends = [f32::MAX, f32::MIN, 0.0, -0.0, f32::MIN_POSITIVE, 1e-45, -1e30];
+        for (rows, columns) in [(30, 40), (40, 30), (33, 33), (3, 5), (5, 3), (1, 9)] {
+            for seed in 0..20 {
+                let levels = ends.len() as u32;
+                let place = |level: f32| (level * levels as f32).round() as usize;
+                let costs = hashed(rows * columns, seed, levels);
+                let costs: Vec<f32> = costs.into_iter().map(|level| ends[place(level)]).collect();
+                assert!(total(&costs, rows, columns).is_finite());
+            }
+        }
         assert_eq!((total(&[], 0, 5), total(&[], 5, 0)), (0.0, 0.0));
         // A staircase: each row's cheapest column is the one before it would rather keep.
         let stairs: Vec<f32> =

@@ -80,8 +80,8 @@ impl ImageExtractor {
         match self.config.method {
             Method::Spectral => self.extract_maps(&maps, (workers, control), scratch, proposals),
             Method::SelectiveSearch => {
-                let options = &self.config.selective_search;
-                selective_search::extract(image, &maps, self.config.seed, options, proposals)
+                let run = (&self.config.selective_search, control);
+                selective_search::extract(image, &maps, self.config.seed, run, proposals)
             }
         }
     }

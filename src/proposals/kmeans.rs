@@ -3,11 +3,15 @@
 //! Greedy k-means++ seeding (Arthur and Vassilvitskii 2007, with several candidates for each
 //! centre), Lloyd's rounds, several starts of which the one with the smallest sum of squared
 //! distances wins. A cluster that empties keeps its centre; where fewer distinct points than
-//! clusters exist, fewer clusters come out.
+//! clusters exist, fewer clusters come out. Seeding takes one round for each cluster and Lloyd's
+//! rounds are counted, so that no points, however placed, keep it from ending; a cancel token is
+//! looked at in every round of either.
 
 use super::kmeans_distances::{add_squares, compare, distances_with};
 use super::numeric::{bytes_of, dot, sized};
 use super::row_product::{RowProduct, RowView};
+use crate::Result;
+use crate::control::Control;
 use crate::random::{Random, StreamKey};
 use crate::workers::Workers;
 
@@ -33,6 +37,7 @@ struct Shared<'a> {
     squares: &'a [f32],
     /// The points as right operand.
     product: &'a RowProduct,
+    control: &'a Control<'a>,
 }
 
 impl<'a> Points<'a> {
@@ -77,14 +82,17 @@ impl KMeans {
 
     /// A label in 0..`clusters` for each point: the best of `starts` starts, whose random numbers
     /// are keyed by `key` with the start's number added to its epoch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`].
     pub fn cluster(
         &mut self,
         points: &Points<'_>,
         clusters: usize,
         starts: usize,
         key: StreamKey,
-        workers: &Workers,
-    ) -> &[u32] {
+        (workers, control): (&Workers, &Control<'_>),
+    ) -> Result<&[u32]> {
         let squares = sized(&mut self.squares, points.count);
         for (index, value) in squares.iter_mut().enumerate() {
             *value = dot(points.row(index), points.row(index));
@@ -92,7 +100,7 @@ impl KMeans {
         let dimensions = points.dimensions;
         self.product
             .load(dimensions, points.count, |step, point| points.values[point * dimensions + step]);
-        let shared = Shared { points, squares, product: &self.product };
+        let shared = Shared { points, squares, product: &self.product, control };
         let movement_max = MOVEMENT_SHARE * variance(points);
         if self.starts.len() < starts {
             self.starts.resize_with(starts, Start::default);
@@ -102,12 +110,14 @@ impl KMeans {
             let mut random = Random::new(StreamKey { epoch: key.epoch + index as u16, ..key });
             piece[0].run(&shared, clusters, movement_max, &mut random);
         });
+        // A token that is set stays set: what a start left half-way is not looked at.
+        control.check()?;
         let best = runs
             .iter()
             .enumerate()
             .min_by(|(_, a), (_, b)| a.inertia.total_cmp(&b.inertia))
             .map_or(0, |(index, _)| index);
-        &self.starts[best].labels[..points.count]
+        Ok(&self.starts[best].labels[..points.count])
     }
 }
 
@@ -151,7 +161,7 @@ impl Start {
         let clusters = self.seed(shared, clusters, random);
         sized(&mut self.labels, points.count).fill(u32::MAX);
         for _ in 0..ROUNDS_MAX {
-            if !self.assign(shared, clusters) {
+            if shared.control.check().is_err() || !self.assign(shared, clusters) {
                 return;
             }
             if self.move_centres(points, clusters) <= movement_max {
@@ -175,7 +185,7 @@ impl Start {
         self.closest[..count].copy_from_slice(&self.scores[only * count..(only + 1) * count]);
         for centre in 1..clusters {
             let potential = self.accumulate(count);
-            if potential <= 0.0 {
+            if potential <= 0.0 || shared.control.check().is_err() {
                 return centre;
             }
             let mut drawn = [0usize; 2 + usize::BITS as usize];
@@ -205,7 +215,7 @@ impl Start {
     /// Fills `scores[candidate, point]` with the squared distance to the nearest centre if the
     /// candidate became one; answers the candidate with the smallest sum.
     fn best_candidate(&mut self, shared: &Shared<'_>, drawn: &[usize]) -> usize {
-        let Shared { points, squares, product } = shared;
+        let Shared { points, squares, product, .. } = shared;
         let (count, dimensions, tries) = (points.count, points.dimensions, drawn.len());
         let candidates = sized(&mut self.candidates, tries * dimensions);
         for (row, index) in candidates.chunks_exact_mut(dimensions).zip(drawn) {
@@ -228,7 +238,7 @@ impl Start {
     /// Labels every point with its nearest centre, the first of equals. Answers whether a label
     /// changed.
     fn assign(&mut self, shared: &Shared<'_>, clusters: usize) -> bool {
-        let Shared { points, squares, product } = shared;
+        let Shared { points, squares, product, .. } = shared;
         let (count, dimensions) = (points.count, points.dimensions);
         let centres = &self.centres[..clusters * dimensions];
         let centre_squares = sized(&mut self.centre_squares, clusters);
@@ -281,12 +291,29 @@ impl Start {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
+    use crate::control::CancelToken;
     use crate::random::Purpose;
 
     fn cluster(values: &[f32], dimensions: usize, clusters: usize, workers: &Workers) -> Vec<u32> {
         let points = Points { values, count: values.len() / dimensions, dimensions };
         let key = StreamKey::new(5, Purpose::LocalSeeding);
-        KMeans::default().cluster(&points, clusters, 4, key, workers).to_vec()
+        let control = Control::default();
+        KMeans::default().cluster(&points, clusters, 4, key, (workers, &control)).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_set_token_ends_it_and_points_without_numbers_do_not_keep_it() {
+        let values = [f32::MAX, f32::NAN, f32::INFINITY, -1e38, 0.0, 1.0, f32::MIN_POSITIVE, 3e38];
+        let points = Points { values: &values, count: 8, dimensions: 1 };
+        let (key, workers) = (StreamKey::new(5, Purpose::LocalSeeding), Workers::caller());
+        let token = CancelToken::default();
+        let control = Control { cancel: Some(&token), progress: None };
+        let mut kmeans = KMeans::default();
+        let mut run = || kmeans.cluster(&points, 5, 3, key, (&workers, &control)).map(<[u32]>::len);
+        assert_eq!(run().unwrap(), 8);
+        token.cancel();
+        assert!(matches!(run(), Err(Error::Cancelled)));
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl MapClusterer {
             let epoch = ((request.clusterings_before + index) * STARTS_MAX) as u16;
             let key = StreamKey { epoch, ..key(Purpose::LocalSeeding) };
             let starts = config.kmeans_starts;
-            let labels = self.kmeans.cluster(&points, clusters, starts, key, workers);
+            let run = (workers, control);
+            let labels = self.kmeans.cluster(&points, clusters, starts, key, run)?;
             found(clusters, labels, &features);
         }
         Ok(())

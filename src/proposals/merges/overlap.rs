@@ -71,10 +71,12 @@ impl BoxClusters {
         united
     }
 
-    /// The first box, then always the box that overlaps the chosen ones least.
+    /// The first box, then always the box that overlaps the chosen ones least; no more of them than
+    /// there are boxes, as a box without area overlaps nothing, itself included.
     fn seed(&mut self, regions: &Regions, clusters: usize) {
         self.centres.clear();
         let living = || (0..regions.count()).filter(|&region| regions.alive[region]);
+        let clusters = clusters.min(living().count());
         while self.centres.len() < clusters {
             let overlap = |region: usize| {
                 let each = self.centres.iter();
@@ -152,6 +154,13 @@ mod tests {
         assert_eq!(regions.cells(0), 14);
         assert_eq!(unite(&mut scene(), OverlapMerge::Union, 0.67, 25), 0);
         assert_eq!(unite(&mut scene(), OverlapMerge::Off, 0.1, 25), 0);
+    }
+
+    #[test]
+    fn boxes_without_area_and_clusters_without_end_end() {
+        let mut regions = strip(&[(0, 10, UP), (20, 30, UP), (40, 50, UP)]);
+        regions.boxes.iter_mut().for_each(|bounds| bounds[2] = bounds[0]);
+        assert_eq!(unite(&mut regions, OverlapMerge::IouKmeans, 0.7, usize::MAX), 0);
     }
 
     #[test]

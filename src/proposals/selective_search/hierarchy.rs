@@ -3,6 +3,8 @@
 
 use super::descriptors::{Mix, Region};
 use super::segmentation::Segmentation;
+use crate::Result;
+use crate::control::Control;
 use std::collections::BTreeSet;
 
 /// One region of a hierarchy.
@@ -50,13 +52,17 @@ struct Pair {
 }
 
 /// Builds the hierarchy over `segments`: they come first, unions after them in the order in which
-/// they were made.
+/// they were made. Each joining leaves one region fewer, so they end whatever the similarities are.
+///
+/// # Errors
+/// [`crate::Error::Cancelled`].
 pub(super) fn group(
     segments: &[Region],
     neighbours: &BTreeSet<(usize, usize)>,
     mix: Mix,
     image_pixels: u32,
-) -> Vec<Node> {
+    control: &Control<'_>,
+) -> Result<Vec<Node>> {
     let mut regions = segments.to_vec();
     let leaf = |region: &Region| Node { bounds: region.bounds, level: 1, parts: None };
     let mut nodes: Vec<Node> = segments.iter().map(leaf).collect();
@@ -67,6 +73,7 @@ pub(super) fn group(
     let mut pairs: Vec<Pair> =
         neighbours.iter().map(|(first, second)| compare(&regions, *first, *second)).collect();
     while let Some(best) = most_similar(&pairs) {
+        control.check()?;
         let joined = pairs[best].nodes;
         let [first, second] = joined;
         let union = nodes.len();
@@ -89,7 +96,7 @@ pub(super) fn group(
         });
         pairs.extend(around.into_iter().map(|other| compare(&regions, union, other)));
     }
-    nodes
+    Ok(nodes)
 }
 
 /// The first of the largest, so that ties do not depend on the machine.
@@ -136,7 +143,7 @@ mod tests {
         let (segmentation, regions) = columns();
         let pairs = neighbours(&segmentation, 8);
         assert_eq!(pairs.iter().copied().collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3)]);
-        let nodes = group(&regions, &pairs, SIZE_ONLY, 64);
+        let nodes = group(&regions, &pairs, SIZE_ONLY, 64, &Control::default()).unwrap();
         let unions: Vec<_> = nodes[4..].iter().map(|node| (node.bounds, node.level)).collect();
         assert_eq!(unions, [([0, 0, 2, 8], 2), ([0, 0, 4, 8], 3), ([0, 0, 8, 8], 4)]);
         let mut segments = segments_of(&nodes, 5);
@@ -147,7 +154,8 @@ mod tests {
     #[test]
     fn one_segment_is_its_own_hierarchy() {
         let (_, regions) = columns();
-        let nodes = group(&regions[..1], &BTreeSet::new(), SIZE_ONLY, 64);
+        let control = Control::default();
+        let nodes = group(&regions[..1], &BTreeSet::new(), SIZE_ONLY, 64, &control).unwrap();
         assert_eq!((nodes.len(), nodes[0].level), (1, 1));
     }
 }

@@ -2,7 +2,8 @@
 //! over it, cells counted by the area that the box covers (box pooling; the source says no more).
 
 use super::options::SelectiveSearchOptions;
-use super::search::{FoundRegion, search};
+use super::search::{FoundRegion, search_under};
+use crate::control::Control;
 use crate::data::image::Image;
 use crate::data::proposal_set::{MaskGrid, ProposalSet};
 use crate::proposals::{ExtractCounts, ImageMaps, OutputRegion, fill_from_regions, pool_box};
@@ -20,12 +21,12 @@ const PIXEL_BYTES: u64 = 256;
 /// and counted.
 ///
 /// # Errors
-/// Those of [`search`]; [`Error::InvalidArgument`] when there is no map.
+/// Those of [`search_under`]; [`Error::InvalidArgument`] when there is no map.
 pub fn extract(
     image: &Image,
     maps: &ImageMaps<'_>,
     seed: u64,
-    options: &SelectiveSearchOptions,
+    (options, control): (&SelectiveSearchOptions, &Control<'_>),
     out: &mut ProposalSet,
 ) -> Result<ExtractCounts> {
     let Some(first) = maps.maps.first() else {
@@ -34,7 +35,7 @@ pub fn extract(
     let key = StreamKey::new(seed, Purpose::SelectiveSearch).for_image(maps.image_id);
     let side = u64::from(options.selective_search_side);
     memory::probe(side.saturating_mul(side).saturating_mul(PIXEL_BYTES), "selective search")?;
-    let found = search(image, key, options)?;
+    let found = search_under(image, key, options, control)?;
     let channels = first.map.channels;
     let mut vectors = vec![0.0; found.len() * channels];
     let mut weights = Vec::new();
@@ -88,7 +89,8 @@ mod tests {
         let maps = ImageMaps { maps: &levels, geometry, image_id: 3 };
         let mut out = ProposalSet::default();
         let options = SelectiveSearchOptions::default();
-        (extract(&image, &maps, 1, &options, &mut out).unwrap(), out)
+        let run = (&options, &Control::default());
+        (extract(&image, &maps, 1, run, &mut out).unwrap(), out)
     }
 
     #[test]

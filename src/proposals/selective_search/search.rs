@@ -6,6 +6,7 @@ use super::hierarchy::{group, neighbours, segments_of};
 use super::options::SelectiveSearchOptions;
 use super::segmentation::Graph;
 use crate::Result;
+use crate::control::Control;
 use crate::data::image::{Image, resize};
 use crate::geometry::{BoundingBox, area, intersection_over_union};
 use crate::random::{Random, StreamKey};
@@ -52,10 +53,24 @@ pub fn search(
     key: StreamKey,
     options: &SelectiveSearchOptions,
 ) -> Result<Vec<FoundRegion>> {
+    search_under(image, key, options, &Control::default())
+}
+
+/// [`search`] that looks at a cancel token at every joining of two regions: there are fewer of them
+/// than segments, but of a noisy image in segments of a pixel they are many.
+///
+/// # Errors
+/// As [`search`]; [`crate::Error::Cancelled`].
+pub fn search_under(
+    image: &Image,
+    key: StreamKey,
+    options: &SelectiveSearchOptions,
+    control: &Control<'_>,
+) -> Result<Vec<FoundRegion>> {
     options.validate()?;
     let side = options.selective_search_side as usize;
     let small = resize(image, side as u32, side as u32)?;
-    let hierarchies = hierarchies(&small, options);
+    let hierarchies = hierarchies(&small, options, control)?;
     let mut random = Random::new(key);
     let mut candidates = Vec::new();
     for (hierarchy, (_, nodes)) in hierarchies.iter().enumerate() {
@@ -86,7 +101,11 @@ pub fn search(
 type Hierarchy = (Vec<u32>, Vec<super::hierarchy::Node>);
 
 /// The labels of the segmentation and the nodes of each hierarchy.
-fn hierarchies(small: &Image, options: &SelectiveSearchOptions) -> Vec<Hierarchy> {
+fn hierarchies(
+    small: &Image,
+    options: &SelectiveSearchOptions,
+    control: &Control<'_>,
+) -> Result<Vec<Hierarchy>> {
     let side = small.width as usize;
     let mut hierarchies = Vec::new();
     for space in [ColourSpace::Hsv, ColourSpace::Lab] {
@@ -98,12 +117,12 @@ fn hierarchies(small: &Image, options: &SelectiveSearchOptions) -> Vec<Hierarchy
             let regions = describe(&pixels, &textures, &segmentation, side);
             let pairs = neighbours(&segmentation, side);
             for mix in MIXES {
-                let nodes = group(&regions, &pairs, mix, (side * side) as u32);
+                let nodes = group(&regions, &pairs, mix, (side * side) as u32, control)?;
                 hierarchies.push((segmentation.labels.clone(), nodes));
             }
         }
     }
-    hierarchies
+    Ok(hierarchies)
 }
 
 /// Cells of the searched square in pixels of the image, by the true ratio of each axis.
@@ -152,6 +171,8 @@ fn mask_of(labels: &[u32], segments: &[usize]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
+    use crate::control::CancelToken;
     use crate::random::Purpose;
 
     const KEY: StreamKey =
@@ -181,6 +202,17 @@ mod tests {
         let cell = 51 * 128 + 51;
         assert_eq!(found.mask[cell / 64] >> (cell % 64) & 1, 1);
         assert_eq!(found.mask[0] & 1, 0);
+    }
+
+    #[test]
+    fn a_set_token_ends_it() {
+        let token = CancelToken::default();
+        let control = Control { cancel: Some(&token), progress: None };
+        let options = SelectiveSearchOptions::default();
+        search_under(&scene(), KEY, &options, &control).unwrap();
+        token.cancel();
+        let outcome = search_under(&scene(), KEY, &options, &control);
+        assert!(matches!(outcome, Err(Error::Cancelled)));
     }
 
     #[test]
