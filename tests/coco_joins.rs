@@ -186,7 +186,7 @@ impl Predictions {
         };
         let resize =
             ResizeRule { image_short_side: 64, image_long_side_max: 96, side_multiple: 32 };
-        let parameters = initialise(&config, &parameter_table(&config).unwrap(), 11);
+        let parameters = initialise(&config, &parameter_table(&config).unwrap(), 11).unwrap();
         let mut description =
             DetectorDescription::unnamed(config, Normalisation::default(), resize);
         description.categories = categories;

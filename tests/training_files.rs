@@ -18,7 +18,7 @@ use simdetr::training::config::TrainingConfig;
 use simdetr::training::host_detector::HostDetector;
 use simdetr::training::metrics;
 use simdetr::training::relabel::{RelabelReport, RelabelRequest, relabel, weights_of};
-use simdetr::training::stage::{StageConfig, StagePaths, train};
+use simdetr::training::stage::{StageOutcome, StagePaths, train};
 use simdetr::training::trainable::{StageStart, TrainableDetector};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
@@ -68,7 +68,7 @@ impl Stage {
         if self.is_host { &["toml", "host"] } else { &["safetensors"] }
     }
 
-    fn train(&self, out: &Path, control: &Control<'_>) -> Result<usize> {
+    fn train(&self, out: &Path, control: &Control<'_>) -> Result<StageOutcome> {
         let mut detector: Box<dyn TrainableDetector> = match self.is_host {
             true => Box::new(host(&self.config.training, &Arc::default())),
             false => {
@@ -77,7 +77,7 @@ impl Stage {
             }
         };
         let settings = self.settings.into();
-        let stage = StageConfig { settings, ..stage_config(&self.config, 1).unwrap() };
+        let stage = stage_config(&self.config, 1, settings);
         train(detector.as_mut(), &self.set, &stage, &StagePaths::in_run(out), control)
     }
 
@@ -111,7 +111,7 @@ fn old_checkpoints_go_and_a_run_killed_at_any_step_ends_with_the_same_files() {
         let mut stage = Stage::new(is_host);
         let runs = tempfile::tempdir().unwrap();
         let whole = runs.path().join("whole");
-        assert_eq!(stage.train(&whole, &Control::default()).unwrap(), STEPS);
+        assert_eq!(stage.train(&whole, &Control::default()).unwrap().steps_count, STEPS);
         assert_eq!(names(&whole.join("checkpoints")), stage.checkpoints(&[3, 4]));
         let expected = bytes(&whole);
         for done in 1..=STEPS {

@@ -46,6 +46,14 @@ impl FolderImage {
     }
 }
 
+/// A file that is no readable image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenImage {
+    /// Below the folder.
+    pub path: String,
+    pub reason: String,
+}
+
 /// Why a file is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeftOutReason {

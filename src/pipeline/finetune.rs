@@ -22,13 +22,14 @@ use super::workspace::{Step, Workspace};
 use crate::Result;
 use crate::control::Control;
 use crate::data::atomic_file;
-use crate::data::folder::FolderImage;
-use crate::data::training::set::{TrainingImage, TrainingSet};
+use crate::data::coco::problems::Problems;
+use crate::data::folder::{BrokenImage, FolderImage};
+use crate::data::training::set::{DroppedBoxes, TrainingImage, TrainingSet};
 use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::detector::deformable_detr::description::DetectorDescription;
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
-use crate::training::stage::{StageConfig, StagePaths, train};
+use crate::training::stage::{StageConfig, StageOutcome, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
@@ -69,6 +70,8 @@ pub struct FinetuneRequest<'a> {
     pub config: &'a RunConfig,
     /// Where to measure the result.
     pub test: Option<TestSet<'a>>,
+    /// What would be left out is an error: broken images, and boxes of the labels.
+    pub strict: bool,
     /// Begins anew: once the inputs are found good, the files that an earlier run wrote into the
     /// folder are removed, and no others.
     pub restart: bool,
@@ -84,6 +87,12 @@ pub struct FinetuneReport {
     pub classes_count: usize,
     pub steps_count: usize,
     pub evaluation: Option<Evaluation>,
+    /// Images that training could not read, as far as this call met them; others took their place.
+    pub broken: Vec<BrokenImage>,
+    /// Boxes of the labels that are not learnt from.
+    pub dropped: DroppedBoxes,
+    /// Other entries of the labels that are left out.
+    pub left_out: Problems,
     /// Whether an earlier call had trained the same detector; it is measured again all the same.
     pub nothing_to_do: bool,
 }
@@ -105,8 +114,12 @@ pub fn finetune(
     let config = request.config;
     config.validate()?;
     check_folder(out)?;
-    let set = TrainingSet::read(request.annotations, request.images)?;
-    let set = Arc::new(set.subset(request.fraction, request.split_seed)?);
+    let whole = TrainingSet::read(request.annotations, request.images)?;
+    if request.strict {
+        whole.refuse_left_out(request.annotations)?;
+    }
+    let (dropped, left_out) = (whole.dropped(), whole.left_out().clone());
+    let set = Arc::new(whole.subset(request.fraction, request.split_seed)?);
     let test = request.test.map(|test| checked(test, config, workers, control)).transpose()?;
     let mut trainer = start(request, &set, workers)?;
     let run = Workspace::new(out).restarted(request.restart).open(Step::Extract)?;
@@ -117,8 +130,9 @@ pub fn finetune(
     let nothing_to_do =
         done == config.training.steps_count(set.images_count()) && out.join(DETECTOR).exists();
     // The weights are in place, so that the stage does not begin with others.
-    let stage = StageConfig { fresh: false, ..stage_config(config, STAGE, settings) };
-    let steps_count = train(&mut trainer, &set, &stage, &paths, control)?;
+    let mut stage = StageConfig { fresh: false, ..stage_config(config, STAGE, settings) };
+    stage.loader.strict_images |= request.strict;
+    let StageOutcome { steps_count, broken } = train(&mut trainer, &set, &stage, &paths, control)?;
     let path = trainer.write_detector(&out.join("detector"), &view(config), set.categories())?;
     drop(trainer);
     let detector = Detector::open(&path, None)?;
@@ -132,6 +146,9 @@ pub fn finetune(
         classes_count: set.classes_count(),
         steps_count,
         evaluation: test.map(measured).transpose()?,
+        broken,
+        dropped,
+        left_out,
         nothing_to_do,
     })
 }

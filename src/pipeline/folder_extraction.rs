@@ -5,7 +5,7 @@
 //! goes on after its last complete shard (design.md §6).
 
 use crate::control::Control;
-use crate::data::folder::{FolderImage, LeftOut, LeftOutReason, count_by_reason};
+use crate::data::folder::{BrokenImage, FolderImage, LeftOut, LeftOutReason, count_by_reason};
 use crate::data::image::decode;
 use crate::data::image::format::unsupported_in_message;
 use crate::data::proposal_set::ProposalSet;
@@ -20,14 +20,6 @@ use std::sync::{Mutex, PoisonError};
 /// Images of one wave for each thread: enough that a slow one does not idle the others for long,
 /// few enough that a wave's results stay small.
 const WAVE_IMAGES_PER_THREAD: usize = 8;
-
-/// A file that is no readable image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenImage {
-    /// Relative to the folder of images.
-    pub path: String,
-    pub reason: String,
-}
 
 /// What one call did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

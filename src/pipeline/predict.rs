@@ -6,13 +6,11 @@ use crate::data::atomic_file;
 use crate::data::coco::LabelledBox;
 use crate::data::coco::problems::Problems;
 use crate::data::coco::write::{write_dataset, write_detections};
-use crate::data::folder::{self, FolderImage, LeftOut};
+use crate::data::folder::{self, BrokenImage, FolderImage, LeftOut};
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
-use crate::pipeline::folder_extraction::{
-    BrokenImage, is_about_the_image, skip, skipped_by_reason,
-};
+use crate::pipeline::folder_extraction::{is_about_the_image, skip, skipped_by_reason};
 use crate::pipeline::predict_names::{Listed, Names};
 use crate::workers::Workers;
 use crate::{Error, Result};

@@ -20,13 +20,14 @@ use super::cluster::cluster_in;
 use super::config::RunConfig;
 use super::export::export;
 use super::extract::{Begin, ExtractRequest, Prepared, check_proposals};
-use super::folder_extraction::BrokenImage;
+use super::folder_extraction::FolderReport;
 use super::recall;
 use super::step_memory::{self, SizesOf};
 use super::workspace::{OpenRun, RunRecord, Step, Workspace};
 use crate::Result;
 use crate::control::Control;
 use crate::data::coco::read::read_dataset;
+use crate::data::folder::{BrokenImage, LeftOut};
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
@@ -80,6 +81,8 @@ pub struct PretrainReport {
     pub detector: PathBuf,
     /// Files of the folder that are no readable images, with the reason; those of earlier calls too.
     pub broken: Vec<BrokenImage>,
+    /// Files of the folder that are no images to this library.
+    pub left_out: Vec<LeftOut>,
     /// Whether earlier calls had done it all.
     pub nothing_to_do: bool,
 }
@@ -177,6 +180,7 @@ struct Run<'a> {
     record: RunRecord,
     sources: ImageSources,
     broken: Vec<BrokenImage>,
+    left_out: Vec<LeftOut>,
     nothing_to_do: bool,
     workers: &'a Workers,
     control: &'a Control<'a>,
@@ -203,8 +207,8 @@ impl<'a> Run<'a> {
         let begin = Begin { until: Step::Train, start };
         let (report, record) = prepared.extract(&run, &begin, workers, control)?;
         let sources = ImageSources::read(&run.sources())?.unwrap_or_default();
-        let (broken, nothing_to_do) = (report.broken, report.nothing_to_do);
-        Ok(Run { request, run, record, sources, broken, nothing_to_do, workers, control })
+        let FolderReport { broken, left_out, nothing_to_do, .. } = report;
+        Ok(Run { request, run, record, sources, broken, left_out, nothing_to_do, workers, control })
     }
 
     /// The file of T_stage.
@@ -242,8 +246,8 @@ impl<'a> Run<'a> {
             labels.push(self.describe(stage, &set)?);
         }
         let detector = self.write_detector(detector, "detector", &set)?;
-        let Run { broken, nothing_to_do, .. } = self;
-        Ok(PretrainReport { labels, detector, broken, nothing_to_do })
+        let Run { broken, left_out, nothing_to_do, .. } = self;
+        Ok(PretrainReport { labels, detector, broken, left_out, nothing_to_do })
     }
 
     /// Trains on `set` and writes the detector's own labels, unless both are done.
@@ -267,7 +271,9 @@ impl<'a> Run<'a> {
         let done = stage_identity::begin(&record, root, stage, extensions, Vec::new())?;
         self.nothing_to_do &= done == record.steps_count;
         let paths = StagePaths::in_run(root);
-        train(detector, set, &stage_config(config, stage, record.text()?), &paths, self.control)?;
+        let stage_config = stage_config(config, stage, record.text()?);
+        let outcome = train(detector, set, &stage_config, &paths, self.control)?;
+        self.note_broken(outcome.broken);
         let (out, shards) = (self.labels(stage), paths.relabel_shards(stage));
         if out.exists() {
             // A kill may have come between the labels and the end of their shards.
@@ -285,7 +291,18 @@ impl<'a> Run<'a> {
             shards: &shards,
             out: &out,
         };
-        relabel(detector, &request, self.control).map(drop)
+        let report = relabel(detector, &request, self.control)?;
+        self.note_broken(report.broken);
+        Ok(())
+    }
+
+    /// Images that were whole when they were extracted and are not now.
+    fn note_broken(&mut self, found: Vec<BrokenImage>) {
+        for image in found {
+            if !self.broken.iter().any(|known| known.path == image.path) {
+                self.broken.push(image);
+            }
+        }
     }
 
     fn write_detector(

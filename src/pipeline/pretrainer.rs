@@ -197,7 +197,7 @@ impl Pretrainer {
         stage_identity::begin(&record, run, stage, detector.checkpoint_extensions(), files)?;
         sources.write(&table)?;
         let paths = StagePaths::in_run(run);
-        let steps_count = train(detector, &set, &config, &paths, control)?;
+        let steps_count = train(detector, &set, &config, &paths, control)?.steps_count;
         let stem = run.join(format!("detector-stage{stage}"));
         let path = detector.write_detector(&stem, &view, set.categories())?;
         self.held = Held::Stage(run.into(), stage, StageRecord::fingerprint(run, stage)?);

@@ -17,6 +17,7 @@ use super::trainable::{TrainableDetector, View};
 use crate::control::Control;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoImage, LabelledBox};
+use crate::data::folder::BrokenImage;
 use crate::data::image::ImageLimits;
 use crate::data::training::set::TrainingSet;
 use crate::encoder::fingerprint;
@@ -76,14 +77,6 @@ pub struct RelabelRequest<'a> {
     pub shards: &'a Path,
     /// The COCO file to write.
     pub out: &'a Path,
-}
-
-/// A file that is no readable image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenImage {
-    /// Below the set's folder.
-    pub path: String,
-    pub reason: String,
 }
 
 /// What was written.

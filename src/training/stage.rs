@@ -10,6 +10,7 @@ use super::metrics::{Metrics, MetricsLine};
 use super::step::StepPlace;
 use super::trainable::{StageStart, TrainableDetector};
 use crate::control::Control;
+use crate::data::folder::BrokenImage;
 use crate::data::image::{ImageLimits, Normalisation};
 use crate::data::training::augmentation::AugmentationConfig;
 use crate::data::training::loader::{LoaderConfig, LoaderRun, TrainingLoader};
@@ -64,8 +65,16 @@ impl StagePaths {
     }
 }
 
+/// What a stage did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StageOutcome {
+    /// Steps of the whole stage.
+    pub steps_count: usize,
+    /// Images that could not be read and were replaced by others, as far as this call met them.
+    pub broken: Vec<BrokenImage>,
+}
+
 /// Trains `detector` on `set`, from its last checkpoint where there is one, to the end of the stage.
-/// Answers the number of steps.
 ///
 /// # Errors
 /// [`Error::Diverged`] (the last checkpoint is then whole), [`Error::Cancelled`],
@@ -78,7 +87,7 @@ pub fn train(
     config: &StageConfig,
     paths: &StagePaths,
     control: &Control<'_>,
-) -> Result<usize> {
+) -> Result<StageOutcome> {
     let training = &config.training;
     let steps_count = training.steps_count(set.images_count());
     std::fs::create_dir_all(&paths.checkpoints)
@@ -94,7 +103,7 @@ pub fn train(
     let begun = resume(detector, config, paths, steps_count)?;
     if begun == steps_count {
         // Lines of later stages may follow: a stage that is done leaves the metrics alone.
-        return Ok(steps_count);
+        return Ok(StageOutcome { steps_count, broken: Vec::new() });
     }
     let mut metrics = Metrics::resume(&paths.metrics, config.stage, begun)?;
     let parts = (training.batch_size / training.part()) as u64;
@@ -136,7 +145,16 @@ pub fn train(
         }
         control.report("train", done as u64, steps_count as u64)?;
     }
-    Ok(steps_count)
+    Ok(StageOutcome { steps_count, broken: broken_images(set, &loader) })
+}
+
+/// The broken images that batches met, by their paths.
+fn broken_images(set: &TrainingSet, loader: &TrainingLoader) -> Vec<BrokenImage> {
+    let broken = set.images().iter().filter_map(|image| {
+        let reason = loader.broken().get(&image.image_id)?;
+        Some(BrokenImage { path: image.relative_path.clone(), reason: reason.clone() })
+    });
+    broken.collect()
 }
 
 /// Loads the stage's last checkpoint; answers the step that it holds, 0 where there is none.

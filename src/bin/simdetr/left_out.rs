@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use simdetr::data::coco::problems::Problems;
-use simdetr::data::folder;
-use simdetr::pipeline::folder_extraction::BrokenImage;
+use simdetr::data::folder::{self, BrokenImage};
+use simdetr::data::training::set::DroppedBoxes;
 
 /// Examples in the text; JSON has all that were given.
 const EXAMPLES_SHOWN: usize = 5;
@@ -34,6 +34,21 @@ impl LeftOut {
         };
         let kinds = folder::LeftOutReason::NAMES.iter().map(|name| kind(name));
         std::iter::once(LeftOut::broken_images(broken)).chain(kinds).collect()
+    }
+
+    /// Boxes of a data set that a detector does not learn from.
+    pub fn boxes(dropped: &DroppedBoxes, others: &Problems) -> Vec<LeftOut> {
+        let boxes = |what: &str, count: usize| LeftOut {
+            reason: format!("boxes: {what}"),
+            count: count as u64,
+            examples: Vec::new(),
+        };
+        vec![
+            boxes("crowd", dropped.crowd_count),
+            boxes("empty", dropped.empty_count),
+            boxes("outside their image", dropped.outside_count),
+            LeftOut::problems("entries that are no box or have no image", others.count(), others),
+        ]
     }
 
     /// Entries of a COCO file.

@@ -107,7 +107,8 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             Ok(output::pretrained(&report).with_preset(chosen))
         }
         Command::Finetune { .. } => {
-            let answer = fine_tuning(&arguments.command, &config, &workers, &control)?;
+            let strict = arguments.common.strict;
+            let answer = fine_tuning((&arguments.command, strict), &config, &workers, &control)?;
             Ok(answer.with_preset(chosen))
         }
         Command::Predict {
@@ -165,7 +166,7 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
 }
 
 fn fine_tuning(
-    command: &Command,
+    (command, strict): (&Command, bool),
     config: &RunConfig,
     workers: &Workers,
     control: &Control<'_>,
@@ -190,8 +191,17 @@ fn fine_tuning(
         images: test_images.as_deref().unwrap_or(images),
     });
     let (fraction, split_seed, restart) = (*fraction, *split_seed, *restart);
-    let request =
-        FinetuneRequest { annotations, images, init, fraction, split_seed, config, test, restart };
+    let request = FinetuneRequest {
+        annotations,
+        images,
+        init,
+        fraction,
+        split_seed,
+        config,
+        test,
+        strict,
+        restart,
+    };
     Ok(output::finetuned(&finetune::finetune(&request, out, workers, control)?))
 }
 

@@ -4,6 +4,7 @@
 use super::left_out::{self, LeftOut};
 use serde_json::{Value, json};
 use simdetr::Result;
+use simdetr::data::folder::BrokenImage;
 use simdetr::detector::deformable_detr::detector::Detector;
 use simdetr::evaluation::Evaluation;
 use simdetr::pipeline::cluster::ClusterReport;
@@ -11,7 +12,7 @@ use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
 use simdetr::pipeline::finetune::FinetuneReport;
-use simdetr::pipeline::folder_extraction::{BrokenImage, FolderReport};
+use simdetr::pipeline::folder_extraction::FolderReport;
 use simdetr::pipeline::predict::PredictReport;
 use simdetr::pipeline::pretrain::PretrainReport;
 use std::fmt::Write;
@@ -150,7 +151,7 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
         "broken": broken_images(&report.broken),
         "nothing_to_do": report.nothing_to_do,
     });
-    Answer::new(text, value, &[LeftOut::broken_images(&report.broken)])
+    Answer::new(text, value, &LeftOut::files(&report.broken, &report.left_out))
 }
 
 /// The answer of `finetune`: the figures beside what was done.
@@ -165,6 +166,7 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
         "boxes_count": report.boxes_count,
         "classes_count": report.classes_count,
         "steps_count": report.steps_count,
+        "broken": broken_images(&report.broken),
         "nothing_to_do": report.nothing_to_do,
     });
     if report.nothing_to_do {
@@ -178,7 +180,9 @@ pub fn finetuned(report: &FinetuneReport) -> Answer {
         value["evaluation"] = json!(evaluation);
     }
     line(&mut text, format_args!("detector: {}", report.detector.display()));
-    Answer::new(text, value, &[])
+    let mut left_out = LeftOut::boxes(&report.dropped, &report.left_out);
+    left_out.insert(0, LeftOut::broken_images(&report.broken));
+    Answer::new(text, value, &left_out)
 }
 
 /// The answer of `predict`.

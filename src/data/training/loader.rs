@@ -19,7 +19,7 @@ use crate::random::{Purpose, StreamKey};
 use crate::workers::THREADS_MAX;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -95,7 +95,7 @@ pub struct TrainingLoader {
     threads: Vec<JoinHandle<()>>,
     /// What the caller's thread uses when there is no other.
     workspace: Workspace,
-    broken: BTreeSet<u32>,
+    broken: BTreeMap<u32, String>,
 }
 
 impl TrainingLoader {
@@ -127,7 +127,7 @@ impl TrainingLoader {
             queue,
             threads: Vec::with_capacity(threads_count),
             workspace: Workspace::default(),
-            broken: BTreeSet::new(),
+            broken: BTreeMap::new(),
         };
         for index in 0..threads_count {
             let (maker, queue) = (loader.maker.clone(), loader.queue.clone());
@@ -151,7 +151,7 @@ impl TrainingLoader {
         }
         let batch = self.queue.take(control)?;
         for image in batch.iter().flat_map(|batch| &batch.broken) {
-            if self.broken.insert(image.image_id) {
+            if self.broken.insert(image.image_id, image.reason.clone()).is_none() {
                 log::warn!("{}; another image takes its place", image.reason);
             }
         }
@@ -182,8 +182,8 @@ impl TrainingLoader {
         self.queue.recycle(batch);
     }
 
-    /// Ids of the broken images that batches so far have met.
-    pub fn broken_ids(&self) -> &BTreeSet<u32> {
+    /// The broken images that batches so far have met: id, and what is wrong, with the path.
+    pub fn broken(&self) -> &BTreeMap<u32, String> {
         &self.broken
     }
 

@@ -143,7 +143,7 @@ fn broken_images_are_replaced_and_counted_or_fatal() {
             assert!(image.reason.contains(&format!("{:02}.png", image.image_id)));
         }
     }
-    assert_eq!(loader.broken_ids().iter().copied().collect::<Vec<_>>(), [3, 12]);
+    assert_eq!(loader.broken().keys().copied().collect::<Vec<_>>(), [3, 12]);
 
     let mut strict = run(1, 0..3);
     strict.loader.strict_images = true;

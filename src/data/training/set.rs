@@ -30,8 +30,10 @@ pub struct TrainingImage {
 /// Boxes that were not taken over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DroppedBoxes {
-    /// Boxes of width or height 0, or wholly outside their image.
+    /// Boxes of width or height 0.
     pub empty_count: usize,
+    /// Boxes wholly outside their image.
+    pub outside_count: usize,
     /// Boxes that hold many objects (`iscrowd`).
     pub crowd_count: usize,
     /// Boxes that were cut to their image; they are part of the set.
@@ -94,8 +96,8 @@ impl TrainingSet {
         self.dropped
     }
 
-    /// What the file holds and the set does not, beside what [`TrainingSet::dropped`] counts as a
-    /// matter of course: annotations that are no box, images without a `file_name`.
+    /// What the file holds and the set does not, beside what [`TrainingSet::dropped`] counts:
+    /// annotations that are no box, images without a `file_name`.
     pub fn left_out(&self) -> &Problems {
         &self.left_out
     }
@@ -103,11 +105,26 @@ impl TrainingSet {
     /// Fails where something was left out, as `strict` asks for.
     ///
     /// # Errors
-    /// [`Error::Format`] about `annotations`, the file that was read, with the first ten.
+    /// [`Error::Format`] about `annotations`, the file that was read, with what it is: crowds, empty
+    /// boxes, boxes outside their image, and the first ten of the others.
     pub fn refuse_left_out(&self, annotations: &Path) -> Result<()> {
-        match self.left_out.is_empty() {
+        let DroppedBoxes { crowd_count, empty_count, outside_count, .. } = self.dropped;
+        let counted = [
+            (crowd_count, "crowd boxes"),
+            (empty_count, "empty boxes"),
+            (outside_count, "boxes outside their image"),
+        ];
+        let mut reasons: Vec<String> = counted
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if !self.left_out.is_empty() {
+            reasons.push(self.left_out.to_string());
+        }
+        match reasons.is_empty() {
             true => Ok(()),
-            false => Err(Error::format(annotations, &self.left_out)),
+            false => Err(Error::format(annotations, format!("left out: {}", reasons.join("; ")))),
         }
     }
 

@@ -119,6 +119,7 @@ fn target(
     let clipped = clip(&bounds, side(image.width), side(image.height));
     match clipped {
         Some(clipped) => dropped.clipped_count += usize::from(clipped != bounds),
+        None if width > 0.0 && height > 0.0 => dropped.outside_count += 1,
         None => dropped.empty_count += 1,
     }
     clipped.map(|bounds| Target { bounds, class })
@@ -168,9 +169,17 @@ mod tests {
         let target = |bounds, class| Target { bounds, class };
         let expected = [target([0.0, 1.0, 3.0, 6.0], 2), target([1.0, 2.0, 4.0, 6.0], 0)];
         assert_eq!(set.targets(1), expected);
-        let counts =
-            DroppedBoxes { empty_count: 2, crowd_count: 1, clipped_count: 1, bad_count: 0 };
+        let counts = DroppedBoxes {
+            empty_count: 1,
+            outside_count: 1,
+            crowd_count: 1,
+            clipped_count: 1,
+            bad_count: 0,
+        };
         assert_eq!(set.dropped(), counts);
+        let refused = set.refuse_left_out(Path::new("gt.json")).unwrap_err().to_string();
+        let said = "1 crowd boxes; 1 empty boxes; 1 boxes outside their image";
+        assert!(refused.contains("gt.json") && refused.ends_with(said), "{refused}");
         // The file does not say how large `one.png` is; the image does.
         let sample = set.load(0, &ImageLimits::default()).unwrap();
         assert_eq!(sample.targets, [target([1.0, 1.0, 3.0, 6.0], 0)]);
