@@ -1720,6 +1720,15 @@ typedef struct simdetr_evaluation_t {
    * Detections on images that the ground truth does not list.
    */
   uint64_t detections_left_out;
+  /**
+   * Detections of categories that the ground truth does not list, from files; they count only
+   * with `class_agnostic`.
+   */
+  uint64_t detections_of_unknown_categories;
+  /**
+   * Boxes of both files with a side that is NaN, infinite or negative; they are left out.
+   */
+  uint64_t boxes_left_out;
 } simdetr_evaluation_t;
 
 /**
