@@ -147,7 +147,8 @@ pub unsafe extern "C" fn simdetr_proposal_store_options_init(
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options.
+/// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options;
+/// `SIMDETR_ERROR_LOCKED` while another one that is not finished has it open, in any process.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]

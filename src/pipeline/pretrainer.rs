@@ -156,7 +156,9 @@ impl Pretrainer {
             }
         };
         let stage = config.pretrain.stages_count;
-        self.held = Held::Stage(run.into(), stage, StageRecord::fingerprint(run, stage)?);
+        if stage > 0 {
+            self.held = Held::Stage(run.into(), stage, StageRecord::fingerprint(run, stage)?);
+        }
         Ok(report)
     }
 

@@ -36,7 +36,7 @@ pub fn remove(root: &Path, step: Step) -> Result<()> {
 /// [`Error::Io`].
 pub fn remove_store(folder: &Path) -> Result<()> {
     remove_folder(&folder.join("images"), is_shard)?;
-    remove_folder(folder, |name| is_shard(name) || name == "sources.tsv")
+    remove_folder(folder, |name| is_shard(name) || ["sources.tsv", "store.lock"].contains(&name))
 }
 
 /// Whether training has left a checkpoint in the run in `root`.

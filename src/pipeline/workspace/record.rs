@@ -140,11 +140,11 @@ impl OpenRun {
             ..found.clone()
         };
         if until == Step::Train {
-            if found.has(Step::Train) && !trained {
-                self.undo(&mut record, Step::Train)?;
-            }
-            if found.has(Step::Cluster) && !found.differences(&wanted, Step::Cluster)?.is_empty() {
-                self.undo(&mut record, Step::Cluster)?;
+            // Nothing that was kept depends on them yet.
+            for step in [Step::Train, Step::Cluster] {
+                if found.has(step) && !found.differences(&wanted, step)?.is_empty() {
+                    self.undo(&mut record, step)?;
+                }
             }
             (record.config, record.inputs) = (wanted.config, wanted.inputs);
         }
