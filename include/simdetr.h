@@ -5068,8 +5068,10 @@ simdetr_status_t simdetr_trainer_train(struct simdetr_trainer_t *trainer,
  * @param[in] run Optional. Progress counts "relabel".
  * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there; what a callback
- * answered.
+ * @return `SIMDETR_ERROR_OUTPUT`, before the work, for an `out` that is not written: a folder, or
+ * read-only; `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
+ * `SIMDETR_ERROR_RUN_MISMATCH` when it was trained under another configuration;
+ * `SIMDETR_ERROR_LOCKED`; what a callback answered.
  *
  * One thread at a time on one trainer.
  */
@@ -5523,7 +5525,7 @@ simdetr_status_t simdetr_detector_predict_tensor(const struct simdetr_detector_t
  * @param[in] path The file.
  * @param[in] naming `SIMDETR_NAMING_*`; 0 is the official one.
  * @param[out] error Optional.
- * @return A status.
+ * @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
  *
  * May run at the same time as other functions on the detector.
  */
@@ -5540,7 +5542,7 @@ simdetr_status_t simdetr_detector_save(const struct simdetr_detector_t *detector
  * @param[in] detector The detector.
  * @param[in] path The file.
  * @param[out] error Optional.
- * @return A status.
+ * @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
  *
  * May run at the same time as other functions on the detector.
  */
@@ -5560,7 +5562,7 @@ simdetr_status_t simdetr_detector_save_backbone(const struct simdetr_detector_t 
  * @param[in] height Pixels; 0 is the side of a square image as the detector sees it.
  * @param[in] width Pixels; 0 as for `height`.
  * @param[out] error Optional.
- * @return A status.
+ * @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
  *
  * May run at the same time as other functions on the detector.
  */

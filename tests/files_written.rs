@@ -378,6 +378,10 @@ fn inputs_are_not_replaced() {
         }
     }
     assert!(fs::read(&detector).unwrap() == bytes);
+    let annotations = place.text("truth.json");
+    let listed = [place.writers()[0].clone(), vec!["--annotations".into(), annotations.clone()]];
+    let message = refused(&with_out(&listed.concat(), &annotations));
+    assert!(message.contains("input"), "{message}");
     let image = place.text("images/scene-1.png");
     let before = fs::read(&image).unwrap();
     let message = refused(&with_out(&place.writers()[0], &image));

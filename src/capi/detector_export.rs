@@ -23,7 +23,7 @@ pub const SIMDETR_NAMING_HUGGING_FACE: i32 = 2;
 /// @param[in] path The file.
 /// @param[in] naming `SIMDETR_NAMING_*`; 0 is the official one.
 /// @param[out] error Optional.
-/// @return A status.
+/// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn simdetr_detector_save(
 /// @param[in] detector The detector.
 /// @param[in] path The file.
 /// @param[out] error Optional.
-/// @return A status.
+/// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn simdetr_detector_save_backbone(
 /// @param[in] height Pixels; 0 is the side of a square image as the detector sees it.
 /// @param[in] width Pixels; 0 as for `height`.
 /// @param[out] error Optional.
-/// @return A status.
+/// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]

@@ -294,7 +294,8 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 /// @param[in] run Optional. Progress counts "relabel".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[out] error Optional.
-/// @return `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
+/// @return `SIMDETR_ERROR_OUTPUT`, before the work, for an `out` that is not written: a folder, or
+/// read-only; `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
 /// `SIMDETR_ERROR_RUN_MISMATCH` when it was trained under another configuration;
 /// `SIMDETR_ERROR_LOCKED`; what a callback answered.
 ///

@@ -4,6 +4,8 @@
 
 use super::config::RunConfig;
 use super::machine::Machine;
+use super::step_memory::StepMemory;
+use crate::memory;
 use crate::training::config::Schedule;
 use crate::{Error, Result};
 
@@ -43,39 +45,34 @@ pub fn for_finetuning(name: &str) -> Result<RunConfig> {
     Ok(config)
 }
 
-/// What a preset's training asks of a machine.
-struct Needs {
-    /// Fewer take longer than anybody waits.
-    processors: usize,
-    memory_bytes: u64,
-}
+/// Processors below which nobody waits for a preset, in the order of [`NAMES`].
+const PROCESSORS_MIN: [usize; 3] = [64, 8, 1];
 
-/// The one place that says it. Memory is that of a step of the whole batch in 32-bit numbers, rounded
-/// up: 192 images of up to 800x1333 pixels take terabytes, and no preset of that size runs whole on a
-/// processor without smaller parts.
-fn needs(name: &str) -> Needs {
-    const GIB: u64 = 1 << 30;
-    match name {
-        "tiny" => Needs { processors: 1, memory_bytes: GIB },
-        "small" => Needs { processors: 8, memory_bytes: 12 * GIB },
-        _ => Needs { processors: 64, memory_bytes: 2048 * GIB },
-    }
-}
-
-/// The largest preset that runs on `machine`, half of whose memory is left to other programs.
+/// The largest preset that runs on `machine`: its processors are enough, and a training step of
+/// `config_of` the preset, which is what a run would read, fits into its memory.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] naming every preset when not even the smallest one does.
-pub fn suitable(machine: &Machine) -> Result<&'static str> {
-    let memory_bytes = machine.memory_bytes.unwrap_or(u64::MAX) / 2;
-    let suits = |name: &&&'static str| {
-        let needs = needs(name);
-        needs.processors <= machine.processors && needs.memory_bytes <= memory_bytes
-    };
-    NAMES.iter().find(suits).copied().ok_or_else(|| {
-        let reason = format!("none suits {machine}; name one of {}", NAMES.join(", "));
-        Error::invalid("preset", reason)
-    })
+/// Those of `config_of` and [`StepMemory::of`]; [`Error::InvalidArgument`] naming every preset when
+/// not even the smallest one fits.
+pub fn suitable(
+    machine: &Machine,
+    config_of: impl Fn(&str) -> Result<RunConfig>,
+) -> Result<&'static str> {
+    let mut needed_bytes = 0;
+    for (name, processors_min) in NAMES.iter().zip(PROCESSORS_MIN) {
+        if machine.processors >= processors_min {
+            let step = StepMemory::of(&config_of(name)?, machine.processors)?;
+            needed_bytes = step.total_bytes();
+            if machine.memory_bytes.is_none_or(|bytes| needed_bytes <= bytes) {
+                return Ok(name);
+            }
+        }
+    }
+    let needed = memory::text(needed_bytes);
+    let names = NAMES.join(", ");
+    let reason =
+        format!("a step of the smallest takes {needed}, there are {machine}; name one of {names}");
+    Err(Error::invalid("preset", reason))
 }
 
 /// Hours on a processor of a few cores: the default encoder's backbone, three layers each way.
@@ -149,16 +146,15 @@ mod tests {
 
     #[test]
     fn the_largest_preset_that_a_machine_carries_is_chosen() {
-        let chosen = |processors, gibibytes: Option<u64>| {
-            let memory_bytes = gibibytes.map(|number| number << 30);
-            suitable(&Machine { processors, memory_bytes })
-        };
-        assert_eq!(chosen(2, Some(16)).unwrap(), "tiny");
-        assert_eq!(chosen(16, Some(16)).unwrap(), "tiny");
-        assert_eq!(chosen(16, Some(64)).unwrap(), "small");
+        let chosen =
+            |processors, memory_bytes| suitable(&Machine { processors, memory_bytes }, by_name);
+        const GB: u64 = 1_000_000_000;
+        assert_eq!(chosen(2, Some(16 * GB)).unwrap(), "tiny");
         assert_eq!(chosen(16, None).unwrap(), "small");
-        assert_eq!(chosen(128, Some(8192)).unwrap(), "deformable-detr-r50");
-        let error = chosen(1, Some(1)).unwrap_err().to_string();
-        assert!(error.contains("1 processor and 1.0 GiB") && error.contains("tiny"), "{error}");
+        assert_eq!(chosen(16, Some(64 * GB)).unwrap(), "small");
+        assert_eq!(chosen(128, Some(64 * GB)).unwrap(), "small");
+        assert_eq!(chosen(128, Some(10_000 * GB)).unwrap(), "deformable-detr-r50");
+        let error = chosen(1, Some(1_000_000)).unwrap_err().to_string();
+        assert!(error.contains("1 processor and 1.0 MB") && error.contains("tiny"), "{error}");
     }
 }

@@ -11,12 +11,12 @@ use simdetr::detector::onnx;
 use simdetr::{Error, Result};
 use std::path::Path;
 
-/// Refuses an output that is the command's input, unless by force.
+/// Refuses an output that is one of the command's inputs, unless by force.
 ///
 /// # Errors
 /// [`Error::Output`] with the path.
-pub fn check_not_input(out: &Path, input: &Path, force: bool) -> Result<()> {
-    match atomic_file::is_same(out, input) && !force {
+pub fn check_not_input(out: &Path, inputs: &[&Path], force: bool) -> Result<()> {
+    match !force && inputs.iter().any(|input| atomic_file::is_same(out, input)) {
         true => Err(refused(out, "is an input of this command; --force replaces it")),
         false => Ok(()),
     }
@@ -28,7 +28,7 @@ pub fn check_not_input(out: &Path, input: &Path, force: bool) -> Result<()> {
 /// # Errors
 /// [`Error::Output`] with the path; [`Error::InvalidArgument`]; [`Error::Io`].
 pub fn check(input: &Path, format: Format, out: &Path, force: bool) -> Result<()> {
-    check_not_input(out, input, force)?;
+    check_not_input(out, &[input], force)?;
     atomic_file::check(out)?;
     if format != Format::HuggingFace {
         return Ok(());

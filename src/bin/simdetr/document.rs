@@ -68,8 +68,8 @@ fn named(
     preset(given.as_deref().or(chosen.map(|choice| choice.name)).unwrap_or(preset::NAMES[0]))
 }
 
-/// The preset of a run that is there already, so that it goes on wherever it is; otherwise the
-/// largest one that suits this machine.
+/// The preset of a run that is there already, so that it goes on wherever it is and whatever else
+/// runs there; otherwise the largest one that suits this machine.
 fn choose(run: &Path, over: &impl Fn(RunConfig) -> Result<RunConfig>) -> Result<Choice> {
     if let Some(recorded) = recorded_detector(run) {
         for name in preset::NAMES {
@@ -81,7 +81,7 @@ fn choose(run: &Path, over: &impl Fn(RunConfig) -> Result<RunConfig>) -> Result<
         }
     }
     let machine = Machine::here();
-    let name = preset::suitable(&machine)?;
+    let name = preset::suitable(&machine, |name| over(preset::by_name(name)?))?;
     let names = preset::NAMES.join(", ");
     let sentence = format!("preset {name}, which suits {machine}; --preset names one of {names}");
     Ok(Choice { name, sentence })

@@ -30,7 +30,7 @@ use simdetr::pipeline::workspace::Workspace;
 use simdetr::pipeline::{cluster, demo, export, extract, finetune, predict, pretrain, report_run};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -77,7 +77,10 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             Ok(output::clustered(&report, &workspace.clusters()))
         }
         Command::Export { run: Some(run), out, .. } => {
-            let report = export::export(&Workspace::new(run), out, &workers, &control)?;
+            let workspace = Workspace::new(run);
+            let (record, clusters) = (run.join("run.toml"), workspace.clusters());
+            conversion::check_not_input(out, &[&record, &clusters], force)?;
+            let report = export::export(&workspace, out, &workers, &control)?;
             Ok(output::exported(&report, out))
         }
         Command::Export {
@@ -111,35 +114,7 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let answer = fine_tuning((&arguments.command, strict), &config, &workers, &control)?;
             Ok(answer.with_preset(chosen))
         }
-        Command::Predict {
-            detector,
-            images,
-            out,
-            detections_max,
-            score_min,
-            annotations,
-            format,
-        } => {
-            conversion::check_not_input(out, detector, force)?;
-            atomic_file::check(out)?;
-            let (detections_max, score_min) = (*detections_max, *score_min);
-            let options =
-                PredictionOptions { detections_max, score_min, ..PredictionOptions::default() };
-            let request = PredictRequest {
-                detector: &open(detector, &config)?,
-                images,
-                annotations: annotations.as_deref(),
-                form: match format {
-                    BoxFormat::DataSet => PredictionForm::DataSet,
-                    BoxFormat::Results => PredictionForm::Results,
-                },
-                options: &options,
-                limits: &config.limits,
-                strict: arguments.common.strict,
-            };
-            let report = predict::predict(&request, out, &workers, &control)?;
-            Ok(output::predicted(&report, out))
-        }
+        Command::Predict { .. } => prediction(arguments, &config, &workers, &control),
         Command::Evaluate { ground_truth, detections, class_agnostic, detections_max } => {
             let mut options =
                 EvaluationOptions { class_agnostic: *class_agnostic, ..Default::default() };
@@ -163,6 +138,39 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             output::configuration(&config)
         }
     }
+}
+
+fn prediction(
+    Arguments { common, command }: &Arguments,
+    config: &RunConfig,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<Answer> {
+    let Command::Predict { detector, images, out, detections_max, score_min, annotations, format } =
+        command
+    else {
+        return Err(Error::Internal { reason: format!("{command:?} is not predict") });
+    };
+    let inputs: Vec<&Path> =
+        [detector].into_iter().chain(annotations).map(PathBuf::as_path).collect();
+    conversion::check_not_input(out, &inputs, common.force)?;
+    atomic_file::check(out)?;
+    let (detections_max, score_min) = (*detections_max, *score_min);
+    let options = PredictionOptions { detections_max, score_min, ..PredictionOptions::default() };
+    let request = PredictRequest {
+        detector: &open(detector, config)?,
+        images,
+        annotations: annotations.as_deref(),
+        form: match format {
+            BoxFormat::DataSet => PredictionForm::DataSet,
+            BoxFormat::Results => PredictionForm::Results,
+        },
+        options: &options,
+        limits: &config.limits,
+        strict: common.strict,
+    };
+    let report = predict::predict(&request, out, workers, control)?;
+    Ok(output::predicted(&report, out))
 }
 
 fn fine_tuning(
