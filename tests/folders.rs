@@ -14,7 +14,7 @@ use simdetr::detector::deformable_detr::initialise::initialise;
 use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::extract::{ExtractRequest, extract};
-use simdetr::pipeline::predict::{PredictRequest, predict};
+use simdetr::pipeline::predict::{PredictRequest, PredictionForm, predict};
 use simdetr::pipeline::workspace::Workspace;
 use simdetr::workers::Workers;
 use std::fs;
@@ -105,7 +105,7 @@ fn prediction_counts_what_it_skipped_by_reason() {
         classes_count: 3,
         ..DetectorConfig::default()
     };
-    let parameters = initialise(&config, &parameter_table(&config).unwrap(), 1);
+    let parameters = initialise(&config, &parameter_table(&config).unwrap(), 1).unwrap();
     let (normalisation, resize) = (Normalisation::default(), ResizeRule::default());
     let description = DetectorDescription::unnamed(config, normalisation, resize);
     let detector = Detector::new(description, parameters).unwrap();
@@ -113,8 +113,15 @@ fn prediction_counts_what_it_skipped_by_reason() {
     let out = temporary.path().join("out.json");
     let run = |strict| {
         let (detector, images) = (&detector, images.as_path());
-        let request =
-            PredictRequest { detector, images, options: &options, limits: &limits, strict };
+        let request = PredictRequest {
+            detector,
+            images,
+            annotations: None,
+            form: PredictionForm::DataSet,
+            options: &options,
+            limits: &limits,
+            strict,
+        };
         predict(&request, &out, &Workers::caller(), &Control::default())
     };
     let error = run(true).unwrap_err();
