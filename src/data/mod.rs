@@ -10,6 +10,7 @@ pub mod folder;
 pub mod folder_lock;
 pub mod image;
 pub mod image_sources;
+mod left_out;
 pub mod proposal_set;
 pub mod store;
 pub mod training;

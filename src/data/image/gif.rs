@@ -179,3 +179,31 @@ impl Picture {
         passes.iter().flat_map(move |(first, step)| (*first..height).step_by(*step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(is_interlaced: bool) -> Picture {
+        Picture {
+            left: 1,
+            top: 0,
+            width: 1,
+            height: 5,
+            canvas: (2, 5),
+            is_interlaced,
+            background: 7,
+            colours: array::from_fn(|number| [number as u8; 3]),
+            pixel_bits: 8,
+        }
+    }
+
+    #[test]
+    fn rows_are_stored_in_passes_where_the_picture_is_interlaced() {
+        assert_eq!(picture(false).row_order().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(picture(true).row_order().collect::<Vec<_>>(), [0, 4, 2, 1, 3]);
+        let painted = picture(true).paint(&[10, 14, 12, 11, 13]);
+        let levels: Vec<u8> = painted.pixels().map(|pixel| pixel[0]).collect();
+        assert_eq!(levels, [7, 10, 7, 11, 7, 12, 7, 13, 7, 14]);
+    }
+}

@@ -16,6 +16,7 @@ mod png;
 pub mod resize;
 pub mod sampler;
 mod tiff;
+mod tiff_colours;
 pub mod view;
 
 pub use decode::ImageLimits;

@@ -11,6 +11,7 @@
 
 use super::decode::Encoded;
 use super::directory::Directory;
+use super::tiff_colours::{Colours, Samples};
 use crate::Result;
 use image::RgbImage;
 use std::borrow::Cow;
@@ -47,89 +48,6 @@ const JPEG: u64 = 7;
 const PREMULTIPLIED_ALPHA: u64 = 1;
 /// Levels of the largest palette, that of 16 bits.
 const LEVELS_MAX: usize = 3 << 16;
-
-/// What the samples of a pixel mean.
-enum Colours {
-    Grey,
-    /// Grey, from white to black.
-    Inverse,
-    Palette(Vec<[u8; 3]>),
-    Rgb,
-    YCbCr,
-    Cmyk,
-}
-
-impl Colours {
-    /// Samples without alpha and other extras.
-    fn samples_count(&self) -> usize {
-        match self {
-            Colours::Grey | Colours::Inverse | Colours::Palette(_) => 1,
-            Colours::Rgb | Colours::YCbCr => 3,
-            Colours::Cmyk => 4,
-        }
-    }
-
-    /// RGB of all pixels. Where colours `is_multiplied` with the alpha behind them, that is undone.
-    fn paint(&self, samples: &Samples, pixels: usize, is_multiplied: bool) -> Vec<u8> {
-        let count = self.samples_count();
-        let mut rgb = Vec::with_capacity(pixels * 3);
-        for pixel in 0..pixels {
-            let mut values = [0; 4];
-            for (channel, value) in values[..count].iter_mut().enumerate() {
-                *value = samples.get(pixel, channel);
-            }
-            let colour = self.to_rgb(values);
-            match is_multiplied {
-                true => {
-                    let alpha = samples.get(pixel, count);
-                    rgb.extend(colour.map(|level| divide(level, alpha)));
-                }
-                false => rgb.extend(colour),
-            }
-        }
-        rgb
-    }
-
-    fn to_rgb(&self, samples: [u8; 4]) -> [u8; 3] {
-        let [a, b, c, black] = samples;
-        match self {
-            Colours::Grey => [a; 3],
-            Colours::Inverse => [255 - a; 3],
-            Colours::Palette(colours) => colours.get(usize::from(a)).copied().unwrap_or_default(),
-            Colours::Rgb => [a, b, c],
-            Colours::YCbCr => from_ycbcr(a, b, c),
-            Colours::Cmyk => [a, b, c].map(|ink| from_ink(ink, black)),
-        }
-    }
-}
-
-/// ITU-R BT.601 over the whole range, as in JFIF.
-fn from_ycbcr(y: u8, blue: u8, red: u8) -> [u8; 3] {
-    let (y, blue, red) = (f32::from(y), f32::from(blue) - 128.0, f32::from(red) - 128.0);
-    [y + 1.402 * red, y - 0.344_136 * blue - 0.714_136 * red, y + 1.772 * blue]
-        .map(|level| level.round() as u8)
-}
-
-/// What an ink leaves of the light that black leaves.
-fn from_ink(ink: u8, black: u8) -> u8 {
-    let light = 255 - u32::from(black);
-    let product = u32::from(ink) * light + 128;
-    (light - ((product >> 8) + product) / 256) as u8
-}
-
-/// Samples of 8 bits, with the steps from one to the next: they stand together for each pixel, or in
-/// planes, one for each channel.
-struct Samples {
-    levels: Vec<u8>,
-    pixel_step: usize,
-    channel_step: usize,
-}
-
-impl Samples {
-    fn get(&self, pixel: usize, channel: usize) -> u8 {
-        self.levels[pixel * self.pixel_step + channel * self.channel_step]
-    }
-}
 
 pub(super) fn decode(input: &Encoded<'_>) -> Result<RgbImage> {
     let refuse = |error: tiff::TiffError| input.refuse(error);
@@ -196,11 +114,6 @@ fn samples(
 /// The nearest 8-bit level.
 fn round(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
-}
-
-/// A level that was multiplied with its alpha, as it was before; black where nothing is left.
-fn divide(level: u8, alpha: u8) -> u8 {
-    (u32::from(level) * 255).checked_div(alpha.into()).unwrap_or(0).min(255) as u8
 }
 
 /// What the file's colour tag says; refuses what is not read.
@@ -282,15 +195,22 @@ fn for_decoder<'a>(bytes: &'a [u8], directory: &Directory<'_>) -> Cow<'a, [u8]> 
             [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)]
         {
             let chunks = directory.numbers(offsets).zip(directory.numbers(lengths));
-            for (offset, length) in chunks {
-                let range = offset as usize..offset.saturating_add(length) as usize;
-                if let Some(chunk) = copy.to_mut().get_mut(range) {
-                    chunk.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
-                }
-            }
+            turn_bits(copy.to_mut(), chunks);
         }
     }
     copy
+}
+
+/// Turns the bits of every byte of `chunks`, each an offset and a length. Together they are no
+/// longer than the file, unless the file lies.
+fn turn_bits(bytes: &mut [u8], chunks: impl Iterator<Item = (u64, u64)>) {
+    let mut rest = bytes.len() as u64;
+    for (offset, length) in chunks {
+        let range = offset as usize..offset.saturating_add(length) as usize;
+        let Some(chunk) = bytes.get_mut(range).filter(|_| length <= rest) else { return };
+        chunk.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+        rest -= length;
+    }
 }
 
 /// Samples of 1, 2 or 4 bits as bytes: palette numbers as they are, greys over the whole range.
@@ -306,4 +226,26 @@ fn unpack(packed: &[u8], width: usize, bits: u8, is_palette: bool) -> Vec<u8> {
         }));
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_samples_are_unpacked_row_by_row() {
+        assert_eq!(unpack(&[0b1010_0000, 0b0100_0000], 3, 1, false), [255, 0, 255, 0, 255, 0]);
+        assert_eq!(unpack(&[0b0001_1011], 3, 2, false), [0, 85, 170]);
+        assert_eq!(unpack(&[0x5F, 0x20], 3, 4, true), [5, 15, 2]);
+    }
+
+    #[test]
+    fn bits_are_turned_once_for_each_byte_of_the_file() {
+        let mut bytes = [1, 2, 4, 8];
+        turn_bits(&mut bytes, [(1, 2), (9, 1)].into_iter());
+        assert_eq!(bytes, [1, 64, 32, 8]);
+        let mut bytes = [1, 2, 4, 8];
+        turn_bits(&mut bytes, std::iter::repeat((0, 4)));
+        assert_eq!(bytes, [128, 64, 32, 16]);
+    }
 }
