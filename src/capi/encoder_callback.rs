@@ -92,7 +92,7 @@ const _: () = assert!(size_of::<simdetr_encoder_callback_t>() == 72);
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_encoder_callback_t {
     const NAME: &'static str = "simdetr_encoder_callback_t";
-    const SMALLEST: usize = 8 * size_of::<usize>();
+    const SMALLEST: usize = std::mem::offset_of!(simdetr_encoder_callback_t, callback_threads);
 }
 
 /// The host's data, ended when the last handle that uses it ends.
