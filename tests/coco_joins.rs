@@ -317,7 +317,7 @@ fn annotations_that_do_not_fit_are_refused_before_anything_is_written() {
     let cat = json!([{"id": 3, "name": "cat"}]);
     let gone = json!({"id": 1, "file_name": "gone.png"});
     for (truth, wanted) in [
-        (data_set(&image, cat.clone()), "id 3 is that of \"cat\" and of \"own\""),
+        (data_set(&image, cat.clone()), r#"id 3 is that of \"cat\" and of \"own\""#),
         (data_set(&gone, json!([{"id": 1, "name": "cat"}])), "gone.png"),
         (json!({"images": [], "categories": [], "annotations": []}), "lists no image"),
     ] {
