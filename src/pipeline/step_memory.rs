@@ -168,7 +168,7 @@ fn advice(
 ) -> Result<String> {
     let mut ways = Vec::new();
     if let Some((part, bytes)) = largest_part(config, limit, workers_count)? {
-        ways.push(format!("`training.part_size = {part}` ({}, the same result)", text(bytes)));
+        ways.push(format!("`training.part_size = {part}` ({}, its gradients summed)", text(bytes)));
     }
     for name in &preset::NAMES[1..] {
         let mut other = preset::by_name(name)?;
@@ -184,7 +184,7 @@ fn advice(
         }
     }
     ways.push(
-        "smaller `training.batch_size`, `augmentation.image_short_sides` and \
+        "smaller `training.part_size`, `training.batch_size`, `augmentation.image_short_sides` and \
          `augmentation.image_long_side_max`"
             .into(),
     );

@@ -13,6 +13,8 @@ fn a_run_that_does_not_fit_says_what_would() {
     let (images, out) = (place.path("images"), place.path("run"));
     let output = simdetr(&[
         "pretrain",
+        "--preset",
+        "deformable-detr-r50",
         "--images",
         text(&images),
         "--out",
@@ -24,8 +26,12 @@ fn a_run_that_does_not_fit_says_what_would() {
     for words in ["out of memory", "192 images of 608x608", "preset `tiny`", "training.part_size"] {
         assert!(error.contains(words), "{error}");
     }
-    assert!(!out.exists());
+    assert!(!out.join("proposals").exists());
 }
+
+/// Images that no encoder sees so large.
+#[cfg(target_os = "linux")]
+const HUGE: &str = "[resize]\nimage_short_side = 20000\nimage_long_side_max = 60000\n";
 
 /// The command in an address space of so many kilobytes.
 #[cfg(target_os = "linux")]
@@ -41,9 +47,13 @@ fn a_process_with_little_room_gets_an_error_and_is_not_ended() {
     let place = Place::new();
     let (images, out) = (place.path("images"), place.path("run"));
     let (images, out) = (text(&images), text(&out));
+    fs::write(place.path("huge.toml"), HUGE).unwrap();
+    let (huge, extracted) = (place.path("huge.toml"), place.path("extracted"));
+    let (huge, extracted) = (text(&huge), text(&extracted));
     for arguments in [
-        &["pretrain", "--images", images, "--out", out][..],
-        &["pretrain", "--images", images, "--out", out, "--preset", "small"][..],
+        &["pretrain", "--images", images, "--out", out, "--preset", "deformable-detr-r50"][..],
+        &["pretrain", "--images", images, "--out", out, "--preset", "small"],
+        &["extract", "--images", images, "--out", extracted, "--config", huge],
     ] {
         let output = within(600_000, &[arguments, &["--threads", "1"]].concat());
         assert_eq!(output.status.code(), Some(1), "{output:?}");
