@@ -123,7 +123,7 @@ pub fn finetune(
     let test = request.test.map(|test| checked(test, config, workers, control)).transpose()?;
     let mut trainer = start(request, &set, workers)?;
     let run = Workspace::new(out).restarted(request.restart).open(Step::Extract)?;
-    let record = FinetuneRecord::of(request, &set)?;
+    let record = FinetuneRecord::of(request, &set, trainer.detector())?;
     let settings = record.begin(&run, request, &set, (workers, control))?;
     let paths = StagePaths::in_run(out);
     let done = steps_done(out, STAGE, trainer.checkpoint_extensions())?;

@@ -3,11 +3,12 @@
 //! The test set is no part of it: it only measures, and that is done on every call.
 
 use super::{FinetuneRequest, STAGE};
-use crate::config::differences;
+use crate::config::{differences, to_table};
 use crate::control::Control;
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::data::{atomic_file, fingerprint};
+use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::nn::simd;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::pretrain::initial_weights::fingerprint_of;
@@ -38,6 +39,8 @@ pub struct FinetuneRecord {
     pub classes_count: usize,
     /// What the run reads, by content.
     pub inputs: FinetuneInputs,
+    /// The detector's sizes, which a document beside the weights may give.
+    pub sizes: DetectorConfig,
     /// Every key.
     pub config: RunConfig,
 }
@@ -57,7 +60,11 @@ impl FinetuneRecord {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn of(request: &FinetuneRequest<'_>, set: &TrainingSet) -> Result<FinetuneRecord> {
+    pub fn of(
+        request: &FinetuneRequest<'_>,
+        set: &TrainingSet,
+        sizes: &DetectorConfig,
+    ) -> Result<FinetuneRecord> {
         let FinetuneRequest { annotations, images, init, fraction, split_seed, config, .. } =
             *request;
         let canonical = |path: &Path| {
@@ -80,6 +87,7 @@ impl FinetuneRecord {
                 images: String::new(),
                 init: fingerprint_of(init, config)?,
             },
+            sizes: sizes.clone(),
             config: config.clone(),
         })
     }
@@ -149,6 +157,7 @@ impl FinetuneRecord {
             ("split_seed", self.split_seed.to_string().into()),
         ];
         document.extend(arguments.map(|(name, value)| (name.to_string(), value)));
+        document.insert("sizes".into(), to_table(&self.sizes, "finetune.toml")?.into());
         Ok(document)
     }
 

@@ -98,8 +98,8 @@ pub const STAGE_TABLES: [&str; 9] = [
     "loader",
 ];
 
-/// Keys that change no byte of a result: who makes batches, what is kept on the way and how much, and how many
-/// stages there are, as more of them go on with the same run. Every other key is compared.
+/// Keys that change no byte of a result: who makes batches, what is kept on the way and how much, and
+/// how many stages there are, as more of them go on with the same run. Every other key is compared.
 pub const NEUTRAL: [&str; 10] = [
     "loader.loader_threads",
     "loader.prefetch_batches",
