@@ -1,4 +1,4 @@
-//! Files of a folder that are no images to this library, and why: what listings and reports say.
+//! Files of a folder that are skipped, and why: what listings and reports say.
 
 use std::fmt;
 
