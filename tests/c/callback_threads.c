@@ -24,7 +24,7 @@ static void write_pictures(void) {
 
 static int32_t progress(void *user_data, const char *step, uint64_t done, uint64_t total) {
   colours_t *colours = (colours_t *)user_data;
-  EXPECT(pthread_equal(colours->caller, pthread_self()) && strcmp(step, "extract") == 0 && done <= total);
+  EXPECT(pthread_equal(colours->caller, pthread_self()) && step[0] != 0 && (total == 0 || done <= total));
   return 0;
 }
 
