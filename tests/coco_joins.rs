@@ -175,6 +175,11 @@ fn evaluate_prints_what_was_left_out_and_strict_refuses_it() {
         answer.contains("3 categories have other ids, joined by name: \"c1\" is 3"),
         "{answer}"
     );
+    let answer = printed(&Case::named("no_category_known").evaluate_command(&[]));
+    assert!(
+        answer.contains("lacks (24)\n    category 1001 (") && !answer.contains("more"),
+        "{answer}"
+    );
     // Pooled detections need no category.
     let case = Case::named("no_category_known");
     let answer = printed(&case.evaluate_command(&["--class-agnostic", "--strict"]));

@@ -14,8 +14,10 @@ pub struct LeftOut {
     /// What they are and why: `broken images`.
     pub reason: String,
     pub count: u64,
-    /// Some or all of them, by name.
+    /// Some or all of them, by name; one name may stand for several of them.
     pub examples: Vec<String>,
+    /// How many names there are beside the examples.
+    pub examples_more: u64,
 }
 
 impl LeftOut {
@@ -30,6 +32,7 @@ impl LeftOut {
                     .iter()
                     .map(|file| format!("{}: {}", file.path, file.reason))
                     .collect(),
+                examples_more: 0,
             }
         };
         let kinds = folder::LeftOutReason::NAMES.iter().map(|name| kind(name));
@@ -42,6 +45,7 @@ impl LeftOut {
             reason: format!("boxes: {what}"),
             count: count as u64,
             examples: Vec::new(),
+            examples_more: 0,
         };
         vec![
             boxes("crowd", dropped.crowd_count),
@@ -54,7 +58,8 @@ impl LeftOut {
     /// Entries of a COCO file.
     pub fn problems(what: &str, count: usize, problems: &Problems) -> LeftOut {
         let (count, examples) = (count as u64, problems.described().to_vec());
-        LeftOut { reason: what.into(), count, examples }
+        let examples_more = (problems.count() - examples.len()) as u64;
+        LeftOut { reason: what.into(), count, examples, examples_more }
     }
 
     /// Files that are no readable images.
@@ -68,6 +73,7 @@ impl LeftOut {
             reason: "broken images".into(),
             count: broken.len() as u64,
             examples: broken.iter().map(example).collect(),
+            examples_more: 0,
         }
     }
 }
@@ -80,8 +86,8 @@ pub fn text(list: &[LeftOut]) -> String {
         for example in one.examples.iter().take(EXAMPLES_SHOWN) {
             text += &format!("    {example}\n");
         }
-        let more = one.count.saturating_sub(EXAMPLES_SHOWN as u64);
-        if more > 0 && !one.examples.is_empty() {
+        let more = one.examples.len().saturating_sub(EXAMPLES_SHOWN) as u64 + one.examples_more;
+        if more > 0 {
             text += &format!("    and {more} more\n");
         }
     }
@@ -102,9 +108,19 @@ mod tests {
     fn reasons_come_with_counts_and_examples() {
         let examples: Vec<String> = (0..7).map(|index| format!("{index}.jpg")).collect();
         let list = [
-            LeftOut { reason: "broken images".into(), count: 7, examples },
-            LeftOut { reason: "crowd boxes".into(), count: 2, examples: Vec::new() },
-            LeftOut { reason: "empty boxes".into(), count: 0, examples: Vec::new() },
+            LeftOut { reason: "broken images".into(), count: 7, examples, examples_more: 0 },
+            LeftOut {
+                reason: "crowd boxes".into(),
+                count: 2,
+                examples: Vec::new(),
+                examples_more: 0,
+            },
+            LeftOut {
+                reason: "empty boxes".into(),
+                count: 0,
+                examples: Vec::new(),
+                examples_more: 0,
+            },
         ];
         let text = text(&list);
         assert!(text.starts_with("left out: broken images (7)\n    0.jpg\n"), "{text}");

@@ -204,6 +204,7 @@ pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
         reason: "images that the annotations do not list".into(),
         count: *images_unlisted as u64,
         examples: Vec::new(),
+        examples_more: 0,
     });
     for (problems, what) in [
         (images_nameless, "images of the annotations without a file_name"),
