@@ -536,13 +536,12 @@ fn checks_come_before_the_work() {
     assert!(message.contains("cluster.classes: 31 asked for"), "{message}");
     assert!(message.contains("5 images") && message.contains("30 proposals"), "{message}");
     assert!(!place.path("many").exists());
-    // A plain image has no regions, so that the folder gives less than it could.
-    place.paint("scene-1.png", [90, 100, 95]);
+    // One image that cannot be read, so that the folder gives less than it could.
+    fs::write(place.path("imgs/scene-3.png"), b"\x89PNG of nothing").unwrap();
     place.configure("classes = 31", "classes = 30");
     let message = place.refusal(&changed(&words(PRETRAIN), &[("--out", "many")]));
     assert!(message.contains("`classes`: 30 asked for"), "{message}");
     assert!(!place.path("many/clusters.safetensors").exists());
-    fs::write(place.path("imgs/scene-3.png"), b"\x89PNG of nothing").unwrap();
     let message = place.refusal(&changed(&words(FINETUNE), &[("--out", "early")]));
     assert!(message.contains("scene-3.png"), "{message}");
     assert!(!place.path("early").exists());

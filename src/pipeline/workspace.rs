@@ -28,11 +28,23 @@ pub struct Workspace {
     restart: bool,
 }
 
-/// A run folder that this process alone writes until the value is dropped.
+/// A run folder that this process alone writes until the value is dropped. A folder that was made for
+/// it and stayed empty is then removed.
 #[derive(Debug)]
 pub struct OpenRun {
     workspace: Workspace,
-    _lock: FolderLock,
+    lock: Option<FolderLock>,
+    was_made: bool,
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        self.lock = None;
+        if self.was_made {
+            // The system refuses where something lies in it.
+            let _ = std::fs::remove_dir(self.root());
+        }
+    }
 }
 
 impl Deref for OpenRun {
@@ -60,9 +72,10 @@ impl Workspace {
     /// # Errors
     /// [`Error::Locked`] when somebody else writes there; [`Error::Io`].
     pub fn open(&self, step: Step) -> Result<OpenRun> {
+        let was_made = !self.root.exists();
         std::fs::create_dir_all(&self.root).map_err(|error| Error::io(&self.root, error))?;
-        let lock = FolderLock::take(&self.root.join("run.lock"))?;
-        let run = OpenRun { workspace: self.clone(), _lock: lock };
+        let lock = Some(FolderLock::take(&self.root.join("run.lock"))?);
+        let run = OpenRun { workspace: self.clone(), lock, was_made };
         if self.restart && files::is_recorded(&self.root) {
             match step {
                 Step::Extract => files::remove(&self.root, step)?,

@@ -131,7 +131,7 @@ pub fn keys(config: &RunConfig, tables: &[&str]) -> Result<toml::Table> {
             table.remove(key);
         }
     }
-    all.retain(|name, _| tables.iter().any(|table| *table == name));
+    all.retain(|name, _| tables.contains(&name));
     Ok(all)
 }
 
