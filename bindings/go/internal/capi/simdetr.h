@@ -867,6 +867,12 @@ typedef struct simdetr_encoder_options_t {
    * Threads of an ONNX model: 0 is one for each processor, 1 the caller's own.
    */
   uint32_t onnx_threads;
+  /**
+   * What stands before the names of the network to read where a safetensors file holds several, for
+   * example "encoder_q"; "." where nothing does. NULL takes the one that was trained and leaves
+   * momentum and EMA copies.
+   */
+  const char *weights_prefix;
 } simdetr_encoder_options_t;
 
 /**
@@ -1456,13 +1462,26 @@ typedef struct simdetr_folder_report_t {
    */
   uint64_t images_resumed;
   /**
-   * Files that this call skipped because they are no readable images; the log names them.
+   * Files that are no readable images, those that earlier calls met too; the log names them.
    */
   uint64_t images_broken;
   /**
    * Proposals in the store.
    */
   uint64_t proposals_count;
+  /**
+   * Images that were left out because they, or a folder on the way, are hidden by a dot.
+   */
+  uint64_t files_hidden;
+  /**
+   * Images that were left out because their path is not UTF-8.
+   */
+  uint64_t files_unreadable_name;
+  /**
+   * Images that were left out because their format is not read, such as HEIC; those that this
+   * call only noticed when it read them are in the store, without proposals.
+   */
+  uint64_t files_unsupported_format;
 } simdetr_folder_report_t;
 
 /**
@@ -2345,7 +2364,7 @@ typedef struct simdetr_relabel_report_t {
    */
   uint64_t boxes_count;
   /**
-   * Images that could not be read and are left out.
+   * Images that could not be decoded and are left out.
    */
   uint64_t images_broken;
 } simdetr_relabel_report_t;
@@ -2708,6 +2727,21 @@ typedef struct simdetr_prediction_options_t {
 #define SIMDETR_ERROR_OUTPUT 420
 
 /**
+ * An image in a format that is known by name but not read, such as HEIC.
+ */
+#define SIMDETR_ERROR_UNSUPPORTED_IMAGE 421
+
+/**
+ * A hidden file, one whose name is not UTF-8 or one of an unsupported format, under `strict`.
+ */
+#define SIMDETR_ERROR_LEFT_OUT 422
+
+/**
+ * Another process, or another call, is writing into the folder.
+ */
+#define SIMDETR_ERROR_LOCKED 410
+
+/**
  * A loss or a gradient that is not finite; the last checkpoint is whole.
  */
 #define SIMDETR_ERROR_DIVERGED 500
@@ -2744,6 +2778,11 @@ typedef struct simdetr_prediction_options_t {
  * poisoned, one that it took `const` is as it was.
  */
 #define SIMDETR_ERROR_HOST_CONTRACT 910
+
+/**
+ * Memory that the machine does not have, or that a limit forbids; the message has the numbers.
+ */
+#define SIMDETR_ERROR_OUT_OF_MEMORY 905
 
 #ifdef __cplusplus
 extern "C" {
@@ -3671,18 +3710,24 @@ simdetr_status_t simdetr_extractor_extract_batch(const struct simdetr_extractor_
 
 /**
  * Extracts every image of a folder, and of the folders in it, into a store. A call that was
- * stopped or killed goes on where it was and ends with the same bytes.
+ * stopped or killed goes on where it was and ends with the same bytes. The store remembers what it
+ * was made from: a call with another encoder, other options of the extractor or other images is
+ * refused, and so is one while another call or process writes into the store.
  *
  * @param[in] extractor An extractor with an encoder.
  * @param[in] images Folder of images; read in the order of their paths.
  * @param[in] store Folder of the store.
- * @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is the encoder's.
- * @param[in] strict 1 makes a broken image an error, 0 skips it.
- * @param[in] run Optional; progress counts images.
+ * @param[in] store_options NULL is all defaults; a `fingerprint` of NULL is derived from the encoder
+ * and the extractor's options.
+ * @param[in] strict 1 makes a broken image an error, also one that an earlier call skipped, and
+ * every file that is left out; 0 skips them.
+ * @param[in] run Optional; progress counts the images that are compared with those of earlier calls
+ * ("check") and those that are extracted ("extract").
  * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
  * @param[out] error Optional.
  * @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
- * other options; what was committed stays whatever the status.
+ * other options or images, with what differs; `SIMDETR_ERROR_LOCKED`; `SIMDETR_ERROR_LEFT_OUT` and
+ * `SIMDETR_ERROR_UNSUPPORTED_IMAGE` under `strict`; what was committed stays whatever the status.
  *
  * May run at the same time as other functions on the extractor, into other stores.
  */
@@ -3717,7 +3762,8 @@ void simdetr_proposal_store_options_init(struct simdetr_proposal_store_options_t
  * @param[in] options NULL is all defaults.
  * @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options.
+ * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options;
+ * `SIMDETR_ERROR_LOCKED` while another one that is not finished has it open, in any process.
  *
  * Any thread.
  */
@@ -4471,8 +4517,9 @@ simdetr_status_t simdetr_evaluator_memory_bytes(const struct simdetr_evaluator_t
 
 /**
  * Evaluates a file of detections (a list of COCO results, or a COCO data set whose annotations
- * carry `score`) against a COCO data set. Images are joined by file name where both files list
- * them, by id otherwise.
+ * carry `score`) against a COCO data set. Images are joined by file name and categories by name
+ * where both files list them with names, by id otherwise; names that leave open what belongs
+ * together are refused, and so are images of another size in the other file.
  *
  * @param[in] evaluator The evaluator.
  * @param[in] ground_truth Path of the data set.
@@ -4975,10 +5022,13 @@ simdetr_status_t simdetr_trainer_memory_bytes(const struct simdetr_trainer_t *tr
  * @param[in] images Folder of images, searched recursively.
  * @param[in] run_folder Folder of the run; made if it is missing.
  * @param[in] ground_truth COCO file with true boxes, for measuring only; NULL for none.
- * @param[in] run Optional. Progress counts "extract", "cluster", "train" and "relabel".
+ * @param[in] run Optional. Progress counts "check" (images that are compared with those of an
+ * earlier call), "extract", "cluster", "train" and "relabel".
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of another configuration or
- * another detector; `SIMDETR_ERROR_DIVERGED`; what a callback answered.
+ * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
+ * configuration, other initial weights or another detector, with everything that differs;
+ * `SIMDETR_ERROR_LOCKED` while another call or process writes there; `SIMDETR_ERROR_DIVERGED`; what
+ * a callback answered.
  *
  * One thread at a time on one trainer.
  */
@@ -5039,7 +5089,8 @@ simdetr_status_t simdetr_trainer_labels(const struct simdetr_trainer_t *trainer,
  * @param[in] run Optional. Progress counts "train".
  * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing; otherwise as
+ * @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing or has not been trained to its
+ * end; `SIMDETR_ERROR_RUN_MISMATCH` when the stage was begun on other labels; otherwise as
  * `simdetr_trainer_pretrain`.
  *
  * One thread at a time on one trainer.
@@ -5057,7 +5108,10 @@ simdetr_status_t simdetr_trainer_train(struct simdetr_trainer_t *trainer,
 
 /**
  * Labels every image of a COCO data set with the detector of a stage: the best
- * `relabel.predictions_per_image` boxes without those that overlap better ones.
+ * `relabel.predictions_per_image` boxes without those that overlap better ones. A call that was
+ * stopped is gone on with by the next one of the same stage. An image that cannot be decoded is
+ * left out, or an error under `loader.strict_images`; one that cannot be read from its disk is
+ * always one.
  *
  * @param[in] trainer The trainer.
  * @param[in] run_folder Folder of the run in which the stage was trained.
@@ -5164,14 +5218,15 @@ void simdetr_detector_options_init(struct simdetr_detector_options_t *options,
 
 /**
  * Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
- * `transformers`.
+ * `transformers`. Of a file of `transformers`, the `config.json` beside it says what the detector is.
  *
- * @param[in] path The file.
+ * @param[in] path The file, or the folder that holds it as `model.safetensors`.
  * @param[in] options NULL is all defaults.
  * @param[out] out The detector, to be given to `simdetr_detector_destroy`.
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_FORMAT` for a file that is not whole, `SIMDETR_ERROR_SHAPE` and
- * `SIMDETR_ERROR_WEIGHT_NAMES` for one of other sizes.
+ * @return `SIMDETR_ERROR_FORMAT` for a file that is not whole or of another kind (a PyTorch checkpoint,
+ * say, which the message names), `SIMDETR_ERROR_SHAPE` and `SIMDETR_ERROR_WEIGHT_NAMES` for one of other
+ * sizes.
  *
  * Any thread.
  */
@@ -5267,7 +5322,8 @@ simdetr_status_t simdetr_detector_describe(const struct simdetr_detector_t *dete
  *
  * @param[in] detector The detector.
  * @param[in] class_index Below `classes_count`.
- * @param[out] id The category's id in COCO files; may be NULL.
+ * @param[out] id The category's id in COCO files, an id that is a text being `INT64_MIN` plus its rank
+ * among them; may be NULL.
  * @param[out] name UTF-8 with a NUL, empty where the file does not say; may be NULL if `capacity`
  * is 0.
  * @param[in] capacity Bytes at `name`; 0 asks for the count.
