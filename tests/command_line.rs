@@ -118,10 +118,13 @@ fn bad_input_gets_a_named_error_and_exit_status() {
     assert!(message.contains("selective-search"), "{message}");
     assert_eq!(simdetr(&["extract"]).status.code(), Some(2));
 
-    let (status, message) = extract(&images, &["--threads", "100000"]);
+    let untouched = folder.path().join("untouched");
+    let threads = ["--out", text(&untouched), "--threads", "100000"];
+    let (status, message) =
+        failure(&[&["extract", "--images", text(&images)], &threads[..]].concat());
     assert_eq!(status, 2);
     assert!(message.contains("threads: 100000 is over ") && message.contains("processors"));
-    assert!(!run.exists(), "{message}");
+    assert!(!untouched.exists(), "{message}");
 
     let (status, message) = failure(&["cluster", "--run", text(&run), "--classes", "2"]);
     assert_eq!(status, 1);
