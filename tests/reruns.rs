@@ -545,6 +545,8 @@ fn checks_come_before_the_work() {
     let message = place.refusal(&changed(&words(FINETUNE), &[("--out", "early")]));
     assert!(message.contains("scene-3.png"), "{message}");
     assert!(!place.path("early").exists());
+    let scene = "imgs/scene-3.png";
+    fs::copy(pretrained().path(scene), place.path(scene)).unwrap();
     for (option, value) in [
         ("--test-annotations", "none.json"),
         ("--annotations", "none.json"),

@@ -80,11 +80,17 @@ impl<'a> Stream<'a> {
     ) -> Result<Stream<'a>> {
         let dimensions = source.dimensions();
         let fitting = SLAB_BYTES / dimensions.max(1);
-        let slab_rows = (fitting - fitting % SLAB_ROWS.start).clamp(SLAB_ROWS.start, SLAB_ROWS.end);
+        let fewest = SLAB_ROWS.start;
+        let mut slab_rows = (fitting - fitting % fewest).clamp(fewest, SLAB_ROWS.end);
         // Vectors, labels, scores, and four numbers and a list of candidates each.
         let row_bytes = dimensions * 4 + 8 + 16 + size_of::<Vec<u64>>() + CANDIDATES * 8;
-        let slab_bytes =
-            (slab_rows * row_bytes + Nearest::scratch_bytes(slab_rows, dimensions)) as u64;
+        let bytes_of =
+            |rows: usize| (rows * row_bytes + Nearest::scratch_bytes(rows, dimensions)) as u64;
+        // What the search needs beside the vectors differs between processors.
+        while slab_rows > fewest && bytes_of(slab_rows) > budget.left() {
+            slab_rows = (slab_rows / 2 / fewest * fewest).max(fewest);
+        }
+        let slab_bytes = bytes_of(slab_rows);
         let wanted = (workers.count() * SLABS_PER_THREAD) as u64;
         let count = (budget.left() / slab_bytes).clamp(1, wanted);
         budget.take("a block of vectors", count * slab_bytes)?;

@@ -251,6 +251,8 @@ impl Start {
         let least = &mut self.closest[..count];
         let nearest = sized(&mut self.nearest, count);
         least.fill(f32::INFINITY);
+        // A point that is no number is nearest to nothing and stays with the first centre.
+        nearest.fill(0);
         for (cluster, row) in scores.chunks_exact(count).enumerate() {
             compare(row, centre_squares[cluster], cluster as u32, least, nearest);
         }

@@ -32,7 +32,7 @@ pub(super) fn pair(
 ) -> Result<Vec<(usize, usize)>, Ambiguous> {
     let mut pairing = Pairing { first, second, partners: vec![None; first.len()], taken: vec![] };
     pairing.taken.resize(second.len(), false);
-    pairing.join(|key| Some(key))?;
+    pairing.join(Some)?;
     if by_tail {
         // More parts than either side has cannot be common to both.
         let longest = pairing.longest(first).min(pairing.longest(second));
