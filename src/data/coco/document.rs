@@ -2,8 +2,9 @@
 //! be understood is gathered instead of ending the reading.
 
 use super::CocoFile;
-use super::fields::{Entry, Record};
+use super::fields::{Fill, Record};
 use super::foreign_ids::IdCollector;
+use super::plain::PlainAnnotations;
 use super::problems::Problems;
 use super::records::{AnnotationRecord, CategoryRecord, ImageRecord, Kind, Refusal};
 use super::values::Scalar;
@@ -18,15 +19,17 @@ use std::marker::PhantomData;
 pub(super) fn parse(bytes: &[u8], kind: Kind) -> Result<Document, String> {
     // As text, like all JSON here: a second kind of reader would be code for nothing.
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    let mut document = Document::new(kind);
-    let mut json = serde_json::Deserializer::from_str(text);
-    let parsed = (&mut document).deserialize(&mut json).and_then(|()| json.end());
-    parsed.map(|()| document).map_err(|error| error.to_string())
+    // What is not plain costs a second reading, and a plain file nothing.
+    Document::parse(text, kind, true)
+        .or_else(|_| Document::parse(text, kind, false))
+        .map_err(|error| error.to_string())
 }
 
 /// A file as far as it was read.
 pub(super) struct Document {
     kind: Kind,
+    /// Annotations are read as [`PlainAnnotations`], or not at all.
+    plain: bool,
     pub file: CocoFile,
     pub has_images: bool,
     pub has_categories: bool,
@@ -38,9 +41,10 @@ pub(super) struct Document {
 }
 
 impl Document {
-    fn new(kind: Kind) -> Document {
-        Document {
+    fn parse(text: &str, kind: Kind, plain: bool) -> serde_json::Result<Document> {
+        let mut document = Document {
             kind,
+            plain,
             file: CocoFile::default(),
             has_images: false,
             has_categories: false,
@@ -48,42 +52,43 @@ impl Document {
             image_ids: IdCollector::default(),
             category_ids: IdCollector::default(),
             problems: Problems::default(),
+        };
+        let mut json = serde_json::Deserializer::from_str(text);
+        (&mut document).deserialize(&mut json)?;
+        json.end()?;
+        Ok(document)
+    }
+
+    fn plain_annotations(&mut self) -> PlainAnnotations<'_> {
+        PlainAnnotations {
+            kind: self.kind,
+            image_ids: &mut self.image_ids,
+            category_ids: &mut self.category_ids,
+            annotations: &mut self.file.annotations,
         }
     }
 
     fn add_image(&mut self, index: usize, entry: Entry<'_, ImageRecord<'_>>) {
-        let known = entry.0.map_err(|found| (Scalar::Missing, not_an_object(&found)));
-        let image = known.and_then(|record| {
-            let id = record.id.clone();
-            record.image(&mut self.image_ids).map_err(|reason| (id, reason))
-        });
-        match image {
+        const KIND: &str = "image";
+        let Some(record) = self.record(KIND, index, entry) else { return };
+        match record.image(&mut self.image_ids) {
             Ok(image) => self.file.images.push(image),
-            Err((id, reason)) => self.problems.add(|| describe("image", index, &id, &reason)),
+            Err(reason) => self.problems.add(|| describe(KIND, index, &record.id, &reason)),
         }
     }
 
     fn add_category(&mut self, index: usize, entry: Entry<'_, CategoryRecord<'_>>) {
-        let known = entry.0.map_err(|found| (Scalar::Missing, not_an_object(&found)));
-        let category = known.and_then(|record| {
-            let id = record.id.clone();
-            record.category(&mut self.category_ids).map_err(|reason| (id, reason))
-        });
-        match category {
+        const KIND: &str = "category";
+        let Some(record) = self.record(KIND, index, entry) else { return };
+        match record.category(&mut self.category_ids) {
             Ok(category) => self.file.categories.push(category),
-            Err((id, reason)) => self.problems.add(|| describe("category", index, &id, &reason)),
+            Err(reason) => self.problems.add(|| describe(KIND, index, &record.id, &reason)),
         }
     }
 
     fn add_annotation(&mut self, index: usize, entry: Entry<'_, AnnotationRecord<'_>>) {
         const KIND: &str = "annotation";
-        let record = match entry.0 {
-            Ok(record) => record,
-            Err(found) => {
-                let reason = not_an_object(&found);
-                return self.problems.add(|| describe(KIND, index, &Scalar::Missing, &reason));
-            }
-        };
+        let Some(record) = self.record(KIND, index, entry) else { return };
         match record.annotation(self.kind, &mut self.image_ids, &mut self.category_ids) {
             Ok(annotation) => self.file.annotations.push(annotation),
             Err(Refusal::Field(reason)) => {
@@ -94,6 +99,15 @@ impl Document {
                 self.file.left_out.add(|| describe(KIND, index, &record.id, &reason));
             }
         }
+    }
+
+    fn record<'a, R>(&mut self, kind: &str, index: usize, entry: Entry<'a, R>) -> Option<&'a R> {
+        entry
+            .inspect_err(|found| {
+                let reason = format!("{found}, not an object");
+                self.problems.add(|| describe(kind, index, &Scalar::Missing, &reason));
+            })
+            .ok()
     }
 
     /// Gives ids that are texts their final numbers.
@@ -116,10 +130,6 @@ impl Document {
         }
         Ok(())
     }
-}
-
-fn not_an_object(found: &Scalar<'_>) -> String {
-    format!("{found}, not an object")
 }
 
 /// "annotation 3 (id 17): `bbox` is missing"
@@ -148,7 +158,10 @@ impl<'de> Visitor<'de> for &mut Document {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
         self.has_annotations = true;
-        List::new(|index, entry| self.add_annotation(index, entry)).visit_seq(list)
+        match self.plain {
+            true => self.plain_annotations().visit_seq(list),
+            false => List::new(|index, entry| self.add_annotation(index, entry)).visit_seq(list),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -170,8 +183,12 @@ impl<'de> Visitor<'de> for &mut Document {
                     self.file.annotations.clear();
                     self.file.left_out = Problems::default();
                     self.file.left_out_indices.clear();
-                    let list = List::new(|index, entry| self.add_annotation(index, entry));
-                    map.next_value_seed(list)?;
+                    if self.plain {
+                        map.next_value_seed(self.plain_annotations())?;
+                    } else {
+                        let list = List::new(|index, entry| self.add_annotation(index, entry));
+                        map.next_value_seed(list)?;
+                    }
                 }
                 Key::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -190,23 +207,22 @@ enum Key {
     Other,
 }
 
+/// A record, or what stood in its place.
+type Entry<'a, R> = Result<&'a R, Scalar<'a>>;
+
 /// Hands every entry of a list to a function, with its index.
 struct List<R, F> {
     add: F,
     record: PhantomData<R>,
 }
 
-impl<R, F> List<R, F> {
-    fn new<'de>(add: F) -> List<R, F>
-    where
-        R: Record<'de>,
-        F: FnMut(usize, Entry<'de, R>),
-    {
+impl<R, F: FnMut(usize, Entry<'_, R>)> List<R, F> {
+    fn new(add: F) -> List<R, F> {
         List { add, record: PhantomData }
     }
 }
 
-impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'de, R>)> DeserializeSeed<'de> for List<R, F> {
+impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'_, R>)> DeserializeSeed<'de> for List<R, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -214,7 +230,7 @@ impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'de, R>)> DeserializeSeed<'de> f
     }
 }
 
-impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'de, R>)> Visitor<'de> for List<R, F> {
+impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'_, R>)> Visitor<'de> for List<R, F> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -222,9 +238,11 @@ impl<'de, R: Record<'de>, F: FnMut(usize, Entry<'de, R>)> Visitor<'de> for List<
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let mut record = R::default();
         let mut index = 0;
-        while let Some(entry) = list.next_element()? {
-            (self.add)(index, entry);
+        while let Some(found) = list.next_element_seed(Fill(&mut record))? {
+            (self.add)(index, found.map_or(Ok(&record), Err));
+            record = R::default();
             index += 1;
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! Entries of a file's lists and the fields that are looked at, read without refusing any.
 
 use super::values::{Scalar, ScalarVisitor};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The fields that are looked at; others are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -31,8 +30,9 @@ pub(super) trait Record<'de>: Default {
     fn read<A: MapAccess<'de>>(&mut self, field: Field, map: &mut A) -> Result<(), A::Error>;
 }
 
-/// One entry of a list: a record, or what stood in its place.
-pub(super) struct Entry<'de, T>(pub Result<T, Scalar<'de>>);
+/// Reads one entry of a list into a record, where it stays, as there are millions; answers what
+/// stood in its place where that is no object.
+pub(super) struct Fill<'a, T>(pub &'a mut T);
 
 /// x, y, width and height as read, or what is wrong with them. Null is NaN, for which JavaScript
 /// writes it.
@@ -176,32 +176,31 @@ impl<'de> Visitor<'de> for BoundsVisitor {
     }
 }
 
-impl<'de, T: Record<'de>> Deserialize<'de> for Entry<'de, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EntryVisitor(PhantomData))
+impl<'de, T: Record<'de>> DeserializeSeed<'de> for Fill<'_, T> {
+    type Value = Option<Scalar<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct EntryVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Record<'de>> Visitor<'de> for EntryVisitor<T> {
-    type Value = Entry<'de, T>;
+impl<'de, T: Record<'de>> Visitor<'de> for Fill<'_, T> {
+    type Value = Option<Scalar<'de>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    scalars_become!(|found| Entry(Err(found)));
+    scalars_become!(Some);
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        ScalarVisitor.visit_seq(list).map(|found| Entry(Err(found)))
+        ScalarVisitor.visit_seq(list).map(Some)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut record = T::default();
         while let Some(field) = map.next_key()? {
-            record.read(field, &mut map)?;
+            self.0.read(field, &mut map)?;
         }
-        Ok(Entry(Ok(record)))
+        Ok(None)
     }
 }

@@ -104,29 +104,25 @@ pub struct IdJoin {
 impl IdJoin {
     /// The join of image ids that `pairs`, from [`pair_images`], make.
     pub fn of_images(first: &CocoFile, second: &CocoFile, pairs: &Pairs) -> IdJoin {
-        let ids = pairs.iter().map(|&(one, other)| (first.images[one].id, second.images[other].id));
-        let listed = first.images.iter().map(|image| image.id);
-        IdJoin::new(
-            listed,
-            ids,
-            (&first.image_texts, &second.image_texts),
-            second.images.is_empty(),
-        )
+        let id = |file: &CocoFile, position: usize| file.images[position].id;
+        let ids = pairs.iter().map(|&(one, other)| (id(first, one), id(second, other))).collect();
+        let listed = first.images.iter().map(|image| image.id).collect();
+        let texts = (&first.image_texts, &second.image_texts);
+        IdJoin::new(listed, ids, texts, second.images.is_empty())
     }
 
     /// The join of category ids that `pairs`, from [`pair_categories`], make.
     pub fn of_categories(first: &CocoFile, second: &CocoFile, pairs: &Pairs) -> IdJoin {
-        let ids = pairs
-            .iter()
-            .map(|&(one, other)| (first.categories[one].id, second.categories[other].id));
-        let listed = first.categories.iter().map(|category| category.id);
+        let id = |file: &CocoFile, position: usize| file.categories[position].id;
+        let ids = pairs.iter().map(|&(one, other)| (id(first, one), id(second, other))).collect();
+        let listed = first.categories.iter().map(|category| category.id).collect();
         let texts = (&first.category_texts, &second.category_texts);
         IdJoin::new(listed, ids, texts, second.categories.is_empty())
     }
 
     fn new(
-        listed: impl Iterator<Item = i64>,
-        pairs: impl Iterator<Item = (i64, i64)>,
+        listed: Vec<i64>,
+        pairs: Vec<(i64, i64)>,
         (texts, other_texts): (&IdTexts, &IdTexts),
         other_has_no_list: bool,
     ) -> IdJoin {

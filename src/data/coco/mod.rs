@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! bytes ──odd_numbers──▶ values, fields ──▶ records ──▶ document ──▶ read: one CocoFile, or what is wrong
+//!                                 └▶ plain, at full speed ──▶ document
 //! two CocoFiles ──names, canonical_text──▶ pairing ──▶ join
 //! ```
 
@@ -20,6 +21,7 @@ pub mod join;
 mod names;
 mod odd_numbers;
 mod pairing;
+mod plain;
 pub mod problems;
 pub mod read;
 mod records;

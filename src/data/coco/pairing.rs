@@ -32,12 +32,12 @@ pub(super) fn pair(
 ) -> Result<Vec<(usize, usize)>, Ambiguous> {
     let mut pairing = Pairing { first, second, partners: vec![None; first.len()], taken: vec![] };
     pairing.taken.resize(second.len(), false);
-    pairing.join(Some)?;
+    pairing.join(&Some)?;
     if by_tail {
         // More parts than either side has cannot be common to both.
         let longest = pairing.longest(first).min(pairing.longest(second));
         for count in (1..=longest).rev() {
-            pairing.join(|key| tail(key, count))?;
+            pairing.join(&|key| tail(key, count))?;
         }
     }
     pairing.join_nameless();
@@ -60,7 +60,7 @@ impl<'a> Pairing<'a> {
     }
 
     /// Joins those of the entries still alone whose names have the same `part`.
-    fn join(&mut self, part: impl Fn(&'a str) -> Option<&'a str>) -> Result<(), Ambiguous> {
+    fn join(&mut self, part: &dyn Fn(&'a str) -> Option<&'a str>) -> Result<(), Ambiguous> {
         let alone_in_second = (0..self.second.len()).filter(|&position| !self.taken[position]);
         let mut groups: HashMap<&str, (Vec<usize>, Vec<usize>)> = HashMap::new();
         for position in alone_in_second {

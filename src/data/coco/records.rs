@@ -39,15 +39,15 @@ impl<'de> Record<'de> for ImageRecord<'de> {
 impl ImageRecord<'_> {
     /// # Errors
     /// What is wrong, with the field.
-    pub(super) fn image(self, ids: &mut IdCollector) -> Result<CocoImage, String> {
+    pub(super) fn image(&self, ids: &mut IdCollector) -> Result<CocoImage, String> {
         let id = self.id.id(ids).ok_or_else(|| no_id("id", &self.id))?;
         let side = |field, found: &Scalar<'_>| {
             found.side().ok_or_else(|| format!("`{field}` is {found}, not a number of pixels"))
         };
         let (width, height) = (side("width", &self.width)?, side("height", &self.height)?);
-        let shown = self.file_name.to_string();
+        let file_name = self.file_name.name();
         let file_name =
-            self.file_name.name().ok_or_else(|| format!("`file_name` is {shown}, not a text"))?;
+            file_name.ok_or_else(|| format!("`file_name` is {}, not a text", self.file_name))?;
         Ok(CocoImage { id, id_form: self.id.id_form(), file_name, width, height })
     }
 }
@@ -72,10 +72,10 @@ impl<'de> Record<'de> for CategoryRecord<'de> {
 impl CategoryRecord<'_> {
     /// # Errors
     /// What is wrong, with the field.
-    pub(super) fn category(self, ids: &mut IdCollector) -> Result<CocoCategory, String> {
+    pub(super) fn category(&self, ids: &mut IdCollector) -> Result<CocoCategory, String> {
         let id = self.id.id(ids).ok_or_else(|| no_id("id", &self.id))?;
-        let shown = self.name.to_string();
-        let name = self.name.name().ok_or_else(|| format!("`name` is {shown}, not a text"))?;
+        let name = self.name.name();
+        let name = name.ok_or_else(|| format!("`name` is {}, not a text", self.name))?;
         Ok(CocoCategory { id, id_form: self.id.id_form(), name })
     }
 }
@@ -147,12 +147,10 @@ impl AnnotationRecord<'_> {
                 }
             }
         }
-        let [x, y, width, height] = bounds;
-        let is_box = x.is_finite() && y.is_finite() && is_measure(width) && is_measure(height);
-        if !is_box {
+        if !is_box(&bounds) {
             return Err(Refusal::Box(format!("`bbox` is {bounds:?}")));
         }
-        let area = stated_area.unwrap_or(width * height);
+        let area = stated_area.unwrap_or(bounds[2] * bounds[3]);
         if !is_measure(area) {
             return Err(Refusal::Box(format!("`area` is {area:?}")));
         }
@@ -160,7 +158,12 @@ impl AnnotationRecord<'_> {
     }
 }
 
-fn is_measure(value: f64) -> bool {
+/// Whether x, y, width and height are a box.
+pub(super) fn is_box(bounds: &[f64; 4]) -> bool {
+    bounds[0].is_finite() && bounds[1].is_finite() && is_measure(bounds[2]) && is_measure(bounds[3])
+}
+
+pub(super) fn is_measure(value: f64) -> bool {
     (0.0..f64::INFINITY).contains(&value)
 }
 

@@ -71,11 +71,11 @@ impl Scalar<'_> {
 
     /// A name: a text, or a number as a text; empty where the file says nothing, for which pandas
     /// writes NaN. `None` for what is no name.
-    pub(super) fn name(self) -> Option<String> {
+    pub(super) fn name(&self) -> Option<String> {
         match self {
             Scalar::Missing | Scalar::Null => Some(String::new()),
             Scalar::Float(value) if value.is_nan() => Some(String::new()),
-            Scalar::Text(text) => Some(text.into_owned()),
+            Scalar::Text(text) => Some(text.to_string()),
             Scalar::Float(value) => {
                 let whole = self.whole().map(|whole| whole.to_string());
                 Some(whole.unwrap_or_else(|| value.to_string()))

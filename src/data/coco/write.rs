@@ -26,7 +26,19 @@ pub fn write_dataset(
     categories: &[CocoCategory],
     boxes: impl IntoIterator<Item = Result<LabelledBox>>,
 ) -> Result<()> {
-    whole_file(path, |output| {
+    let (mut images, mut boxes) = (images.into_iter(), boxes.into_iter());
+    write_lists(path, description, &mut images, categories, &mut boxes)
+}
+
+/// The code of [`write_dataset`], once for all iterators.
+fn write_lists(
+    path: &Path,
+    description: &str,
+    images: Items<'_, CocoImage>,
+    categories: &[CocoCategory],
+    boxes: Items<'_, LabelledBox>,
+) -> Result<()> {
+    whole_file(path, &mut |output| {
         let (mut image_forms, category_forms) = (IdForms::default(), IdForms::of(categories));
         output.text("{\"info\": ")?;
         output.record(&Info { description })?;
@@ -41,12 +53,12 @@ pub fn write_dataset(
             }
         })?;
         output.text(",\n\"categories\": ")?;
-        output.list(categories.iter().map(Ok), |_, category| CategoryRecord {
+        output.list(&mut categories.iter().map(Ok), |_, category| CategoryRecord {
             id: category.id_form.written(category.id),
             name: &category.name,
         })?;
         output.text(",\n\"annotations\": ")?;
-        output.list(boxes.into_iter().map(finite), |index, labelled| {
+        output.list(&mut boxes.map(finite), |index, labelled| {
             let bbox = to_xywh(&labelled.bounds);
             AnnotationRecord {
                 // pycocotools takes an id of 0 for "not matched".
@@ -76,9 +88,18 @@ pub fn write_detections(
 ) -> Result<()> {
     let mut image_forms = IdForms::default();
     images.iter().for_each(|image| image_forms.add(image.id, &image.id_form));
-    let category_forms = IdForms::of(categories);
-    whole_file(path, |output| {
-        output.list(boxes.into_iter().map(finite), |_, labelled| DetectionRecord {
+    write_results(path, &image_forms, &IdForms::of(categories), &mut boxes.into_iter())
+}
+
+/// The code of [`write_detections`], once for all iterators.
+fn write_results(
+    path: &Path,
+    image_forms: &IdForms,
+    category_forms: &IdForms,
+    boxes: Items<'_, LabelledBox>,
+) -> Result<()> {
+    whole_file(path, &mut |output| {
+        output.list(&mut boxes.map(finite), |_, labelled| DetectionRecord {
             image_id: image_forms.written(labelled.image_id),
             category_id: category_forms.written(labelled.category_id),
             bbox: to_xywh(&labelled.bounds),
@@ -87,6 +108,9 @@ pub fn write_detections(
         output.text("\n")
     })
 }
+
+/// What is written one by one, and may fail on the way.
+type Items<'a, T> = &'a mut dyn Iterator<Item = Result<T>>;
 
 /// JSON has no NaN: a box that is not finite would become one that cannot be read.
 fn finite(labelled: Result<LabelledBox>) -> Result<LabelledBox> {
@@ -176,7 +200,7 @@ impl From<io::Error> for Stop {
 
 fn whole_file(
     path: &Path,
-    write: impl FnOnce(&mut Output) -> std::result::Result<(), Stop>,
+    write: &mut dyn FnMut(&mut Output) -> std::result::Result<(), Stop>,
 ) -> Result<()> {
     let mut source_error = None;
     let written = atomic_file::write_with(path, |writer| {
@@ -210,11 +234,11 @@ impl Output<'_> {
 
     fn list<T, R: Serialize>(
         &mut self,
-        items: impl IntoIterator<Item = Result<T>>,
+        items: Items<'_, T>,
         mut to_record: impl FnMut(u64, T) -> R,
     ) -> std::result::Result<(), Stop> {
         self.text("[")?;
-        for (index, item) in items.into_iter().enumerate() {
+        for (index, item) in items.enumerate() {
             self.text(if index == 0 { "\n" } else { ",\n" })?;
             self.record(&to_record(index as u64, item.map_err(Stop::Source)?))?;
         }
