@@ -7,26 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::scenes;
-
-/// A detector that learns nothing but quickly.
-const CONFIG: &str = "
-[detector]
-hidden_size = 32
-queries_count = 12
-levels_count = 2
-[augmentation]
-image_short_sides = [64]
-image_long_side_max = 96
-crop_short_sides = [72]
-crop_side_min = 64
-crop_side_max = 72
-[training]
-batch_size = 2
-steps = 3
-checkpoint_steps = 1
-metrics_steps = 1
-";
+use support::{QUICK_DETECTOR, scenes};
 
 fn simdetr(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_simdetr")).args(arguments).output().unwrap()
@@ -55,7 +36,7 @@ impl Place {
         let truth =
             truth.replace("{\"id\":1,\"name\":\"thing\"}", "{\"id\":41,\"name\":\"thing\"}");
         fs::write(place.path("truth.json"), truth).unwrap();
-        fs::write(place.path("config.toml"), CONFIG).unwrap();
+        fs::write(place.path("config.toml"), QUICK_DETECTOR).unwrap();
         place
     }
 

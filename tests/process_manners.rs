@@ -10,26 +10,7 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::scenes;
-
-/// A detector that learns nothing but quickly, under any preset.
-const CONFIG: &str = "
-[detector]
-hidden_size = 32
-queries_count = 12
-levels_count = 2
-[augmentation]
-image_short_sides = [64]
-image_long_side_max = 96
-crop_short_sides = [72]
-crop_side_min = 64
-crop_side_max = 72
-[training]
-batch_size = 2
-steps = 3
-checkpoint_steps = 1
-metrics_steps = 1
-";
+use support::{QUICK_DETECTOR, scenes};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simdetr"));
@@ -65,7 +46,7 @@ impl Place {
         let place = Place { folder: tempfile::tempdir().unwrap() };
         let truth = scenes::write(&place.path("images"), 4);
         fs::write(place.path("truth.json"), truth).unwrap();
-        fs::write(place.path("config.toml"), CONFIG).unwrap();
+        fs::write(place.path("config.toml"), QUICK_DETECTOR).unwrap();
         place
     }
 
