@@ -28,6 +28,7 @@ use crate::data::training::set::{DroppedBoxes, TrainingImage, TrainingSet};
 use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::detector::deformable_detr::description::DetectorDescription;
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
+use crate::detector::deformable_detr::weights::take_over;
 use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
 use crate::training::stage::{StageConfig, StageOutcome, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
@@ -188,6 +189,7 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
         classes_count: set.classes_count(),
         dropout: config.detector.dropout,
         frozen: config.detector.frozen,
+        query_groups_count: config.detector.query_groups_count,
         ..of.clone()
     };
     let trainer = |sizes: &DetectorConfig, sizes_of: SizesOf| {
@@ -199,7 +201,10 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
         let plain = plain_description(config);
         if let Some(from) = Detector::open_if_detector(Path::new(request.init), Some(&plain))? {
             let mut trainer = trainer(&sizes(from.config()), SizesOf::File)?;
-            take_over(&from, &mut trainer);
+            let (table, parameters, _) = trainer.state_mut();
+            // The class heads stay as they were drawn.
+            let taken = |name: &str| !name.starts_with("class_embed.");
+            take_over(from.table(), from.parameters(), table, parameters, taken);
             return Ok(trainer);
         }
     }
@@ -214,18 +219,6 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
 pub fn plain_description(config: &RunConfig) -> DetectorDescription {
     let View { normalisation, resize } = view(config);
     DetectorDescription::unnamed(config.detector.clone(), normalisation, resize)
-}
-
-/// Everything but the class heads, which stay as they were drawn.
-fn take_over(from: &Detector, trainer: &mut Trainer) {
-    let (table, parameters, _) = trainer.state_mut();
-    for parameter in table.iter().filter(|one| !one.name.starts_with("class_embed.")) {
-        // The tables differ in their order alone, which `frozen` decides.
-        if let Some(source) = from.table().get(&parameter.name) {
-            let values = &from.parameters()[source.range.clone()];
-            parameters[parameter.range.clone()].copy_from_slice(values);
-        }
-    }
 }
 
 /// Class-aware figures on the images that the test annotations list.

@@ -70,15 +70,58 @@ impl StepReport {
 #[derive(Debug)]
 pub struct Judge {
     criterion: Criterion,
-    /// Targets of each image of a part.
+    targets: RepeatedTargets,
+}
+
+/// The targets of a part's images, once for each group of queries that is matched to them.
+#[derive(Debug, Default)]
+struct RepeatedTargets {
+    /// Of each group of each image.
     counts: Vec<u32>,
+    /// Read where there are several groups; one reads the part's own.
+    classes: Vec<u32>,
+    boxes: Vec<[f32; 4]>,
+}
+
+impl RepeatedTargets {
+    fn of<'a>(
+        &'a mut self,
+        part: &'a Batch,
+        groups: usize,
+        classes_count: usize,
+    ) -> Result<Targets<'a>> {
+        self.counts.clear();
+        self.classes.clear();
+        self.boxes.clear();
+        for pair in part.offsets.windows(2) {
+            let own = pair[0] as usize..pair[1] as usize;
+            self.counts.extend(std::iter::repeat_n(own.len() as u32, groups));
+            if groups > 1 {
+                for _ in 0..groups {
+                    self.classes.extend_from_slice(&part.classes[own.clone()]);
+                    self.boxes.extend_from_slice(&part.boxes[own.clone()]);
+                }
+            }
+        }
+        let (classes, boxes) = match groups {
+            1 => (&part.classes, &part.boxes),
+            _ => (&self.classes, &self.boxes),
+        };
+        Targets::new(&self.counts, classes, boxes, classes_count)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        (self.counts.capacity() + self.classes.capacity()) * size_of::<u32>()
+            + self.boxes.capacity() * size_of::<[f32; 4]>()
+    }
 }
 
 impl Judge {
     /// # Errors
     /// [`Error::InvalidArgument`] with the first key out of range.
     pub fn new(config: &CriterionConfig) -> Result<Judge> {
-        Ok(Judge { criterion: Criterion::new(config.clone())?, counts: Vec::new() })
+        let criterion = Criterion::new(config.clone())?;
+        Ok(Judge { criterion, targets: RepeatedTargets::default() })
     }
 
     /// How a detector is judged.
@@ -88,10 +131,11 @@ impl Judge {
 
     /// Bytes kept between steps.
     pub fn memory_bytes(&self) -> usize {
-        self.criterion.memory_bytes() + self.counts.capacity() * size_of::<u32>()
+        self.criterion.memory_bytes() + self.targets.memory_bytes()
     }
 
-    /// Adds a part's losses to the step's report and writes the gradients of its predictions.
+    /// Adds a part's losses to the step's report and writes the gradients of its predictions, whose
+    /// batch is that of the part, each image as often as its queries have groups.
     ///
     /// # Errors
     /// [`Error::Diverged`] for predictions that are not finite; those of the criterion for targets
@@ -104,13 +148,12 @@ impl Judge {
         (report, place): (&mut StepReport, &StepPlace),
         workers: &Workers,
     ) -> Result<()> {
-        self.counts.clear();
-        self.counts.extend(part.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as u32));
         // Under softmax the last logit is "no object".
         let beside = usize::from(self.config().class_loss == ClassLoss::Softmax);
         let classes_count = predictions.shape().classes.saturating_sub(beside);
-        let targets = Targets::new(&self.counts, &part.classes, &part.boxes, classes_count)?;
-        let boxes_count = Some(report.boxes_count as f32);
+        let groups = predictions.shape().batch / part.images_count().max(1);
+        let targets = self.targets.of(part, groups, classes_count)?;
+        let boxes_count = Some((report.boxes_count * groups) as f32);
         let losses = self
             .criterion
             .evaluate(predictions, &targets, boxes_count, gradients, workers)

@@ -21,7 +21,7 @@ use crate::detector::deformable_detr::kept_networks::KeptNetworks;
 use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
-use crate::detector::deformable_detr::weights::Naming;
+use crate::detector::deformable_detr::weights::{Naming, take_over};
 use crate::detector::prediction::{Detection, Reading};
 use crate::matching::{ClassLoss, Predictions};
 use crate::nn::matrix_product::Update;
@@ -239,13 +239,16 @@ impl TrainableDetector for Trainer {
         categories: &[CocoCategory],
     ) -> Result<PathBuf> {
         let description = DetectorDescription {
-            config: self.detector.clone(),
+            config: self.detector.predicting(),
             normalisation: view.normalisation.clone(),
             resize: view.resize.clone(),
             categories: categories.to_vec(),
         };
         let path = stem.with_extension("safetensors");
-        Detector::new(description, self.parameters.clone())?.save(&path, Naming::Official)?;
+        let table = parameter_table(&description.config)?;
+        let mut parameters = memory::filled(0.0, table.length(), "the parameters of a detector")?;
+        take_over(&self.table, &self.parameters, &table, &mut parameters, |_| true);
+        Detector::new(description, parameters)?.save(&path, Naming::Official)?;
         Ok(path)
     }
 

@@ -42,6 +42,10 @@ pub struct DetectorConfig {
     pub feedforward_size: usize,
     /// Default 300.
     pub queries_count: usize,
+    /// Groups of queries that training matches to the targets one by one, each with queries of its
+    /// own that see no other group: every target teaches as many queries (Group DETR, Chen et al.,
+    /// ICCV 2023). Prediction and the files of detectors have the first group alone. Default 1.
+    pub query_groups_count: usize,
     /// Sigmoid outputs, one for each class. Default 2048, the pseudo-classes of T_0.
     pub classes_count: usize,
     /// Share of activations that dropout leaves out. Default 0.1.
@@ -70,6 +74,7 @@ impl Default for DetectorConfig {
             decoder_layers_count: 6,
             feedforward_size: 1024,
             queries_count: 300,
+            query_groups_count: 1,
             classes_count: 2048,
             dropout: 0.1,
             box_refinement: false,
@@ -102,6 +107,7 @@ impl DetectorConfig {
             ("decoder_layers_count", self.decoder_layers_count),
             ("feedforward_size", self.feedforward_size),
             ("queries_count", self.queries_count),
+            ("query_groups_count", self.query_groups_count),
             ("classes_count", self.classes_count),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
@@ -128,6 +134,11 @@ impl DetectorConfig {
             return Err(Error::invalid("dropout", format!("{} is not in [0, 1)", self.dropout)));
         }
         Ok(())
+    }
+
+    /// The detector without what only its training has: what predicts, and what its file holds.
+    pub fn predicting(&self) -> DetectorConfig {
+        DetectorConfig { query_groups_count: 1, ..self.clone() }
     }
 
     /// The backbone.

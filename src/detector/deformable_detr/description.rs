@@ -48,7 +48,8 @@ struct Categories {
 }
 
 impl DetectorDescription {
-    /// A detector whose `config.classes_count` classes have their indices for ids and no names.
+    /// A detector whose `config.classes_count` classes have their indices for ids and no names, without
+    /// what only training has.
     pub fn unnamed(
         config: DetectorConfig,
         normalisation: Normalisation,
@@ -56,6 +57,7 @@ impl DetectorDescription {
     ) -> DetectorDescription {
         let category = |id| CocoCategory::new(id, "");
         let categories = (0..config.classes_count as i64).map(category).collect();
+        let config = config.predicting();
         DetectorDescription { config, normalisation, resize, categories }
     }
 

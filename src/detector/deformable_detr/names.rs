@@ -27,7 +27,7 @@ pub fn parameter_table(config: &DetectorConfig) -> Result<ParameterTable> {
         specs.push(ParameterSpec::new(format!("input_proj.{level}.0.bias"), &[hidden]));
         norm(&mut specs, &format!("input_proj.{level}.1"), hidden);
     }
-    let queries = [config.queries_count, 2 * hidden];
+    let queries = [config.query_groups_count * config.queries_count, 2 * hidden];
     specs.push(ParameterSpec::new("query_embed.weight", &queries));
     specs.push(ParameterSpec::new("transformer.level_embed", &[config.levels_count, hidden]));
     linear(&mut specs, "transformer.reference_points", 2, hidden);

@@ -75,6 +75,26 @@ pub fn set_backbone(
     Ok(())
 }
 
+/// Copies the parameters that `taken` says by name from one detector to another, whatever their order,
+/// which `frozen` decides. Where one has more groups of queries the first ones are copied, and the
+/// others stay as they are.
+pub fn take_over(
+    from: &ParameterTable,
+    values: &[f32],
+    to: &ParameterTable,
+    parameters: &mut [f32],
+    taken: impl Fn(&str) -> bool,
+) {
+    for parameter in to.iter().filter(|one| taken(&one.name)) {
+        if let Some(source) = from.get(&parameter.name) {
+            let target = &mut parameters[parameter.range.clone()];
+            let values = &values[source.range.clone()];
+            let shared = target.len().min(values.len());
+            target[..shared].copy_from_slice(&values[..shared]);
+        }
+    }
+}
+
 /// Writes every parameter under `naming`, and beside them one entry of text, key and value; what lay
 /// there stays whole until the new file is.
 ///

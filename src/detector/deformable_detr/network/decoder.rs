@@ -61,8 +61,8 @@ struct Reference {
 
 /// Position and content of every query, once for each image.
 fn queries(parts: &mut Parts<'_>) -> Result<[Rows; 2]> {
-    let (hidden, queries) = (parts.config.hidden_size, parts.config.queries_count);
-    let learned = parts.parameter("query_embed.weight")?;
+    let (hidden, queries) = (parts.config.hidden_size, queries_of_image(parts));
+    let learned = parts.part_of("query_embed.weight", 0..queries * 2 * hidden)?;
     let batch = parts.images;
     Ok([0, hidden].map(|first| {
         let half = Slice::new(queries, 2 * hidden, first..first + hidden);
@@ -73,7 +73,12 @@ fn queries(parts: &mut Parts<'_>) -> Result<[Rows; 2]> {
     }))
 }
 
-/// Self-attention of the queries. The joint projection's rows are those of queries, keys and values.
+/// Queries of all groups of an image.
+fn queries_of_image(parts: &Parts<'_>) -> usize {
+    parts.groups * parts.config.queries_count
+}
+
+/// Self-attention of the queries of each group. The joint projection's rows are those of queries, keys and values.
 fn look_at_each_other(
     parts: &mut Parts<'_>,
     name: &str,
@@ -93,7 +98,7 @@ fn look_at_each_other(
     let count = parts.config.queries_count;
     let heads = parts.config.heads_count;
     let attention = Attention {
-        batch: parts.images,
+        batch: parts.images * parts.groups,
         queries: count,
         keys: count,
         heads,
@@ -114,7 +119,7 @@ fn in_levels(
 ) -> References {
     let operation = LevelReferences {
         batch: parts.images,
-        queries: parts.config.queries_count,
+        queries: queries_of_image(parts),
         levels: geometry.levels.len(),
         coordinates: reference.coordinates,
     };

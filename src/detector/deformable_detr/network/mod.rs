@@ -56,9 +56,9 @@ struct Inputs {
 /// Predictions of all decoder layers, the last layer last, and their gradients.
 #[derive(Debug)]
 pub struct Outputs<'a> {
-    /// `[layers, images, queries, classes]`.
+    /// `[layers, images, groups, queries, classes]`.
     pub logits: &'a [f32],
-    /// `[layers, images, queries, 4]`.
+    /// `[layers, images, groups, queries, 4]`.
     pub boxes: &'a [f32],
     pub logits_gradient: &'a mut [f32],
     pub boxes_gradient: &'a mut [f32],
@@ -94,7 +94,11 @@ impl DetectorNetwork {
         }
         let levels = config.level_sizes(height, width);
         let geometry = BatchGeometry { height, width, levels };
-        let mut parts = Parts::new(config, table, images, workers_count);
+        let groups = match purpose {
+            Purpose::Training { .. } => config.query_groups_count,
+            Purpose::Prediction => 1,
+        };
+        let mut parts = Parts::new(config, table, (images, groups), workers_count);
         let (cells, levels) = (geometry.cells_count(), geometry.levels.len());
         let inputs = Inputs {
             images: parts.network.data(images * height * width * 3),
@@ -114,7 +118,7 @@ impl DetectorNetwork {
             hidden_size: config.hidden_size,
             predictions: PredictionsShape {
                 layers: config.decoder_layers_count,
-                batch: images,
+                batch: images * groups,
                 queries: config.queries_count,
                 classes: config.classes_count,
             },
@@ -139,19 +143,20 @@ impl DetectorNetwork {
         &self.network
     }
 
-    /// Sizes of the outputs.
+    /// Sizes of the outputs. Each group of an image's queries is an entry of the batch of its own, those
+    /// of an image one after another.
     pub fn predictions(&self) -> PredictionsShape {
         self.predictions
     }
 
-    /// Logits of one decoder layer after a forward, `[images, queries, classes]`.
+    /// Logits of one decoder layer after a forward, `[images, groups, queries, classes]`.
     pub fn logits<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
         let PredictionsShape { batch, queries, classes, .. } = self.predictions;
         let length = batch * queries * classes;
         &self.network.output(memory, LOGITS)[layer * length..][..length]
     }
 
-    /// Boxes of one decoder layer after a forward, `[images, queries, 4]`: cxcywh in units of the
+    /// Boxes of one decoder layer after a forward, `[images, groups, queries, 4]`: cxcywh in units of the
     /// un-padded image.
     pub fn boxes<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
         let length = self.predictions.batch * self.predictions.queries * 4;

@@ -18,6 +18,8 @@ const EPSILON: f64 = 1e-5;
 pub(super) struct Parts<'a> {
     pub(super) config: &'a DetectorConfig,
     pub(super) images: usize,
+    /// Groups of each image's queries that do not see each other.
+    pub(super) groups: usize,
     pub(super) network: NetworkBuilder<f32>,
     table: &'a ParameterTable,
     /// Tensors of parameters by their ranges: one for each, however often it is used.
@@ -37,12 +39,13 @@ impl<'a> Parts<'a> {
     pub(super) fn new(
         config: &'a DetectorConfig,
         table: &'a ParameterTable,
-        images: usize,
+        (images, groups): (usize, usize),
         workers_count: usize,
     ) -> Parts<'a> {
         Parts {
             config,
             images,
+            groups,
             network: NetworkBuilder::new(workers_count),
             table,
             parameters: HashMap::new(),
