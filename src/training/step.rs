@@ -5,7 +5,7 @@
 //! add up, divided by the number of boxes of the whole step, so that parts change memory and not
 //! the result's meaning.
 
-use crate::criterion::{Criterion, CriterionConfig, Gradients, LayerLosses, Losses};
+use crate::criterion::{Criterion, CriterionConfig, Gradients, LabelScore, LayerLosses, Losses};
 use crate::data::training::batch::Batch;
 use crate::matching::{ClassLoss, Predictions, Targets};
 use crate::workers::Workers;
@@ -35,6 +35,8 @@ pub struct StepReport {
     pub rate_factor: f64,
     /// Targets of the step's images.
     pub boxes_count: usize,
+    /// The sum of their scores, which is what losses are divided by where scores are weights.
+    pub scores_sum: f64,
     /// Those that found a query.
     pub pairs_count: usize,
 }
@@ -43,7 +45,9 @@ impl StepReport {
     /// Of a step that has not begun yet.
     pub fn of(parts: &[Batch]) -> StepReport {
         let boxes_count = parts.iter().map(|part| part.boxes.len()).sum();
-        StepReport { boxes_count, ..StepReport::default() }
+        let scores = parts.iter().flat_map(|part| &part.scores);
+        let scores_sum = scores.map(|&score| f64::from(score)).sum();
+        StepReport { boxes_count, scores_sum, ..StepReport::default() }
     }
 
     /// Adds a part, whose losses are divided by the boxes of the whole step.
@@ -109,11 +113,19 @@ impl Judge {
         // Under softmax the last logit is "no object".
         let beside = usize::from(self.config().class_loss == ClassLoss::Softmax);
         let classes_count = predictions.shape().classes.saturating_sub(beside);
-        let targets = Targets::new(&self.counts, &part.classes, &part.boxes, classes_count)?;
-        let boxes_count = Some(report.boxes_count as f32);
+        let mut targets = Targets::new(&self.counts, &part.classes, &part.boxes, classes_count)?;
+        if self.config().reads_scores() {
+            targets = targets.with_scores(&part.scores)?;
+            // Before their sum is divided by, which would name no target.
+            targets.check_scores()?;
+        }
+        let boxes_count = match self.config().label_score {
+            LabelScore::Weight => report.scores_sum as f32,
+            LabelScore::Ignore | LabelScore::SoftTarget => report.boxes_count as f32,
+        };
         let losses = self
             .criterion
-            .evaluate(predictions, &targets, boxes_count, gradients, workers)
+            .evaluate(predictions, &targets, Some(boxes_count), gradients, workers)
             .map_err(|error| match error {
                 // What a network of finite weights says is finite, unless it has diverged.
                 Error::NonFinite { .. } => report.diverged(place),
