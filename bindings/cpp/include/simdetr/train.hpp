@@ -22,7 +22,7 @@ struct targets {
   span<const std::uint32_t> counts;  // [batch]
   span<const std::int64_t> classes;  // [sum of counts]
   span<const float> boxes;           // [sum of counts, 4]
-  span<const float> scores;          // [sum of counts]: how sure each label is; empty is 1 for all
+  span<const float> scores = {};     // [sum of counts]: how sure each label is; empty is 1 for all
 };
 
 namespace detail {
