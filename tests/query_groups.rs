@@ -47,6 +47,7 @@ fn batch() -> Batch {
             [0.4, 0.4, 0.5, 0.3],
         ],
         classes: vec![0, 2, 1, 1],
+        scores: vec![1.0; 4],
         offsets: vec![0, 3, 4],
         ..Batch::default()
     }

@@ -17,7 +17,7 @@ use simdetr::training::checkpoint_files::last_checkpoint;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::host_detector::HostDetector;
 use simdetr::training::metrics;
-use simdetr::training::relabel::{RelabelReport, RelabelRequest, relabel, weights_of};
+use simdetr::training::relabel::{RelabelReport, RelabelRequest, Suppression, relabel, weights_of};
 use simdetr::training::stage::{StageOutcome, StagePaths, train};
 use simdetr::training::trainable::{StageStart, TrainableDetector};
 use simdetr::workers::Workers;
@@ -332,6 +332,9 @@ fn no_label_is_stale() {
     half(&labels);
     labels.config.relabel.suppression_iou = 0.1;
     assert_eq!(again(&labels), IMAGES, "another option");
+    half(&labels);
+    labels.config.relabel.suppression = Suppression::Off;
+    assert_eq!(again(&labels), IMAGES, "no suppression");
     half(&labels);
     labels.weights = "second";
     assert_eq!(again(&labels), IMAGES, "another detector");

@@ -19,6 +19,27 @@ type Losses = capi.Losses
 // LossOptions are shared by matcher and criterion.
 type LossOptions = capi.LossOptions
 
+// LabelScore says how the scores of targets enter a criterion.
+type LabelScore = capi.LabelScore
+
+// How the scores of targets enter a criterion.
+const (
+	// LabelScoreIgnore leaves them out; so does the zero value.
+	LabelScoreIgnore = capi.LabelScoreIgnore
+	// LabelScoreSoftTarget makes them what the probability of a matched query's class is to be.
+	LabelScoreSoftTarget = capi.LabelScoreSoftTarget
+	// LabelScoreWeight multiplies the losses of a matched query by them, which are then divided by
+	// their sum and not by the number of targets.
+	LabelScoreWeight = capi.LabelScoreWeight
+)
+
+func checkClassLoss(options *LossOptions) error {
+	if options.Softmax && options.Varifocal {
+		return &Error{Status: ErrInvalidArgument, Message: "Softmax and Varifocal are both set"}
+	}
+	return nil
+}
+
 // Matcher finds which query answers for which target. Its methods may run at the same time; Match
 // waits for its turn.
 type Matcher struct {
@@ -28,6 +49,9 @@ type Matcher struct {
 
 // NewMatcher makes a matcher.
 func NewMatcher(options LossOptions) (*Matcher, error) {
+	if err := checkClassLoss(&options); err != nil {
+		return nil, err
+	}
 	raw, failure := capi.NewMatcher(options)
 	if failure != nil {
 		return nil, convert(failure)
@@ -56,6 +80,9 @@ func checkLengths(p *Predictions, t *Targets) error {
 	}
 	if len(t.Boxes) != len(t.Classes)*4 {
 		return wrongLength("target boxes", len(t.Boxes), len(t.Classes)*4)
+	}
+	if len(t.Scores) != 0 && len(t.Scores) != len(t.Classes) {
+		return wrongLength("target scores", len(t.Scores), len(t.Classes))
 	}
 	return nil
 }
@@ -100,6 +127,9 @@ type Criterion struct {
 
 // NewCriterion makes a criterion.
 func NewCriterion(options LossOptions) (*Criterion, error) {
+	if err := checkClassLoss(&options); err != nil {
+		return nil, err
+	}
 	raw, failure := capi.NewCriterion(options)
 	if failure != nil {
 		return nil, convert(failure)
@@ -111,7 +141,8 @@ func NewCriterion(options LossOptions) (*Criterion, error) {
 func (c *Criterion) Close() { c.handle.close() }
 
 // Evaluate matches every layer and writes the gradients of the total loss, which have the lengths of
-// the predictions' slices. boxesCount is what losses are divided by; 0 is the number of targets.
+// the predictions' slices. boxesCount is what losses are divided by; 0 is the number of targets, or the
+// sum of their scores under LabelScoreWeight.
 func (c *Criterion) Evaluate(predictions Predictions, targets Targets, boxesCount float32,
 	logitsGradient, boxesGradient []float32) (Losses, error) {
 	if err := checkLengths(&predictions, &targets); err != nil {

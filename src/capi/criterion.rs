@@ -19,6 +19,7 @@ use crate::matching::input::PredictionsShape;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::ops::Range;
 
 /// `class_cost` is 0: classes do not count in the matching.
@@ -41,6 +42,23 @@ pub const SIMDETR_CRITERION_SET_FOCAL_GAMMA: u64 = 128;
 pub const SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT: u64 = 256;
 
 const KNOWN_BITS: u64 = 511;
+
+/// Scores of targets count for nothing; the default.
+pub const SIMDETR_LABEL_SCORE_IGNORE: i32 = 1;
+/// The probability of a matched query's class is to be the target's score, not 1.
+pub const SIMDETR_LABEL_SCORE_SOFT_TARGET: i32 = 2;
+/// Losses of a matched query are multiplied by the target's score, and the number of boxes that losses
+/// are divided by becomes the sum of the scores.
+pub const SIMDETR_LABEL_SCORE_WEIGHT: i32 = 3;
+
+const LABEL_SCORES: &[&str] = &["ignore", "soft_target", "weight"];
+
+/// The probability of a matched query's class is to be 1; the default.
+pub const SIMDETR_CLASS_TARGET_ONE: i32 = 1;
+/// The probability of a matched query's class is to be the IoU of its box with the target.
+pub const SIMDETR_CLASS_TARGET_IOU: i32 = 2;
+
+const CLASS_TARGETS: &[&str] = &["one", "iou"];
 
 /// Numbers that `simdetr_criterion_layer_losses` gives for each layer.
 pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
@@ -83,7 +101,8 @@ pub struct simdetr_criterion_options_t {
     pub l1_weight: f32,
     /// Weight of the GIoU loss; 0 is 2 unless its bit is set.
     pub giou_weight: f32,
-    /// Share of the positive term of the focal loss; 0 is 0.25 unless its bit is set.
+    /// Share of the positive term of the focal loss; 1 minus it is the weight of the background in the
+    /// varifocal one. 0 is 0.25 unless its bit is set.
     pub focal_alpha: f32,
     /// Exponent of the focal loss; 0 is 2 unless its bit is set.
     pub focal_gamma: f32,
@@ -98,15 +117,20 @@ pub struct simdetr_criterion_options_t {
     pub parallel_for: simdetr_parallel_for_fn_t,
     /// First argument of `parallel_for`.
     pub parallel_for_user_data: *mut c_void,
+    /// `SIMDETR_LABEL_SCORE_*`: how `simdetr_targets_t.scores` enter.
+    pub label_score: i32,
+    /// `SIMDETR_CLASS_TARGET_*`; times the score under `SIMDETR_LABEL_SCORE_SOFT_TARGET`. Where it is
+    /// not 1, focal loss is quality focal loss.
+    pub class_target: i32,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_criterion_options_t>() == 80);
+const _: () = assert!(size_of::<simdetr_criterion_options_t>() == 88);
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_criterion_options_t {
     const NAME: &'static str = "simdetr_criterion_options_t";
-    const SMALLEST: usize = size_of::<simdetr_criterion_options_t>();
+    const SMALLEST: usize = offset_of!(simdetr_criterion_options_t, label_score);
 }
 
 /// What one evaluation found.
@@ -117,7 +141,8 @@ pub struct simdetr_losses_t {
     pub struct_size: usize,
     /// Weighted sum over all layers: what the gradients belong to.
     pub total: f64,
-    /// What losses were divided by.
+    /// What losses were divided by: boxes, or the sum of their scores under
+    /// `SIMDETR_LABEL_SCORE_WEIGHT`.
     pub boxes_count: f64,
     /// Class loss of the last layer, not weighted, as the next two.
     pub class_loss: f64,
@@ -164,6 +189,8 @@ fn config_of(given: &simdetr_criterion_options_t) -> Result<CriterionConfig> {
     }
     let mut keys = Keys::new::<simdetr_criterion_options_t>(given.set_mask, KNOWN_BITS)?;
     keys.choice("class_loss", given.class_loss, CLASS_LOSSES)?;
+    keys.choice("label_score", given.label_score, LABEL_SCORES)?;
+    keys.choice("class_target", given.class_target, CLASS_TARGETS)?;
     for (key, value, bit) in [
         ("class_cost", given.class_cost, SIMDETR_CRITERION_SET_CLASS_COST),
         ("l1_cost", given.l1_cost, SIMDETR_CRITERION_SET_L1_COST),
@@ -253,7 +280,8 @@ pub unsafe extern "C" fn simdetr_criterion_memory_bytes(
 /// divided by the size of the un-padded image.
 /// @param[in] targets What the images hold.
 /// @param[in] boxes_count What losses are divided by: in a run of several processes the mean number
-/// of targets of a process. 0 is the number of targets in this call; under 1 counts as 1.
+/// of targets of a process, or of the sum of their scores under `SIMDETR_LABEL_SCORE_WEIGHT`. 0 is
+/// that of this call; under 1 counts as 1.
 /// @param[in] run Optional.
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.
@@ -303,7 +331,7 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate(
 /// @param[in] queries Queries of an image.
 /// @param[in] classes Logits of a query.
 /// @param[in] targets What the images hold.
-/// @param[in] boxes_count What losses are divided by; 0 is the number of targets in this call.
+/// @param[in] boxes_count What losses are divided by; 0 is what belongs to this call.
 /// @param[in] run Optional.
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.

@@ -155,7 +155,8 @@ pub type simdetr_detector_step_fn_t = Option<
 /// @param[out] boxes `[capacity, 4]`: x0, y0, x1, y1 in pixels of the image.
 /// @param[out] classes `[capacity]`, from 0.
 /// @param[out] scores `[capacity]`, in any order.
-/// @param[in] capacity Boxes wanted at most.
+/// @param[in] capacity Boxes wanted at most; 65536 where all are wanted, as under
+/// `relabel.predictions_share` and `relabel.suppression = "before_cut"`.
 /// @param[out] count Boxes written.
 pub type simdetr_detector_predict_fn_t = Option<
     unsafe extern "C" fn(

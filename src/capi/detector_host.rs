@@ -21,6 +21,9 @@ use crate::{Error, Result};
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 
+/// Boxes that there is room for where all are wanted; detectors have hundreds of queries.
+const ALL_BOXES: usize = 1 << 16;
+
 /// A function that must be there.
 fn needed<F>(function: Option<F>, name: &str) -> Result<F> {
     function.ok_or_else(|| Error::NullPointer { argument: name.into() })
@@ -180,7 +183,7 @@ impl HostModel for DetectorHost {
 
     fn detect(&mut self, image: &Image, count: usize) -> Result<Option<Vec<Detection>>> {
         let Some(predict) = self.predict else { return Ok(None) };
-        let image = borrowed_image(image);
+        let (image, count) = (borrowed_image(image), count.min(ALL_BOXES));
         let (mut boxes, mut scores) = (vec![[0f32; 4]; count], vec![0f32; count]);
         let (mut classes, mut found) = (vec![0i64; count], 0);
         // SAFETY: image and arrays live for the call; the rest is the host's promise.

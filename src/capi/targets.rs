@@ -6,13 +6,16 @@ use super::tensor::{DLTensor, Tensor};
 use crate::matching::input::PredictionsShape;
 use crate::matching::{Matches, Predictions, Targets, UNASSIGNED};
 use crate::{Error, Result};
+use std::mem::offset_of;
 
 /// A sigmoid for each class and focal loss, as Deformable DETR and DETReg have it; the default.
 pub const SIMDETR_CLASS_LOSS_FOCAL: i32 = 1;
 /// One softmax over the classes and "no object", which is the last logit, as DETR has it.
 pub const SIMDETR_CLASS_LOSS_SOFTMAX: i32 = 2;
+/// A sigmoid for each class and varifocal loss, as RT-DETR has it; pairs cost what focal ones do.
+pub const SIMDETR_CLASS_LOSS_VARIFOCAL: i32 = 3;
 
-pub(super) const CLASS_LOSSES: &[&str] = &["focal", "softmax"];
+pub(super) const CLASS_LOSSES: &[&str] = &["focal", "softmax", "varifocal"];
 
 /// What the images of a batch hold, borrowed for the call: the targets of the first image, then
 /// those of the second, and so on.
@@ -32,15 +35,18 @@ pub struct simdetr_targets_t {
     pub boxes: *const f32,
     /// Sum of `counts`.
     pub targets_count: usize,
+    /// How sure the label of each target is, from 0 to 1, `[targets_count]`; read by a criterion whose
+    /// `label_score` is not `SIMDETR_LABEL_SCORE_IGNORE`. NULL is 1 for all.
+    pub scores: *const f32,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_targets_t>() == 48);
+const _: () = assert!(size_of::<simdetr_targets_t>() == 56);
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_targets_t {
     const NAME: &'static str = "simdetr_targets_t";
-    const SMALLEST: usize = size_of::<simdetr_targets_t>();
+    const SMALLEST: usize = offset_of!(simdetr_targets_t, scores);
 }
 
 /// Sets every field to zero and `struct_size` to the size given.
@@ -66,12 +72,17 @@ pub(super) unsafe fn borrow_targets<'a>(
     classes_count: usize,
 ) -> Result<Targets<'a>> {
     // SAFETY: promised by the caller.
-    let (counts, given, boxes) = unsafe {
+    let (counts, given, boxes, scores) = unsafe {
         let raw = copy_struct(targets)?;
+        let scores = match raw.scores.is_null() {
+            true => None,
+            false => Some(slice(raw.scores, raw.targets_count, "target scores")?),
+        };
         (
             slice(raw.counts, raw.images_count, "counts")?,
             slice(raw.classes, raw.targets_count, "classes")?,
             slice::<[f32; 4]>(raw.boxes.cast(), raw.targets_count, "target boxes")?,
+            scores,
         )
     };
     classes.clear();
@@ -81,7 +92,11 @@ pub(super) unsafe fn borrow_targets<'a>(
             Error::invalid("target classes", reason)
         })?);
     }
-    Targets::new(counts, classes, boxes, classes_count)
+    let targets = Targets::new(counts, classes, boxes, classes_count)?;
+    match scores {
+        Some(scores) => targets.with_scores(scores),
+        None => Ok(targets),
+    }
 }
 
 /// Logits `[layers, batch, queries, classes]` and boxes `[layers, batch, queries, 4]` of the host.

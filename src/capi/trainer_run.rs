@@ -279,8 +279,8 @@ pub unsafe extern "C" fn simdetr_trainer_train(
     }
 }
 
-/// Labels every image of a COCO data set with the detector of a stage: the best
-/// `relabel.predictions_per_image` boxes without those that overlap better ones. A call that was
+/// Labels every image of a COCO data set with the detector of a stage: its best boxes without those
+/// that overlap better ones, as the table `relabel` of the configuration says. A call that was
 /// stopped is gone on with by the next one of the same stage. An image that cannot be decoded is
 /// left out, or an error under `loader.strict_images`; one that cannot be read from its disk is
 /// always one.

@@ -224,12 +224,14 @@ fn gather(
     }
     batch.boxes.clear();
     batch.classes.clear();
+    batch.scores.clear();
     batch.offsets.clear();
     batch.offsets.push(0);
     for image in 0..count {
         let found = targets.of_image(image);
         batch.boxes.extend_from_slice(found.boxes);
         batch.classes.extend_from_slice(found.classes);
+        batch.scores.extend((0..found.boxes.len()).map(|target| found.score(target)));
         batch.offsets.push(batch.boxes.len());
     }
     Ok(())

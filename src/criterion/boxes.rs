@@ -58,16 +58,31 @@ impl Side {
     }
 }
 
+/// How the sides of a predicted box and of its target lie.
+fn sides_of(predicted: &[f64; 4], target: &[f64; 4]) -> [Side; 2] {
+    [0, 1].map(|axis| {
+        Side::new((predicted[axis], predicted[axis + 2]), (target[axis], target[axis + 2]))
+    })
+}
+
+/// The area that both boxes share, and that of both together.
+fn areas([across, down]: &[Side; 2]) -> (f64, f64) {
+    let shared = across.shared * down.shared;
+    (shared, across.size * down.size + across.target_size * down.target_size - shared)
+}
+
+/// The IoU of a predicted box with its target; both cxcywh, the target of positive size.
+pub(super) fn overlap(predicted: &[f32; 4], target: &[f32; 4]) -> f64 {
+    let (shared, union) = areas(&sides_of(&predicted.map(f64::from), &target.map(f64::from)));
+    shared / union
+}
+
 /// The losses of a predicted box against its target; both cxcywh, the target of positive size.
 pub(super) fn pair_loss(predicted: &[f32; 4], target: &[f32; 4]) -> PairLoss {
     let (predicted, target) = (predicted.map(f64::from), target.map(f64::from));
     let differences: [f64; 4] = std::array::from_fn(|i| predicted[i] - target[i]);
-    let sides = [0, 1].map(|axis| {
-        Side::new((predicted[axis], predicted[axis + 2]), (target[axis], target[axis + 2]))
-    });
-    let shared = sides[0].shared * sides[1].shared;
-    let union =
-        sides[0].size * sides[1].size + sides[0].target_size * sides[1].target_size - shared;
+    let sides = sides_of(&predicted, &target);
+    let (shared, union) = areas(&sides);
     let around = sides[0].around * sides[1].around;
     let mut giou_gradient = [0.0; 4];
     for axis in 0..2 {
@@ -109,6 +124,10 @@ mod tests {
         assert!((apart.giou - (2.0 - 2.0 / 3.0)).abs() < 1e-12 && apart.l1 == 2.0);
         let inside = pair_loss(&[0.5, 0.5, 0.5, 0.5], &[0.5, 0.5, 1.0, 1.0]);
         assert!((inside.giou - 0.75).abs() < 1e-12);
+        assert_eq!(overlap(&TARGET, &TARGET), 1.0);
+        assert_eq!(overlap(&[0.5, 0.5, 1.0, 1.0], &[2.5, 0.5, 1.0, 1.0]), 0.0);
+        assert_eq!(overlap(&[0.5, 0.5, 0.5, 0.5], &[0.5, 0.5, 1.0, 1.0]), 0.25);
+        assert_eq!(overlap(&[0.5, 0.4, 0.0, 0.0], &TARGET), 0.0);
     }
 
     #[test]

@@ -4,95 +4,133 @@
 //! logit of a matched class is worked out in f64.
 
 use super::config::CriterionConfig;
+use super::soft_targets::{quality_focal, varifocal_positive};
 use crate::matching::ClassLoss;
 use crate::nn::simd::{Level, class_loss};
 
 /// Stands for "no object" where a query's class is asked for.
 pub(super) const NO_CLASS: u32 = u32::MAX;
 
-/// The class loss of a layer, with everything that is the same for all of its queries.
+/// What a query is to say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wanted {
+    /// The class of its target, or [`NO_CLASS`].
+    pub class: u32,
+    /// What the probability of that class is to be.
+    pub probability: f64,
+    /// Of all losses of the query.
+    pub weight: f64,
+}
+
+impl Wanted {
+    /// What a query without a target is to say.
+    pub(super) const NOTHING: Wanted = Wanted { class: NO_CLASS, probability: 1.0, weight: 1.0 };
+}
+
+/// The class loss, with everything that is the same for all queries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClassTerm {
     loss: ClassLoss,
     alpha: f64,
     gamma: f64,
     no_object_weight: f64,
-    /// One over what the layer's losses are divided by.
-    inverse: f64,
     /// Weight of the class loss in the total.
     weight: f64,
     level: Level,
 }
 
 impl ClassTerm {
-    /// `pairs` of `rows` queries in a layer are matched. The focal loss is divided by
-    /// `boxes_count`, cross-entropy by the sum of its weights.
-    pub(super) fn new(
-        config: &CriterionConfig,
-        boxes_count: f64,
-        pairs: usize,
-        rows: usize,
-    ) -> ClassTerm {
-        let no_object_weight = f64::from(config.no_object_weight);
-        let divisor = match config.class_loss {
-            ClassLoss::Focal => boxes_count,
-            ClassLoss::Softmax => pairs as f64 + (rows - pairs) as f64 * no_object_weight,
-        };
+    pub(super) fn new(config: &CriterionConfig) -> ClassTerm {
         ClassTerm {
             loss: config.class_loss,
             alpha: f64::from(config.focal_alpha),
             gamma: f64::from(config.focal_gamma),
-            no_object_weight,
-            inverse: if divisor > 0.0 { 1.0 / divisor } else { 0.0 },
+            no_object_weight: f64::from(config.no_object_weight),
             weight: f64::from(config.class_weight),
             level: Level::best(),
         }
     }
 
-    /// The loss of one query of class `class` (or [`NO_CLASS`]), divided but not weighted;
-    /// `gradient` becomes that of the weighted loss. `log_sum` is read under softmax only.
+    /// One over what the class losses of a layer are divided by: `boxes_count`, or, for
+    /// cross-entropy, the sum of its weights, those of the pairs and of `unmatched` other queries.
+    pub(super) fn inverse(&self, boxes_count: f64, pair_weights: f64, unmatched: usize) -> f64 {
+        let divisor = match self.loss {
+            ClassLoss::Focal | ClassLoss::Varifocal => boxes_count,
+            ClassLoss::Softmax => pair_weights + unmatched as f64 * self.no_object_weight,
+        };
+        if divisor > 0.0 { 1.0 / divisor } else { 0.0 }
+    }
+
+    /// The loss of one query times `inverse`, but not weighted; `gradient` becomes that of the
+    /// weighted loss. `log_sum` is read under softmax only.
     pub(super) fn query(
         &self,
         logits: &[f32],
-        class: u32,
-        log_sum: f32,
+        wanted: &Wanted,
+        (log_sum, inverse): (f32, f64),
         gradient: &mut [f32],
     ) -> f64 {
+        let scale = self.weight * inverse * wanted.weight;
         let loss = match self.loss {
-            ClassLoss::Focal if class == NO_CLASS => self.background(logits, gradient),
-            ClassLoss::Focal => self.focal(logits, class as usize, gradient),
-            ClassLoss::Softmax => self.softmax(logits, class, log_sum, gradient),
+            ClassLoss::Softmax => self.softmax(logits, wanted.class, (log_sum, scale), gradient),
+            _ if wanted.class == NO_CLASS => self.background(logits, scale, gradient),
+            _ => self.sigmoids(logits, wanted, scale, gradient),
         };
-        loss * self.inverse
+        loss * wanted.weight * inverse
     }
 
-    fn background(&self, logits: &[f32], gradient: &mut [f32]) -> f64 {
+    fn background(&self, logits: &[f32], scale: f64, gradient: &mut [f32]) -> f64 {
         let share = 1.0 - self.alpha;
-        let scale = (self.weight * self.inverse * share) as f32;
-        let gamma = self.gamma as f32;
-        share * class_loss::focal_background(self.level, logits, gradient, gamma, scale)
+        let (scale, gamma) = ((scale * share) as f32, self.gamma as f32);
+        let sum = match self.loss {
+            ClassLoss::Varifocal => class_loss::varifocal_background,
+            _ => class_loss::focal_background,
+        };
+        share * sum(self.level, logits, gradient, gamma, scale)
     }
 
-    fn focal(&self, logits: &[f32], class: usize, gradient: &mut [f32]) -> f64 {
+    fn sigmoids(&self, logits: &[f32], wanted: &Wanted, scale: f64, gradient: &mut [f32]) -> f64 {
+        let class = wanted.class as usize;
         let (before, rest) = gradient.split_at_mut(class);
-        let mut sum = self.background(&logits[..class], before);
+        let mut sum = self.background(&logits[..class], scale, before);
         if let Some((own, after)) = rest.split_first_mut() {
-            sum += self.background(&logits[class + 1..], after);
-            let (loss, slope) = focal_positive(f64::from(logits[class]), self.gamma);
-            *own = (self.weight * self.inverse * self.alpha * slope) as f32;
-            sum += self.alpha * loss;
+            sum += self.background(&logits[class + 1..], scale, after);
+            let (share, loss, slope) = self.positive(f64::from(logits[class]), wanted.probability);
+            *own = (scale * share * slope) as f32;
+            sum += share * loss;
         }
         sum
     }
 
-    fn softmax(&self, logits: &[f32], class: u32, log_sum: f32, gradient: &mut [f32]) -> f64 {
+    /// The share, the loss and its derivative of the logit of a matched class.
+    fn positive(&self, logit: f64, probability: f64) -> (f64, f64, f64) {
+        if self.loss == ClassLoss::Varifocal {
+            let (loss, slope) = varifocal_positive(logit, probability);
+            return (1.0, loss, slope);
+        }
+        if probability == 1.0 {
+            let (loss, slope) = focal_positive(logit, self.gamma);
+            return (self.alpha, loss, slope);
+        }
+        let share = self.alpha * probability + (1.0 - self.alpha) * (1.0 - probability);
+        let (loss, slope) = quality_focal(logit, probability, self.gamma);
+        (share, loss, slope)
+    }
+
+    fn softmax(
+        &self,
+        logits: &[f32],
+        class: u32,
+        (log_sum, scale): (f32, f64),
+        gradient: &mut [f32],
+    ) -> f64 {
         let (weight, class) = match class {
             NO_CLASS => (self.no_object_weight, logits.len() - 1),
             class => (1.0, class as usize),
         };
-        let scale = self.weight * self.inverse * weight;
-        class_loss::softmax(self.level, logits, gradient, log_sum, scale as f32);
-        gradient[class] -= scale as f32;
+        let scale = (scale * weight) as f32;
+        class_loss::softmax(self.level, logits, gradient, log_sum, scale);
+        gradient[class] -= scale;
         weight * (f64::from(log_sum) - f64::from(logits[class]))
     }
 
@@ -138,9 +176,9 @@ mod tests {
     fn the_best_class_leaves_no_object_out() {
         let softmax = CriterionConfig { class_loss: ClassLoss::Softmax, ..Default::default() };
         let logits = [0.0, 2.0, 2.0, 9.0];
-        let term = ClassTerm::new(&softmax, 1.0, 1, 1);
+        let term = ClassTerm::new(&softmax);
         assert!(term.is_best(&logits, 1) && !term.is_best(&logits, 2) && !term.is_best(&logits, 0));
-        let term = ClassTerm::new(&CriterionConfig::default(), 1.0, 1, 1);
+        let term = ClassTerm::new(&CriterionConfig::default());
         assert!(term.is_best(&logits, 3) && !term.is_best(&logits, 1));
     }
 }

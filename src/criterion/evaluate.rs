@@ -3,10 +3,10 @@
 //! Each query's class loss is its own number, and they are added up in the order of the queries,
 //! so that losses have the same bits on any number of workers.
 
-use super::boxes::pair_loss;
-use super::classes::{ClassTerm, NO_CLASS};
-use super::config::CriterionConfig;
-use crate::matching::input::PredictionsShape;
+use super::boxes::{overlap, pair_loss};
+use super::classes::{ClassTerm, NO_CLASS, Wanted};
+use super::config::{ClassTarget, CriterionConfig, LabelScore};
+use crate::matching::input::{ImageTargets, PredictionsShape};
 use crate::matching::{Matcher, Matches, Predictions, Targets};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -27,7 +27,7 @@ pub struct Gradients<'a> {
 /// The losses of one decoder layer, normalised but not weighted.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LayerLosses {
-    /// Focal loss over the number of boxes, or weighted mean cross-entropy.
+    /// Focal or varifocal loss over the number of boxes, or weighted mean cross-entropy.
     pub class: f64,
     /// Sum of the matched boxes' L1 distances over the number of boxes.
     pub l1: f64,
@@ -44,7 +44,7 @@ pub struct Losses {
     pub layers: Vec<LayerLosses>,
     /// Weighted sum over all layers: what the gradients belong to.
     pub total: f64,
-    /// What losses were divided by.
+    /// What losses were divided by: boxes, or the sum of their scores where these are weights.
     pub boxes_count: f64,
     /// Pairs of target and query in each layer.
     pub pairs_count: usize,
@@ -53,13 +53,19 @@ pub struct Losses {
 }
 
 /// What a task says about one query.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct QueryOutcome {
-    /// The class of its target, or [`NO_CLASS`].
-    class: u32,
+    wanted: Wanted,
     /// Bits of the f64; tasks fill in rows of a shared list.
     loss: AtomicU64,
     is_best: AtomicBool,
+}
+
+impl Default for QueryOutcome {
+    fn default() -> QueryOutcome {
+        let (loss, is_best) = (AtomicU64::default(), AtomicBool::default());
+        QueryOutcome { wanted: Wanted::NOTHING, loss, is_best }
+    }
 }
 
 /// Computes losses and gradients; keeps its memory between calls, so that a repeated call
@@ -69,6 +75,8 @@ pub struct Criterion {
     config: CriterionConfig,
     matcher: Matcher,
     outcomes: Vec<QueryOutcome>,
+    /// One over what the class losses of each layer are divided by.
+    inverses: Vec<f64>,
     losses: Losses,
 }
 
@@ -78,13 +86,15 @@ impl Criterion {
     pub fn new(config: CriterionConfig) -> Result<Criterion> {
         config.validate()?;
         let matcher = Matcher::new(config.matcher())?;
-        Ok(Criterion { config, matcher, outcomes: Vec::new(), losses: Losses::default() })
+        let (outcomes, inverses) = (Vec::new(), Vec::new());
+        Ok(Criterion { config, matcher, outcomes, inverses, losses: Losses::default() })
     }
 
     /// Matches, and writes the gradients of the total by logits and boxes.
     ///
     /// `boxes_count` is what losses are divided by: in a run of several processes the mean number
-    /// of targets of a process. `None` takes the targets of this batch. Less than 1 counts as 1.
+    /// of targets of a process, or of the sum of their scores where these are weights. `None` takes
+    /// that of this batch. Less than 1 counts as 1.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::NonFinite`] and [`Error::InvalidArgument`] with place and
@@ -123,19 +133,22 @@ impl Criterion {
         workers: &Workers,
     ) -> Result<&Losses> {
         let shape = predictions.shape();
+        if self.config.reads_scores() {
+            targets.check_scores()?;
+        }
         let boxes_count = match boxes_count {
             Some(count) if !(count >= 0.0 && count.is_finite()) => {
                 return Err(Error::invalid("boxes_count", format!("{count} is not in [0, inf)")));
             }
             Some(count) => f64::from(count).max(1.0),
-            None => (targets.total() as f64).max(1.0),
+            None => self.own_count(targets).max(1.0),
         };
         self.matcher.run(predictions, targets, workers)?;
         let gradients = gradients();
         check_gradients(shape, &gradients)?;
-        self.find_classes(shape, targets);
         let pairs = targets.pairs(shape.queries);
-        let term = ClassTerm::new(&self.config, boxes_count, pairs, shape.batch * shape.queries);
+        let term = ClassTerm::new(&self.config);
+        self.find_wanted(&term, predictions, targets, boxes_count);
         self.run_classes(&term, predictions, gradients.logits, workers);
         self.losses.boxes_count = boxes_count;
         self.losses.pairs_count = pairs;
@@ -169,19 +182,57 @@ impl Criterion {
     pub fn memory_bytes(&self) -> usize {
         self.matcher.memory_bytes()
             + self.outcomes.capacity() * size_of::<QueryOutcome>()
+            + self.inverses.capacity() * size_of::<f64>()
             + self.losses.layers.capacity() * size_of::<LayerLosses>()
     }
 
-    /// Writes down which class each query is to say.
-    fn find_classes(&mut self, shape: PredictionsShape, targets: &Targets<'_>) {
-        let rows = shape.units() * shape.queries;
-        self.outcomes.resize_with(rows, QueryOutcome::default);
-        self.outcomes.iter_mut().for_each(|outcome| outcome.class = NO_CLASS);
-        for (unit, matches) in self.matcher.matches().units().iter().enumerate() {
-            let image = targets.of_image(unit % shape.batch);
-            for (target, query) in matches.pairs() {
-                self.outcomes[unit * shape.queries + query].class = image.classes[target];
+    /// What losses of these targets are divided by.
+    fn own_count(&self, targets: &Targets<'_>) -> f64 {
+        match self.config.label_score {
+            LabelScore::Weight => targets.scores_sum(),
+            LabelScore::Ignore | LabelScore::SoftTarget => targets.total() as f64,
+        }
+    }
+
+    /// Writes down what each query is to say, and what the class losses of each layer are divided by.
+    fn find_wanted(
+        &mut self,
+        term: &ClassTerm,
+        predictions: &Predictions<'_>,
+        targets: &Targets<'_>,
+        boxes_count: f64,
+    ) {
+        let PredictionsShape { layers, batch, queries, .. } = predictions.shape();
+        self.outcomes.resize_with(layers * batch * queries, QueryOutcome::default);
+        self.outcomes.iter_mut().for_each(|outcome| outcome.wanted = Wanted::NOTHING);
+        self.inverses.clear();
+        for layer in 0..layers {
+            let (mut pairs, mut weights) = (0, 0.0);
+            for (unit, image) in (layer * batch..).zip(0..batch) {
+                let (of_image, boxes) = (targets.of_image(image), predictions.boxes_of(unit));
+                for (target, query) in self.matcher.matches().units()[unit].pairs() {
+                    let wanted = self.wanted(&of_image, target, &boxes[query]);
+                    self.outcomes[unit * queries + query].wanted = wanted;
+                    pairs += 1;
+                    weights += wanted.weight;
+                }
             }
+            let inverse = term.inverse(boxes_count, weights, batch * queries - pairs);
+            self.inverses.push(inverse);
+        }
+    }
+
+    /// What the query of a target is to say, whose own box is `bounds`.
+    fn wanted(&self, targets: &ImageTargets<'_>, target: usize, bounds: &[f32; 4]) -> Wanted {
+        let (class, score) = (targets.classes[target], f64::from(targets.score(target)));
+        let quality = match self.config.class_target {
+            ClassTarget::One => 1.0,
+            ClassTarget::Iou => overlap(bounds, &targets.boxes[target]),
+        };
+        match self.config.label_score {
+            LabelScore::Ignore => Wanted { class, probability: quality, weight: 1.0 },
+            LabelScore::SoftTarget => Wanted { class, probability: quality * score, weight: 1.0 },
+            LabelScore::Weight => Wanted { class, probability: quality, weight: score },
         }
     }
 
@@ -193,7 +244,7 @@ impl Criterion {
         gradient: &mut [f32],
         workers: &Workers,
     ) {
-        let PredictionsShape { queries, classes, .. } = predictions.shape();
+        let PredictionsShape { batch, queries, classes, .. } = predictions.shape();
         let block_rows = (BLOCK_LOGITS / classes).max(1);
         let units = self.matcher.matches().units();
         workers.for_each_piece(gradient, block_rows * classes, |block, gradient| {
@@ -203,9 +254,11 @@ impl Criterion {
                 let logits = &predictions.logits_of(unit)[query * classes..][..classes];
                 let outcome = &self.outcomes[row];
                 let log_sum = units[unit].log_sums.get(query).copied().unwrap_or(0.0);
-                let loss = term.query(logits, outcome.class, log_sum, gradient);
+                let numbers = (log_sum, self.inverses[unit / batch]);
+                let loss = term.query(logits, &outcome.wanted, numbers, gradient);
                 outcome.loss.store(loss.to_bits(), Ordering::Relaxed);
-                let is_best = outcome.class != NO_CLASS && term.is_best(logits, outcome.class);
+                let class = outcome.wanted.class;
+                let is_best = class != NO_CLASS && term.is_best(logits, class);
                 outcome.is_best.store(is_best, Ordering::Relaxed);
             }
         });
@@ -235,13 +288,15 @@ impl Criterion {
             let (predicted, wanted) = (predictions.boxes_of(unit), targets.of_image(image).boxes);
             for (target, query) in self.matcher.matches().units()[unit].pairs() {
                 let found = pair_loss(&predicted[query], &wanted[target]);
+                let row = unit * shape.queries + query;
+                let weight = self.outcomes[row].wanted.weight;
                 pairs += 1;
-                losses.l1 += found.l1 * inverse;
-                losses.giou += found.giou * inverse;
-                let own = &mut gradient[(unit * shape.queries + query) * 4..][..4];
+                losses.l1 += found.l1 * weight * inverse;
+                losses.giou += found.giou * weight * inverse;
+                let own = &mut gradient[row * 4..][..4];
                 for (axis, value) in own.iter_mut().enumerate() {
                     let l1 = l1_scale * found.l1_gradient[axis];
-                    *value = (l1 + giou_scale * found.giou_gradient[axis]) as f32;
+                    *value = ((l1 + giou_scale * found.giou_gradient[axis]) * weight) as f32;
                 }
             }
         }

@@ -12,6 +12,9 @@ pub mod config;
 pub mod evaluate;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod soft_golden;
+mod soft_targets;
 
-pub use config::CriterionConfig;
+pub use config::{ClassTarget, CriterionConfig, LabelScore};
 pub use evaluate::{Criterion, Gradients, LayerLosses, Losses};

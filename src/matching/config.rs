@@ -14,6 +14,9 @@ pub enum ClassLoss {
     /// A sigmoid for each class, focal loss (Lin et al., ICCV 2017): Deformable DETR, DETReg,
     /// ViDT+.
     Focal,
+    /// A sigmoid for each class, varifocal loss (Zhang et al., "VarifocalNet", CVPR 2021): RT-DETR.
+    /// Its pairs cost what those of `focal` do, as there.
+    Varifocal,
     /// One softmax over the classes and "no object", which is the last: DETR, and the letter of
     /// eq. 2.
     Softmax,
@@ -23,7 +26,7 @@ impl ClassLoss {
     /// How many classes a target may have where a query has `logits_count` logits.
     pub fn classes_of(self, logits_count: usize) -> usize {
         match self {
-            ClassLoss::Focal => logits_count,
+            ClassLoss::Focal | ClassLoss::Varifocal => logits_count,
             ClassLoss::Softmax => logits_count.saturating_sub(1),
         }
     }

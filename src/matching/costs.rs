@@ -55,7 +55,7 @@ impl PairCosts {
         let rows = self.values.chunks_exact_mut(queries);
         for (row, bounds) in rows.zip(targets.boxes) {
             match config.class_loss {
-                ClassLoss::Focal => focal_costs(row, config),
+                ClassLoss::Focal | ClassLoss::Varifocal => focal_costs(row, config),
                 ClassLoss::Softmax => softmax_costs(row, predictions.log_sums, config.class_cost),
             }
             add_l1(row, predictions.boxes, bounds, config.l1_cost);

@@ -133,6 +133,8 @@ pub struct Targets<'a> {
     classes: &'a [u32],
     /// cxcywh, `[sum of counts]`.
     boxes: &'a [[f32; 4]],
+    /// `[sum of counts]`: how sure a label is; `None` is 1 for all.
+    scores: Option<&'a [f32]>,
     /// Every class is below it.
     classes_count: usize,
 }
@@ -142,8 +144,16 @@ pub struct Targets<'a> {
 pub struct ImageTargets<'a> {
     pub classes: &'a [u32],
     pub boxes: &'a [[f32; 4]],
+    scores: Option<&'a [f32]>,
     /// Targets of the images before.
     pub first: usize,
+}
+
+impl ImageTargets<'_> {
+    /// How sure the label of a target is.
+    pub fn score(&self, target: usize) -> f32 {
+        self.scores.map_or(1.0, |scores| scores[target])
+    }
 }
 
 impl<'a> Targets<'a> {
@@ -166,7 +176,7 @@ impl<'a> Targets<'a> {
                 return Err(Error::shape(name, expected, length));
             }
         }
-        let targets = Targets { counts, classes, boxes, classes_count };
+        let targets = Targets { counts, classes, boxes, scores: None, classes_count };
         let place = |target: usize| format!("target {target} of image {}", targets.image(target));
         if let Some(at) = first_non_finite(boxes.as_flattened()) {
             let name = format!("target boxes, {}", place(at / 4));
@@ -182,6 +192,42 @@ impl<'a> Targets<'a> {
             })?;
         }
         Ok(targets)
+    }
+
+    /// With how sure the label of each target is, `[sum of counts]`; looked at by
+    /// [`Targets::check_scores`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when there is not one for each target.
+    pub fn with_scores(self, scores: &'a [f32]) -> Result<Targets<'a>> {
+        match scores.len() == self.total() {
+            true => Ok(Targets { scores: Some(scores), ..self }),
+            false => Err(Error::shape("target scores", self.total(), scores.len())),
+        }
+    }
+
+    /// Looks for scores that are no probabilities.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] naming the target and its image.
+    pub fn check_scores(&self) -> Result<()> {
+        let scores = self.scores.unwrap_or(&[]);
+        match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
+            Some(target) => {
+                let (image, score) = (self.image(target), scores[target]);
+                let reason = format!("target {target} of image {image}: {score} is not in [0, 1]");
+                Err(Error::invalid("target scores", reason))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The sum of all scores.
+    pub fn scores_sum(&self) -> f64 {
+        match self.scores {
+            Some(scores) => scores.iter().map(|&score| f64::from(score)).sum(),
+            None => self.total() as f64,
+        }
     }
 
     /// Number of images.
@@ -203,7 +249,12 @@ impl<'a> Targets<'a> {
     pub fn of_image(&self, image: usize) -> ImageTargets<'a> {
         let first: usize = self.counts[..image].iter().map(|&count| count as usize).sum();
         let end = first + self.counts[image] as usize;
-        ImageTargets { classes: &self.classes[first..end], boxes: &self.boxes[first..end], first }
+        ImageTargets {
+            classes: &self.classes[first..end],
+            boxes: &self.boxes[first..end],
+            scores: self.scores.map(|scores| &scores[first..end]),
+            first,
+        }
     }
 
     /// Pairs that a matching with `queries` queries for each image makes in one layer.
@@ -288,6 +339,24 @@ mod tests {
         assert_eq!(error, "target classes: target 1 of image 2: 5 is not below 5");
         let error = Targets::new(&[2, 2], &[0; 3], &[good; 3], 5).unwrap_err().to_string();
         assert_eq!(error, "target classes: expected 4 (the sum of 2 counts), got 3");
+    }
+
+    #[test]
+    fn scores_belong_to_targets_and_must_be_probabilities_where_they_are_used() {
+        let boxes = [[0.5, 0.5, 0.5, 0.5]; 3];
+        let targets = Targets::new(&[1, 0, 2], &[0; 3], &boxes, 1).unwrap();
+        assert_eq!((targets.scores_sum(), targets.of_image(2).score(1)), (3.0, 1.0));
+        let error = targets.with_scores(&[0.5; 2]).unwrap_err().to_string();
+        assert_eq!(error, "target scores: expected 3, got 2");
+        let scored = targets.with_scores(&[0.5, 0.0, 1.0]).unwrap();
+        scored.check_scores().unwrap();
+        assert_eq!((scored.scores_sum(), scored.of_image(2).score(0)), (1.5, 0.0));
+        for bad in [f32::NAN, -0.5, 1.5, f32::INFINITY] {
+            let scores = [0.5, 0.5, bad];
+            let error = targets.with_scores(&scores).unwrap().check_scores().unwrap_err();
+            let wanted = format!("target scores: target 2 of image 2: {bad} is not in [0, 1]");
+            assert_eq!(error.to_string(), wanted);
+        }
     }
 
     #[test]

@@ -240,9 +240,14 @@ impl<'a> Run<'a> {
     ) -> Result<PretrainReport> {
         let mut labels = vec![self.describe(0, &set)?];
         self.run.done(&mut self.record, Step::Train)?;
-        for stage in 1..=self.request.config.pretrain.stages_count {
+        let PretrainRequest { images, config, .. } = *self.request;
+        for stage in 1..=config.pretrain.stages_count {
             self.stage(detector, stage, &set)?;
-            set = Arc::new(TrainingSet::read(&self.labels(stage), self.request.images)?);
+            let path = self.labels(stage);
+            set = Arc::new(match stage < config.pretrain.stages_count {
+                true => labels_for(stage + 1, config, &path, images)?,
+                false => TrainingSet::read(&path, images)?,
+            });
             labels.push(self.describe(stage, &set)?);
         }
         let detector = self.write_detector(detector, "detector", &set)?;
@@ -336,6 +341,23 @@ pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageCo
         stage,
         fresh: is_fresh(config, stage),
         settings,
+    }
+}
+
+/// The labels that `stage` learns from: with their scores from the second one on, if these count, as
+/// a detector wrote them then. The `score` of T_0 is a rank and says nothing about its box.
+///
+/// # Errors
+/// Those of [`TrainingSet::read_scored`].
+pub(super) fn labels_for(
+    stage: u16,
+    config: &RunConfig,
+    annotations: &Path,
+    images: &Path,
+) -> Result<TrainingSet> {
+    match stage > 1 && config.criterion.reads_scores() {
+        true => TrainingSet::read_scored(annotations, images),
+        false => TrainingSet::read(annotations, images),
     }
 }
 

@@ -9,7 +9,8 @@ use super::config::RunConfig;
 use super::pretrain::initial_weights::fingerprint_of;
 use super::pretrain::stage_identity::{self, HOST_START, StageIdentity};
 use super::pretrain::{
-    PretrainReport, PretrainRequest, built_in, pretrain_keeping, pretrain_with, stage_config, view,
+    PretrainReport, PretrainRequest, built_in, labels_for, pretrain_keeping, pretrain_with,
+    stage_config, view,
 };
 use super::step_memory::{self, SizesOf};
 use super::workspace::stage_record::StageRecord;
@@ -179,7 +180,7 @@ impl Pretrainer {
             return Err(Error::invalid("stage", "0 is the clusters' own; training starts with 1"));
         }
         atomic_file::check_folder(run)?;
-        let set = Arc::new(TrainingSet::read(annotations, images)?);
+        let set = Arc::new(labels_for(stage, &self.config, annotations, images)?);
         let _open = Workspace::new(run).open(Step::Train)?;
         let StageInputs { record, sources, files, table } =
             self.stage_inputs(request, &set, control)?;

@@ -83,7 +83,7 @@ pub trait HostModel: Send {
     /// The host's.
     fn step(&mut self, update: &HostUpdate) -> Result<f64>;
 
-    /// The `count` best boxes of an image, in its pixels. `None`: the library reads them off a
+    /// The `count` best boxes of an image, in its pixels; all of them under `usize::MAX`. `None`: the library reads them off a
     /// forward pass.
     ///
     /// # Errors

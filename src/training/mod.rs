@@ -10,6 +10,7 @@ pub mod host_detector;
 pub mod host_model;
 pub mod metrics;
 pub mod relabel;
+mod relabel_config;
 mod relabel_shards;
 pub mod schedule;
 pub mod stage;

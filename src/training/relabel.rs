@@ -1,7 +1,7 @@
 //! T_s from the detector of stage s: its own boxes on every image of the set (patent ¶40, ¶69-72).
 //!
-//! One box a query with its best class, the best `predictions_per_image` of them, no threshold on
-//! scores, then class-agnostic suppression. Labels are committed in shards of [`SHARD_IMAGES`] images
+//! One box a query with its best class, the best of them by count or by share, no threshold on scores,
+//! class-agnostic suppression before or after that cut ([`RelabelConfig`]). Labels are committed in shards of [`SHARD_IMAGES`] images
 //! and put together at the end, so that a killed call goes on where it stopped and a shard is all
 //! that is in memory.
 //!
@@ -10,9 +10,9 @@
 //! a bad moment, so the call ends with that error, and the next one tries the image again.
 
 use super::checkpoint_files::{files_of, last_checkpoint};
+pub use super::relabel_config::{RelabelConfig, Suppression};
 pub use super::relabel_shards::discard;
 use super::relabel_shards::{Outcome, Shard, ShardBox, ShardImage, Shards, Stamp};
-use super::suppression::suppress;
 use super::trainable::{TrainableDetector, View};
 use crate::control::Control;
 use crate::data::coco::write::write_dataset;
@@ -23,43 +23,11 @@ use crate::data::training::set::TrainingSet;
 use crate::encoder::fingerprint;
 use crate::nn::simd;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
 
 /// Images of a shard: seconds of work for the smallest detector, far longer than its commit.
 const SHARD_IMAGES: usize = 32;
-
-/// How a detector labels images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RelabelConfig {
-    /// Boxes before suppression. Default 100 (¶40).
-    pub predictions_per_image: usize,
-    /// A box goes when its IoU with a better one is above this. Default 0.55 (¶40).
-    pub suppression_iou: f64,
-}
-
-impl Default for RelabelConfig {
-    fn default() -> RelabelConfig {
-        RelabelConfig { predictions_per_image: 100, suppression_iou: 0.55 }
-    }
-}
-
-impl RelabelConfig {
-    /// # Errors
-    /// [`Error::InvalidArgument`] naming the first key outside its range.
-    pub fn validate(&self) -> Result<()> {
-        if self.predictions_per_image == 0 {
-            return Err(Error::invalid("predictions_per_image", "0; at least 1 is needed"));
-        }
-        if !(0.0..=1.0).contains(&self.suppression_iou) {
-            let reason = format!("{} is not in [0, 1]", self.suppression_iou);
-            return Err(Error::invalid("suppression_iou", reason));
-        }
-        Ok(())
-    }
-}
 
 /// What is labelled, and how.
 #[derive(Debug, Clone, Copy)]
@@ -199,8 +167,8 @@ fn label(
         let outcome = match set.load(index, limits) {
             Ok(sample) => {
                 let image = sample.image;
-                let mut found = detector.detect(&image, view, config.predictions_per_image)?;
-                suppress(&mut found, config.suppression_iou);
+                let mut found = detector.detect(&image, view, config.asked())?;
+                config.choose(&mut found);
                 let boxes = found.iter().map(ShardBox::from).collect();
                 Outcome::Labelled { width: image.width, height: image.height, boxes }
             }

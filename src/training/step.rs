@@ -5,7 +5,7 @@
 //! add up, divided by the number of boxes of the whole step, so that parts change memory and not
 //! the result's meaning.
 
-use crate::criterion::{Criterion, CriterionConfig, Gradients, LayerLosses, Losses};
+use crate::criterion::{Criterion, CriterionConfig, Gradients, LabelScore, LayerLosses, Losses};
 use crate::data::training::batch::Batch;
 use crate::matching::{ClassLoss, Predictions, Targets};
 use crate::workers::Workers;
@@ -35,6 +35,8 @@ pub struct StepReport {
     pub rate_factor: f64,
     /// Targets of the step's images.
     pub boxes_count: usize,
+    /// The sum of their scores, which is what losses are divided by where scores are weights.
+    pub scores_sum: f64,
     /// Those that found a query.
     pub pairs_count: usize,
 }
@@ -43,7 +45,9 @@ impl StepReport {
     /// Of a step that has not begun yet.
     pub fn of(parts: &[Batch]) -> StepReport {
         let boxes_count = parts.iter().map(|part| part.boxes.len()).sum();
-        StepReport { boxes_count, ..StepReport::default() }
+        let scores = parts.iter().flat_map(|part| &part.scores);
+        let scores_sum = scores.map(|&score| f64::from(score)).sum();
+        StepReport { boxes_count, scores_sum, ..StepReport::default() }
     }
 
     /// Adds a part, whose losses are divided by the boxes of the whole step.
@@ -81,6 +85,7 @@ struct RepeatedTargets {
     /// Read where there are several groups; one reads the part's own.
     classes: Vec<u32>,
     boxes: Vec<[f32; 4]>,
+    scores: Vec<f32>,
 }
 
 impl RepeatedTargets {
@@ -89,10 +94,12 @@ impl RepeatedTargets {
         part: &'a Batch,
         groups: usize,
         classes_count: usize,
+        reads_scores: bool,
     ) -> Result<Targets<'a>> {
         self.counts.clear();
         self.classes.clear();
         self.boxes.clear();
+        self.scores.clear();
         for pair in part.offsets.windows(2) {
             let own = pair[0] as usize..pair[1] as usize;
             self.counts.extend(std::iter::repeat_n(own.len() as u32, groups));
@@ -100,19 +107,22 @@ impl RepeatedTargets {
                 for _ in 0..groups {
                     self.classes.extend_from_slice(&part.classes[own.clone()]);
                     self.boxes.extend_from_slice(&part.boxes[own.clone()]);
+                    self.scores.extend_from_slice(&part.scores[own.clone()]);
                 }
             }
         }
-        let (classes, boxes) = match groups {
-            1 => (&part.classes, &part.boxes),
-            _ => (&self.classes, &self.boxes),
+        let (classes, boxes, scores) = match groups {
+            1 => (&part.classes, &part.boxes, &part.scores),
+            _ => (&self.classes, &self.boxes, &self.scores),
         };
-        Targets::new(&self.counts, classes, boxes, classes_count)
+        let targets = Targets::new(&self.counts, classes, boxes, classes_count)?;
+        if reads_scores { targets.with_scores(scores) } else { Ok(targets) }
     }
 
     fn memory_bytes(&self) -> usize {
         (self.counts.capacity() + self.classes.capacity()) * size_of::<u32>()
             + self.boxes.capacity() * size_of::<[f32; 4]>()
+            + self.scores.capacity() * size_of::<f32>()
     }
 }
 
@@ -152,11 +162,18 @@ impl Judge {
         let beside = usize::from(self.config().class_loss == ClassLoss::Softmax);
         let classes_count = predictions.shape().classes.saturating_sub(beside);
         let groups = predictions.shape().batch / part.images_count().max(1);
-        let targets = self.targets.of(part, groups, classes_count)?;
-        let boxes_count = Some((report.boxes_count * groups) as f32);
+        let (reads_scores, label_score) = (self.config().reads_scores(), self.config().label_score);
+        let targets = self.targets.of(part, groups, classes_count, reads_scores)?;
+        // Before the sum of the scores is divided by, which would name no target.
+        targets.check_scores()?;
+        let boxes_count = match label_score {
+            LabelScore::Weight => report.scores_sum,
+            LabelScore::Ignore | LabelScore::SoftTarget => report.boxes_count as f64,
+        };
+        let boxes_count = (boxes_count * groups as f64) as f32;
         let losses = self
             .criterion
-            .evaluate(predictions, &targets, boxes_count, gradients, workers)
+            .evaluate(predictions, &targets, Some(boxes_count), gradients, workers)
             .map_err(|error| match error {
                 // What a network of finite weights says is finite, unless it has diverged.
                 Error::NonFinite { .. } => report.diverged(place),

@@ -11,15 +11,20 @@ use crate::geometry::intersection_over_union;
 pub fn suppress(detections: &mut Vec<Detection>, overlap_max: f64) {
     let mut kept: Vec<Detection> = Vec::with_capacity(detections.len());
     for detection in detections.drain(..) {
-        let [left, top, right, bottom] = detection.bounds;
         let overlaps = |other: &Detection| {
             intersection_over_union(&other.bounds, &detection.bounds) > overlap_max
         };
-        if right > left && bottom > top && !kept.iter().any(overlaps) {
+        if has_area(&detection) && !kept.iter().any(overlaps) {
             kept.push(detection);
         }
     }
     *detections = kept;
+}
+
+/// Whether a box holds anything.
+pub fn has_area(detection: &Detection) -> bool {
+    let [left, top, right, bottom] = detection.bounds;
+    right > left && bottom > top
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub trait TrainableDetector {
     fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport>;
 
     /// The `count` best boxes of an upright image, in its pixels, best first, each query once with
-    /// its best class.
+    /// its best class; all of them under `usize::MAX`.
     ///
     /// # Errors
     /// Those of the detector and of resizing.

@@ -1,5 +1,6 @@
 /* Losses and gradients: values that can be worked out, refusals, outputs untouched. */
 #include <math.h>
+#include <stddef.h>
 
 #include "predictions.h"
 
@@ -161,13 +162,72 @@ static void bad_tensors(void) {
   simdetr_criterion_destroy(criterion);
 }
 
+/* A query that is 3 off the middle for a label of 0.5, whose box it meets. */
+static double slope(int32_t class_loss, int32_t label_score, int32_t class_target, const float *scores) {
+  simdetr_criterion_options_t options;
+  simdetr_criterion_t *criterion = NULL;
+  simdetr_targets_t targets = two_targets();
+  simdetr_losses_t losses = empty_losses();
+  simdetr_criterion_options_init(&options, sizeof options);
+  options.threads = 1;
+  options.class_loss = class_loss;
+  options.label_score = label_score;
+  options.class_target = class_target;
+  targets.scores = scores;
+  EXPECT_OK(simdetr_criterion_create(&options, &criterion, &error));
+  EXPECT_OK(evaluate(criterion, &targets, &losses));
+  EXPECT(losses.boxes_count == (label_score == SIMDETR_LABEL_SCORE_WEIGHT && scores != NULL ? 1.0 : 2.0));
+  simdetr_criterion_destroy(criterion);
+  return logits_gradient[2 * CLASSES];
+}
+
+static void scores(void) {
+  const float given[2] = {0.5f, 0.5f}, broken[2] = {0.5f, 1.5f};
+  const double yes = 1 / (1 + exp(-3.0));
+  double plain, weighted;
+  simdetr_criterion_options_t options;
+  simdetr_criterion_t *criterion = NULL;
+  simdetr_targets_t targets = two_targets();
+  simdetr_losses_t losses = empty_losses();
+  fill_predictions();
+  plain = slope(SIMDETR_CLASS_LOSS_FOCAL, 0, 0, NULL);
+  EXPECT(plain < 0 && plain == slope(SIMDETR_CLASS_LOSS_FOCAL, SIMDETR_LABEL_SCORE_IGNORE, 0, given));
+  EXPECT(plain == slope(SIMDETR_CLASS_LOSS_FOCAL, SIMDETR_LABEL_SCORE_SOFT_TARGET, SIMDETR_CLASS_TARGET_ONE, NULL));
+  EXPECT(slope(SIMDETR_CLASS_LOSS_FOCAL, SIMDETR_LABEL_SCORE_SOFT_TARGET, 0, given) > 0);
+  /* Half the weight over half the sum. */
+  weighted = slope(SIMDETR_CLASS_LOSS_FOCAL, SIMDETR_LABEL_SCORE_WEIGHT, 0, given);
+  EXPECT(fabs(weighted - plain) < 1e-6 * fabs(plain));
+  /* 2 (the weight) * t * (p - t) / 2 (the boxes) of a box that is met. */
+  EXPECT(fabs(slope(SIMDETR_CLASS_LOSS_VARIFOCAL, SIMDETR_LABEL_SCORE_SOFT_TARGET, SIMDETR_CLASS_TARGET_IOU, given) -
+              0.5 * (yes - 0.5)) < 1e-6);
+
+  simdetr_criterion_options_init(&options, sizeof options);
+  options.label_score = SIMDETR_LABEL_SCORE_WEIGHT;
+  EXPECT_OK(simdetr_criterion_create(&options, &criterion, &error));
+  targets.scores = broken;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, evaluate(criterion, &targets, &losses));
+  EXPECT_MESSAGE("target scores: target 1 of image 0: 1.5 is not in [0, 1]");
+  /* A program of before has no scores in its struct. */
+  targets.struct_size = offsetof(simdetr_targets_t, scores);
+  EXPECT_OK(evaluate(criterion, &targets, &losses));
+  EXPECT(losses.boxes_count == 2);
+  simdetr_criterion_destroy(criterion);
+}
+
 static void options(void) {
   simdetr_criterion_options_t options;
   simdetr_criterion_t *criterion = NULL;
   simdetr_criterion_options_init(&options, sizeof options);
-  options.class_loss = 3;
+  options.class_loss = 4;
   EXPECT_STATUS(SIMDETR_ERROR_CONFIG_VALUE, simdetr_criterion_create(&options, &criterion, &error));
-  options.class_loss = 0;
+  options.class_loss = SIMDETR_CLASS_LOSS_SOFTMAX;
+  options.class_target = SIMDETR_CLASS_TARGET_IOU;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_criterion_create(&options, &criterion, &error));
+  EXPECT_MESSAGE("class_target = iou");
+  options.class_loss = options.class_target = 0;
+  options.label_score = 4;
+  EXPECT_STATUS(SIMDETR_ERROR_CONFIG_VALUE, simdetr_criterion_create(&options, &criterion, &error));
+  options.label_score = 0;
   options.no_object_weight = 2;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_criterion_create(&options, &criterion, &error));
   options.no_object_weight = 0;
@@ -183,6 +243,7 @@ int main(void) {
   values();
   bad_targets();
   bad_tensors();
+  scores();
   options();
   return 0;
 }

@@ -22,6 +22,8 @@ typedef struct {
   int calls_left, answer;
   /* What `forward` and `predict` get wrong. */
   int wrong_classes, not_a_number, too_many;
+  /* Boxes that `predict` was asked for last. */
+  size_t capacity;
 } own_detector_t;
 
 /* The thread that calls the trainer: the one on which everything here runs. */
@@ -109,6 +111,7 @@ static int32_t own_predict(void *user_data, const simdetr_image_t *image, float 
                            size_t capacity, size_t *count) {
   own_detector_t *own = (own_detector_t *)user_data;
   EXPECT(image->pixel_format == SIMDETR_PIXEL_RGB8 && capacity >= 2);
+  own->capacity = capacity;
   found[0] = found[1] = 1;
   found[2] = (float)image->width;
   found[3] = (float)image->height + 50;

@@ -98,6 +98,15 @@ static void train() {
   auto losses = criterion.evaluate(given, wanted, logits_gradient, boxes_gradient).value();
   EXPECT(losses.total > 0 && losses.pairs_count == 1 && losses.accuracy == 1);
   EXPECT(logits_gradient[3] < 0 && logits_gradient[0] > 0);
+  auto scored = simdetr::criterion::options();
+  scored.label_score = SIMDETR_LABEL_SCORE_SOFT_TARGET;
+  scored.class_target = SIMDETR_CLASS_TARGET_IOU;
+  auto soft = simdetr::criterion::create(scored).value();
+  const std::array<float, 2> scores{0.5F, 0.5F};
+  const simdetr::targets unsure{counts, classes, wanted_box, simdetr::span<const float>(scores.data(), 1)};
+  EXPECT(soft.evaluate(given, unsure, logits_gradient, boxes_gradient).ok() && logits_gradient[3] > 0);
+  const simdetr::targets uneven{counts, classes, wanted_box, scores};
+  EXPECT(soft.evaluate(given, uneven, logits_gradient, boxes_gradient).failure().status() == SIMDETR_ERROR_SHAPE);
   auto short_span = simdetr::span<float>(logits_gradient.data(), 3);
   EXPECT(!criterion.evaluate(given, wanted, short_span, boxes_gradient).ok());
 }

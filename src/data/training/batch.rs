@@ -26,6 +26,8 @@ pub struct Batch {
     pub boxes: Vec<[f32; 4]>,
     /// Dense class index of every box.
     pub classes: Vec<u32>,
+    /// How sure the detector that wrote the box was; 1 where nobody was asked.
+    pub scores: Vec<f32>,
     /// Boxes of image i are `offsets[i]..offsets[i + 1]`.
     pub offsets: Vec<usize>,
     /// Images that could not be read and had their place taken.
@@ -72,6 +74,7 @@ impl Batch {
         self.sizes.clear();
         self.boxes.clear();
         self.classes.clear();
+        self.scores.clear();
         self.offsets.clear();
         self.offsets.push(0);
         for (sample, map) in samples.iter().zip(self.maps.chunks_exact_mut(length.max(1))) {
@@ -81,6 +84,7 @@ impl Batch {
             for target in &sample.targets {
                 self.boxes.push(normalised_centre_size(&target.bounds, width, height));
                 self.classes.push(target.class);
+                self.scores.push(target.score);
             }
             self.offsets.push(self.boxes.len());
         }
@@ -137,7 +141,8 @@ mod tests {
     use super::*;
 
     fn sample(width: u32, height: u32, bounds: &[BoundingBox]) -> Sample {
-        let targets = bounds.iter().map(|&bounds| Target { bounds, class: width }).collect();
+        let targets =
+            bounds.iter().map(|&bounds| Target { bounds, class: width, score: 0.5 }).collect();
         Sample { image: Image::filled(width, height, [255, 0, 128]).unwrap(), targets }
     }
 
@@ -155,7 +160,7 @@ mod tests {
         assert_eq!(batch.maps.len(), 2 * 16 * 32 * 3);
         assert_eq!(batch.sizes, [[10, 20], [16, 32]]);
         assert_eq!(batch.targets(0), ([[0.5, 0.5, 0.5, 1.0]].as_slice(), [20].as_slice()));
-        assert_eq!(batch.targets(1).0.len(), 0);
+        assert_eq!((batch.targets(1).0.len(), &batch.scores[..]), (0, &[0.5][..]));
         let at = |x: usize, y: usize| &batch.map(0)[(y * 32 + x) * 3..][..3];
         assert_eq!(at(19, 9), [1.0, 0.0, 128.0 / 255.0 / 0.5]);
         assert_eq!(

@@ -10,6 +10,8 @@ pub struct Target {
     pub bounds: BoundingBox,
     /// Dense class index.
     pub class: u32,
+    /// How sure the detector that wrote the label was; 1 where nobody was asked.
+    pub score: f32,
 }
 
 /// An image and the objects in it.
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn boxes_are_clipped_and_dropped_when_too_little_is_left() {
-        let target = |bounds| Target { bounds, class: 7 };
+        let target = |bounds| Target { bounds, class: 7, score: 0.5 };
         let all = vec![
             target([-5.0, 2.0, 5.0, 4.0]),
             target([9.0, 0.0, 19.0, 1.0]),

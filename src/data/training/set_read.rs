@@ -7,6 +7,7 @@ use crate::data::coco::ids::DenseIds;
 use crate::data::coco::read::read_dataset;
 use crate::data::coco::{CocoAnnotation, CocoFile, CocoImage};
 use crate::data::folder;
+use crate::geometry::BoundingBox;
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -16,12 +17,25 @@ impl TrainingSet {
     /// Images of the folder that the file does not list are left out, as nothing is known of them,
     /// and so are images of the file without a name, which a folder cannot have by id.
     ///
-    /// Boxes are cut to their image; empty and crowd boxes are dropped and counted.
+    /// Boxes are cut to their image; empty and crowd boxes are dropped and counted. A `score` counts
+    /// for nothing: every box gets 1.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Format`], [`Error::NoImages`]; [`Error::MissingImages`] when images
     /// of the file are not in the folder.
     pub fn read(annotations: &Path, folder: &Path) -> Result<TrainingSet> {
+        TrainingSet::read_as(annotations, folder, false)
+    }
+
+    /// [`TrainingSet::read`] of labels that a detector wrote, with its scores; 1 where there is none.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::read`]; [`Error::Format`] for a score outside [0, 1].
+    pub fn read_scored(annotations: &Path, folder: &Path) -> Result<TrainingSet> {
+        TrainingSet::read_as(annotations, folder, true)
+    }
+
+    fn read_as(annotations: &Path, folder: &Path, scored: bool) -> Result<TrainingSet> {
         let mut file = read_dataset(annotations)?;
         if file.images.is_empty() {
             return Err(Error::format(annotations, "the file lists no image"));
@@ -51,7 +65,13 @@ impl TrainingSet {
                 let class = ranks
                     .rank(annotation.category_id)
                     .ok_or_else(|| unlisted(annotations, &file, index as usize, "category"))?;
-                set.targets.extend(target(annotation, class, image, &mut set.dropped));
+                let score = match annotation.score {
+                    Some(score) if scored => probability(score)
+                        .ok_or_else(|| no_probability(annotations, &file, index as usize, score))?,
+                    _ => 1.0,
+                };
+                let bounds = bounds_of(annotation, image, &mut set.dropped);
+                set.targets.extend(bounds.map(|bounds| Target { bounds, class, score }));
             }
             set.images.push(TrainingImage {
                 image_id,
@@ -102,12 +122,24 @@ fn unlisted(annotations: &Path, file: &CocoFile, position: usize, kind: &str) ->
     Error::format(annotations, format!("annotation {index}: {kind} {id} is not listed"))
 }
 
-fn target(
+/// A score that can be one.
+fn probability(score: f64) -> Option<f32> {
+    (0.0..=1.0).contains(&score).then_some(score as f32)
+}
+
+/// The error of a score that is none.
+fn no_probability(annotations: &Path, file: &CocoFile, position: usize, score: f64) -> Error {
+    let index = file.index_in_file(position);
+    let reason = format!("annotation {index}: `score` {score} is not in [0, 1]");
+    Error::format(annotations, reason)
+}
+
+/// The part of a box that its image holds; `None` for one that is counted and left out.
+fn bounds_of(
     annotation: &CocoAnnotation,
-    class: u32,
     image: &CocoImage,
     dropped: &mut DroppedBoxes,
-) -> Option<Target> {
+) -> Option<BoundingBox> {
     if annotation.is_crowd {
         dropped.crowd_count += 1;
         return None;
@@ -122,7 +154,7 @@ fn target(
         None if width > 0.0 && height > 0.0 => dropped.outside_count += 1,
         None => dropped.empty_count += 1,
     }
-    clipped.map(|bounds| Target { bounds, class })
+    clipped
 }
 
 #[cfg(test)]
@@ -166,7 +198,7 @@ mod tests {
         assert_eq!(ids, [1, 3]);
         let names: Vec<_> = set.categories().iter().map(|category| category.id).collect();
         assert_eq!(names, [3, 7, 90]);
-        let target = |bounds, class| Target { bounds, class };
+        let target = |bounds, class| Target { bounds, class, score: 1.0 };
         let expected = [target([0.0, 1.0, 3.0, 6.0], 2), target([1.0, 2.0, 4.0, 6.0], 0)];
         assert_eq!(set.targets(1), expected);
         let counts = DroppedBoxes {
@@ -183,6 +215,30 @@ mod tests {
         // The file does not say how large `one.png` is; the image does.
         let sample = set.load(0, &ImageLimits::default()).unwrap();
         assert_eq!(sample.targets, [target([1.0, 1.0, 3.0, 6.0], 0)]);
+    }
+
+    #[test]
+    fn scores_are_read_where_they_are_asked_for_and_must_then_be_probabilities() {
+        let scored = |score: &str| {
+            let text = FILE.replacen("[-2, 1, 5, 20]", &format!("[-2, 1, 5, 20], {score}"), 1);
+            let folder = folder(&text);
+            let images = folder.path().join("images");
+            (read(&folder), TrainingSet::read_scored(&folder.path().join("file.json"), &images))
+        };
+        let scores = |set: Result<TrainingSet>| {
+            set.unwrap().targets(1).iter().map(|target| target.score).collect::<Vec<_>>()
+        };
+        for (score, found) in [("0.375", 0.375), ("0", 0.0), ("1", 1.0)] {
+            let (plain, with) = scored(&format!(r#""score": {score}"#));
+            assert_eq!((scores(plain), scores(with)), (vec![1.0; 2], vec![found, 1.0]));
+        }
+        for score in ["1.5", "-0.25", "NaN"] {
+            let (plain, with) = scored(&format!(r#""score": {score}"#));
+            assert_eq!(scores(plain), [1.0; 2]);
+            let error = with.unwrap_err().to_string();
+            let wanted = format!("annotation 0: `score` {score} is not in [0, 1]");
+            assert!(error.contains(&wanted), "{error}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Class losses of one query's logits, with their gradients: focal for a row that is all
-//! background, and softmax.
+//! Class losses of one query's logits, with their gradients: focal and varifocal for a row that is
+//! all background, and softmax.
 //!
-//! Sources: Lin et al., "Focal loss for dense object detection" (ICCV 2017); DETR's weighted
-//! cross-entropy (Carion et al., ECCV 2020). Sums run over [`WIDE`] partial sums of f32 within a
+//! Sources: Lin et al., "Focal loss for dense object detection" (ICCV 2017); varifocal loss as
+//! RT-DETR has it (Zhao et al., CVPR 2024); DETR's weighted cross-entropy (Carion et al., ECCV 2020). Sums run over [`WIDE`] partial sums of f32 within a
 //! row, in the same order at every level; rows are added in f64 by the caller.
 
 use super::elementary::{Sigmoid, exponential, sigmoid};
@@ -84,6 +84,52 @@ unsafe fn focal_power<L: Lanes>(
         let power = exponential(-gamma * yes_loss);
         *sum += power * no_loss;
         scale * power * (gamma * no * no_loss + yes)
+    });
+}
+
+/// [`focal_background`] whose factor `p^gamma` is a weight and not part of the derivative, as RT-DETR
+/// takes it in varifocal loss.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn varifocal_background(
+    level: Level,
+    logits: &[f32],
+    gradient: &mut [f32],
+    gamma: f32,
+    scale: f32,
+) -> f64 {
+    assert_eq!(logits.len(), gradient.len());
+    let mut lanes = [0.0; WIDE];
+    let sums = &mut lanes;
+    dispatch!(
+        level,
+        varifocal(
+            logits: &[f32],
+            gradient: &mut [f32],
+            gamma: f32,
+            scale: f32,
+            sums: &mut [f32; WIDE],
+        )
+    );
+    total(lanes)
+}
+
+/// # Safety
+/// The level's instructions are enabled.
+#[inline(always)]
+unsafe fn varifocal<L: Lanes>(
+    logits: &[f32],
+    gradient: &mut [f32],
+    gamma: f32,
+    scale: f32,
+    sums: &mut [f32; WIDE],
+) {
+    for_each_lane(logits, gradient, sums, |logit, sum| {
+        let Sigmoid { yes, yes_loss, no_loss, .. } = sigmoid(logit);
+        let power = exponential(-gamma * yes_loss);
+        *sum += power * no_loss;
+        scale * power * yes
     });
 }
 
@@ -186,6 +232,24 @@ mod tests {
                 for (&x, found) in logits.iter().zip(gradient) {
                     let slope = (of(x, 1e-5) - of(x, -1e-5)) / 2e-5;
                     assert!((f64::from(found) - 0.5 * slope).abs() < 1e-6 + 1e-5 * slope.abs());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn varifocal_sums_are_those_of_focal_and_its_gradients_leave_the_weight_alone() {
+        for level in Level::available() {
+            for (length, gamma) in [(1, 2.0), (15, 1.5), (16, 2.0), (67, 0.0)] {
+                let logits = logits(length);
+                let (mut gradient, mut other) = (vec![0.0; length], vec![0.0; length]);
+                let sum = varifocal_background(level, &logits, &mut gradient, gamma, 0.5);
+                let wanted = focal_background(level, &logits, &mut other, gamma, 0.5);
+                assert!((sum - wanted).abs() < 1e-6 * wanted, "{level:?} {length}: {sum} {wanted}");
+                for (&x, found) in logits.iter().zip(gradient) {
+                    let yes = 1.0 / (1.0 + (-f64::from(x)).exp());
+                    let wanted = 0.5 * yes.powf(f64::from(gamma)) * yes;
+                    assert!((f64::from(found) - wanted).abs() < 1e-6, "{level:?} {x}: {found}");
                 }
             }
         }

@@ -22,6 +22,7 @@ struct targets {
   span<const std::uint32_t> counts;  // [batch]
   span<const std::int64_t> classes;  // [sum of counts]
   span<const float> boxes;           // [sum of counts, 4]
+  span<const float> scores = {};     // [sum of counts]: how sure each label is; empty is 1 for all
 };
 
 namespace detail {
@@ -33,11 +34,18 @@ inline result<void> check_length(const char *name, std::size_t got, std::size_t 
 }
 
 // Keeps the library from reading past the end of a span.
+inline result<void> check_lengths(const targets &wanted) {
+  std::size_t count = wanted.classes.size();
+  if (auto bad = check_length("target boxes", wanted.boxes.size(), count * 4); !bad) return bad;
+  if (wanted.scores.empty()) return {};
+  return check_length("target scores", wanted.scores.size(), count);
+}
+
 inline result<void> check_lengths(const predictions &given, const targets &wanted) {
   std::size_t rows = given.layers * given.batch * given.queries;
   if (auto bad = check_length("logits", given.logits.size(), rows * given.classes); !bad) return bad;
   if (auto bad = check_length("boxes", given.boxes.size(), rows * 4); !bad) return bad;
-  return check_length("target boxes", wanted.boxes.size(), wanted.classes.size() * 4);
+  return check_lengths(wanted);
 }
 
 inline simdetr_targets_t raw(const targets &wanted) noexcept {
@@ -47,6 +55,7 @@ inline simdetr_targets_t raw(const targets &wanted) noexcept {
   out.classes = wanted.classes.data();
   out.boxes = wanted.boxes.data();
   out.targets_count = wanted.classes.size();
+  out.scores = wanted.scores.empty() ? nullptr : wanted.scores.data();
   return out;
 }
 }  // namespace detail
@@ -113,7 +122,8 @@ class criterion : public handle<simdetr_criterion_t, simdetr_criterion_destroy> 
       return simdetr_criterion_create(&options, out, error);
     });
   }
-  // The gradients are as long as what they belong to; `boxes_count` 0 is the number of targets.
+  // The gradients are as long as what they belong to; `boxes_count` 0 is the number of targets, or the
+  // sum of their scores where these are weights.
   result<simdetr_losses_t> evaluate(const predictions &given, const targets &wanted,
                                     span<float> logits_gradient, span<float> boxes_gradient,
                                     float boxes_count = 0, const run *control = nullptr) {

@@ -231,11 +231,7 @@ class trainer : public handle<simdetr_trainer_t, simdetr_trainer_destroy> {
         return bad.failure();
       }
     }
-    if (auto bad =
-            detail::check_length("target boxes", wanted.boxes.size(), wanted.classes.size() * 4);
-        !bad) {
-      return bad.failure();
-    }
+    if (auto bad = detail::check_lengths(wanted); !bad) return bad.failure();
     simdetr_targets_t raw = detail::raw(wanted);
     auto report = detail::sized<simdetr_step_report_t>();
     error failure;

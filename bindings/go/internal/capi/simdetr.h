@@ -502,6 +502,11 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_CLASS_LOSS_SOFTMAX 2
 
 /**
+ * A sigmoid for each class and varifocal loss, as RT-DETR has it; pairs cost what focal ones do.
+ */
+#define SIMDETR_CLASS_LOSS_VARIFOCAL 3
+
+/**
  * `class_cost` is 0: classes do not count.
  */
 #define SIMDETR_MATCHER_SET_CLASS_COST 1
@@ -570,6 +575,32 @@ struct DLManagedTensorVersioned;
  * `no_object_weight` is 0: queries without a target do not count under softmax.
  */
 #define SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT 256
+
+/**
+ * Scores of targets count for nothing; the default.
+ */
+#define SIMDETR_LABEL_SCORE_IGNORE 1
+
+/**
+ * The probability of a matched query's class is to be the target's score, not 1.
+ */
+#define SIMDETR_LABEL_SCORE_SOFT_TARGET 2
+
+/**
+ * Losses of a matched query are multiplied by the target's score, and the number of boxes that losses
+ * are divided by becomes the sum of the scores.
+ */
+#define SIMDETR_LABEL_SCORE_WEIGHT 3
+
+/**
+ * The probability of a matched query's class is to be 1; the default.
+ */
+#define SIMDETR_CLASS_TARGET_ONE 1
+
+/**
+ * The probability of a matched query's class is to be the IoU of its box with the target.
+ */
+#define SIMDETR_CLASS_TARGET_IOU 2
 
 /**
  * Numbers that `simdetr_criterion_layer_losses` gives for each layer.
@@ -1780,6 +1811,11 @@ typedef struct simdetr_targets_t {
    * Sum of `counts`.
    */
   size_t targets_count;
+  /**
+   * How sure the label of each target is, from 0 to 1, `[targets_count]`; read by a criterion whose
+   * `label_score` is not `SIMDETR_LABEL_SCORE_IGNORE`. NULL is 1 for all.
+   */
+  const float *scores;
 } simdetr_targets_t;
 
 /**
@@ -1878,7 +1914,8 @@ typedef struct simdetr_criterion_options_t {
    */
   float giou_weight;
   /**
-   * Share of the positive term of the focal loss; 0 is 0.25 unless its bit is set.
+   * Share of the positive term of the focal loss; 1 minus it is the weight of the background in the
+   * varifocal one. 0 is 0.25 unless its bit is set.
    */
   float focal_alpha;
   /**
@@ -1906,6 +1943,15 @@ typedef struct simdetr_criterion_options_t {
    * First argument of `parallel_for`.
    */
   void *parallel_for_user_data;
+  /**
+   * `SIMDETR_LABEL_SCORE_*`: how `simdetr_targets_t.scores` enter.
+   */
+  int32_t label_score;
+  /**
+   * `SIMDETR_CLASS_TARGET_*`; times the score under `SIMDETR_LABEL_SCORE_SOFT_TARGET`. Where it is
+   * not 1, focal loss is quality focal loss.
+   */
+  int32_t class_target;
 } simdetr_criterion_options_t;
 
 /**
@@ -1921,7 +1967,8 @@ typedef struct simdetr_losses_t {
    */
   double total;
   /**
-   * What losses were divided by.
+   * What losses were divided by: boxes, or the sum of their scores under
+   * `SIMDETR_LABEL_SCORE_WEIGHT`.
    */
   double boxes_count;
   /**
@@ -2179,7 +2226,8 @@ typedef int32_t (*simdetr_detector_step_fn_t)(void *user_data,
  * @param[out] boxes `[capacity, 4]`: x0, y0, x1, y1 in pixels of the image.
  * @param[out] classes `[capacity]`, from 0.
  * @param[out] scores `[capacity]`, in any order.
- * @param[in] capacity Boxes wanted at most.
+ * @param[in] capacity Boxes wanted at most; 65536 where all are wanted, as under
+ * `relabel.predictions_share` and `relabel.suppression = "before_cut"`.
  * @param[out] count Boxes written.
  */
 typedef int32_t (*simdetr_detector_predict_fn_t)(void *user_data,
@@ -4820,7 +4868,8 @@ simdetr_status_t simdetr_criterion_memory_bytes(const struct simdetr_criterion_t
  * divided by the size of the un-padded image.
  * @param[in] targets What the images hold.
  * @param[in] boxes_count What losses are divided by: in a run of several processes the mean number
- * of targets of a process. 0 is the number of targets in this call; under 1 counts as 1.
+ * of targets of a process, or of the sum of their scores under `SIMDETR_LABEL_SCORE_WEIGHT`. 0 is
+ * that of this call; under 1 counts as 1.
  * @param[in] run Optional.
  * @param[out] logits_gradient As `logits`, in other memory.
  * @param[out] boxes_gradient As `boxes`, in other memory.
@@ -4854,7 +4903,7 @@ simdetr_status_t simdetr_criterion_evaluate(struct simdetr_criterion_t *criterio
  * @param[in] queries Queries of an image.
  * @param[in] classes Logits of a query.
  * @param[in] targets What the images hold.
- * @param[in] boxes_count What losses are divided by; 0 is the number of targets in this call.
+ * @param[in] boxes_count What losses are divided by; 0 is what belongs to this call.
  * @param[in] run Optional.
  * @param[out] logits_gradient As `logits`, in other memory.
  * @param[out] boxes_gradient As `boxes`, in other memory.
@@ -5107,8 +5156,8 @@ simdetr_status_t simdetr_trainer_train(struct simdetr_trainer_t *trainer,
                                        struct simdetr_error_t *error);
 
 /**
- * Labels every image of a COCO data set with the detector of a stage: the best
- * `relabel.predictions_per_image` boxes without those that overlap better ones. A call that was
+ * Labels every image of a COCO data set with the detector of a stage: its best boxes without those
+ * that overlap better ones, as the table `relabel` of the configuration says. A call that was
  * stopped is gone on with by the next one of the same stage. An image that cannot be decoded is
  * left out, or an error under `loader.strict_images`; one that cannot be read from its disk is
  * always one.

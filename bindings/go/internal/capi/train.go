@@ -5,13 +5,14 @@ package capi
 
 // Go memory may not hold Go pointers when C sees it, so the struct of targets is made here.
 static simdetr_targets_t go_targets(const uint32_t *counts, size_t images, const int64_t *classes,
-                                    const float *boxes, size_t total) {
+                                    const float *boxes, const float *scores, size_t total) {
   simdetr_targets_t targets;
   simdetr_targets_init(&targets, sizeof targets);
   targets.counts = counts;
   targets.images_count = images;
   targets.classes = classes;
   targets.boxes = boxes;
+  targets.scores = scores;
   targets.targets_count = total;
   return targets;
 }
@@ -20,7 +21,7 @@ static simdetr_status_t go_match(simdetr_matcher_t *matcher, const float *logits
                                  const size_t *sizes, const uint32_t *counts, size_t images,
                                  const int64_t *classes, const float *target_boxes, size_t total,
                                  int32_t *queries, simdetr_error_t *error) {
-  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, total);
+  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, NULL, total);
   return simdetr_matcher_match_f32(matcher, logits, boxes, sizes[0], sizes[1], sizes[2], sizes[3],
                                    &targets, NULL, queries, NULL, error);
 }
@@ -28,10 +29,10 @@ static simdetr_status_t go_match(simdetr_matcher_t *matcher, const float *logits
 static simdetr_status_t go_evaluate(simdetr_criterion_t *criterion, const float *logits,
                                     const float *boxes, const size_t *sizes, const uint32_t *counts,
                                     size_t images, const int64_t *classes, const float *target_boxes,
-                                    size_t total, float boxes_count, float *logits_gradient,
-                                    float *boxes_gradient, simdetr_losses_t *losses,
-                                    simdetr_error_t *error) {
-  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, total);
+                                    const float *scores, size_t total, float boxes_count,
+                                    float *logits_gradient, float *boxes_gradient,
+                                    simdetr_losses_t *losses, simdetr_error_t *error) {
+  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, scores, total);
   losses->struct_size = sizeof *losses;
   return simdetr_criterion_evaluate_f32(criterion, logits, boxes, sizes[0], sizes[1], sizes[2],
                                         sizes[3], &targets, boxes_count, NULL, logits_gradient,
@@ -69,6 +70,8 @@ type Targets struct {
 	Classes []int64
 	// Boxes is [targets, 4], as those of Predictions.
 	Boxes []float32
+	// Scores has one number for each target: how sure its label is, from 0 to 1; none is 1 for all.
+	Scores []float32
 }
 
 // Losses are what an evaluation found; those of single terms belong to the last layer.
@@ -81,15 +84,36 @@ type Losses struct {
 type LossOptions struct {
 	// Softmax reads the last class as "no object"; otherwise there is a sigmoid for each class.
 	Softmax bool
+	// Varifocal is RT-DETR's loss of the sigmoids in place of the focal one; it excludes Softmax.
+	Varifocal bool
+	// LabelScore says how Targets.Scores enter a criterion; a matcher leaves them alone.
+	LabelScore LabelScore
+	// IoUTarget makes the IoU of a matched query's box with its target what the probability of its
+	// class is to be, in place of 1; a matcher leaves it alone.
+	IoUTarget bool
 	// Threads: 0 is one for each processor, 1 the caller's own.
 	Threads uint32
 }
 
+// LabelScore says how the scores of targets enter.
+type LabelScore int32
+
+// How the scores of targets enter; the zero value is LabelScoreIgnore.
+const (
+	LabelScoreIgnore     LabelScore = C.SIMDETR_LABEL_SCORE_IGNORE
+	LabelScoreSoftTarget LabelScore = C.SIMDETR_LABEL_SCORE_SOFT_TARGET
+	LabelScoreWeight     LabelScore = C.SIMDETR_LABEL_SCORE_WEIGHT
+)
+
 func (o *LossOptions) classLoss() C.int32_t {
-	if o.Softmax {
+	switch {
+	case o.Softmax:
 		return C.SIMDETR_CLASS_LOSS_SOFTMAX
+	case o.Varifocal:
+		return C.SIMDETR_CLASS_LOSS_VARIFOCAL
+	default:
+		return C.SIMDETR_CLASS_LOSS_FOCAL
 	}
-	return C.SIMDETR_CLASS_LOSS_FOCAL
 }
 
 // NewMatcher makes a matcher.
@@ -136,6 +160,10 @@ func NewCriterion(given LossOptions) (*Criterion, *Error) {
 	var options C.simdetr_criterion_options_t
 	C.simdetr_criterion_options_init(&options, C.sizeof_simdetr_criterion_options_t)
 	options.class_loss = given.classLoss()
+	options.label_score = C.int32_t(given.LabelScore)
+	if given.IoUTarget {
+		options.class_target = C.SIMDETR_CLASS_TARGET_IOU
+	}
 	options.threads = C.uint32_t(given.Threads)
 	return criterion, failed(C.simdetr_criterion_create(&options, &criterion, &raw), &raw)
 }
@@ -149,10 +177,14 @@ func Evaluate(criterion *Criterion, p *Predictions, t *Targets, boxesCount float
 	var raw C.simdetr_error_t
 	var found C.simdetr_losses_t
 	sizes := p.sizes()
+	var scores *C.float
+	if len(t.Scores) > 0 {
+		scores = floats(t.Scores)
+	}
 	status := C.go_evaluate(criterion, floats(p.Logits), floats(p.Boxes), &sizes[0],
 		(*C.uint32_t)(unsafe.SliceData(t.Counts)), C.size_t(len(t.Counts)),
-		(*C.int64_t)(unsafe.SliceData(t.Classes)), floats(t.Boxes), C.size_t(len(t.Classes)),
-		C.float(boxesCount), floats(logitsGradient), floats(boxesGradient), &found, &raw)
+		(*C.int64_t)(unsafe.SliceData(t.Classes)), floats(t.Boxes), scores,
+		C.size_t(len(t.Classes)), C.float(boxesCount), floats(logitsGradient), floats(boxesGradient), &found, &raw)
 	losses := Losses{
 		Total:          float64(found.total),
 		BoxesCount:     float64(found.boxes_count),

@@ -47,7 +47,7 @@ pub fn apply(
             let visible = 1.0 - intersection(&target.bounds, &bounds) / area(&target.bounds);
             visible > 0.0 && visible >= share_min
         });
-        sample.targets.push(Target { bounds, class: chosen.class });
+        sample.targets.push(Target { bounds, ..chosen });
     }
     Ok(())
 }
@@ -83,12 +83,12 @@ mod tests {
         for case in 0..60 {
             let mut random = keyed(case);
             let (image, bounds) = scene(&mut random);
-            let source = Sample { image, targets: vec![Target { bounds, class: 9 }] };
+            let source = Sample { image, targets: vec![Target { bounds, class: 9, score: 0.25 }] };
             let black = Image::filled(90, 70, [0; 3]).unwrap();
             let mut sample = Sample { image: black, targets: Vec::new() };
             paste(&mut random, &source, &mut sample);
             let target = sample.targets[0];
-            assert_eq!(target.class, 9);
+            assert_eq!((target.class, target.score), (9, 0.25));
             let found = rectangle(&sample.image).unwrap();
             for (found, expected) in found.iter().zip(target.bounds) {
                 assert!((found - expected).abs() <= 1.0, "case {case}: {found} {expected}");
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn covered_boxes_go_and_others_stay() {
         let image = Image::filled(40, 40, [255; 3]).unwrap();
-        let target = |bounds, class| Target { bounds, class };
+        let target = |bounds, class| Target { bounds, class, score: 1.0 };
         let source = Sample { image, targets: vec![target([0.0, 0.0, 20.0, 20.0], 1)] };
         let mut random = keyed(0);
         for _ in 0..50 {

@@ -153,14 +153,13 @@ impl Recipe<'_> {
         targets: &mut Vec<Target>,
     ) {
         let (width, height) = framing.size();
-        let framed =
-            |target: &Target| Target { bounds: framing.map(&target.bounds), class: target.class };
+        let framed = |target: &Target| Target { bounds: framing.map(&target.bounds), ..*target };
         let mut framed: Vec<Target> = source.targets.iter().map(framed).collect();
         keep_visible(&mut framed, width, height, self.config.box_visible_share_min);
         let (x, y) = (x as f32, y as f32);
         let moved = framed.iter().map(|target| {
             let [left, top, right, bottom] = target.bounds;
-            Target { bounds: [left + x, top + y, right + x, bottom + y], class: target.class }
+            Target { bounds: [left + x, top + y, right + x, bottom + y], ..*target }
         });
         // The sides of a box far below a pixel may meet when its place is added.
         let has_area = |target: &Target| {

@@ -86,7 +86,8 @@ mod tests {
                     && bounds[2] < image.width as f32
                     && bounds[3] < image.height as f32
             };
-            let mut sample = Sample { image, targets: vec![Target { bounds, class: 3 }] };
+            let mut sample =
+                Sample { image, targets: vec![Target { bounds, class: 3, score: 1.0 }] };
             apply(&mut sample, degrees, 0.0, &mut spare);
             // Where a corner is cut off, the bounds of the corners are not those of the rest.
             let expected = sample.targets[0].bounds;
@@ -108,7 +109,7 @@ mod tests {
         let mut image = Image::filled(4, 4, [0; 3]).unwrap();
         image.set_pixel(0, 1, [200; 3]);
         let bounds = [0.0, 1.0, 1.0, 2.0];
-        let mut sample = Sample { image, targets: vec![Target { bounds, class: 0 }] };
+        let mut sample = Sample { image, targets: vec![Target { bounds, class: 0, score: 1.0 }] };
         apply(&mut sample, 90.0, 0.0, &mut Image::default());
         assert_eq!(sample.image.pixel(2, 0), [200; 3]);
         let expected = [2.0, 0.0, 3.0, 1.0];

@@ -56,7 +56,8 @@ mod tests {
             let (image, bounds) = scene(&mut random);
             let distance = |random: &mut Random| random.below(400) as i32 - 200;
             let by = (distance(&mut random), distance(&mut random));
-            let mut sample = Sample { image, targets: vec![Target { bounds, class: 3 }] };
+            let mut sample =
+                Sample { image, targets: vec![Target { bounds, class: 3, score: 1.0 }] };
             apply(&mut sample, by, 0.0, &mut spare);
             // The fill is grey: nearer to black than to white.
             assert_eq!(

@@ -1,0 +1,179 @@
+//! Which of a detector's own boxes become labels: how many, and which of those that overlap (patent
+//! ¶40: the best 100 of 300 queries, then suppression; no threshold on scores).
+
+use super::suppression::{has_area, suppress};
+use crate::detector::prediction::Detection;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How a detector labels images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RelabelConfig {
+    /// The best boxes of an image that the cut keeps. 0: `predictions_share` says how many. Default
+    /// 100 (¶40).
+    pub predictions_per_image: usize,
+    /// The same as a share, in (0, 1], of all boxes that the detector has for the image, one a query;
+    /// rounded, at least 1. Just one of this and `predictions_per_image` is not 0. Default 0; the
+    /// patent's 100 of 300 queries are a third.
+    pub predictions_share: f64,
+    /// When boxes that overlap better ones go: `after_cut`, which leaves fewer than the cut keeps,
+    /// `before_cut`, among all boxes, or `off`. Default `after_cut` (¶40).
+    pub suppression: Suppression,
+    /// A box goes when its IoU with a better one is above this. Default 0.55 (¶40).
+    pub suppression_iou: f64,
+}
+
+/// When boxes that overlap better ones go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// Among the boxes that the cut has kept (¶40).
+    #[default]
+    AfterCut,
+    /// Among all boxes; the best of those that stay are kept.
+    BeforeCut,
+    /// Never.
+    Off,
+}
+
+impl Default for RelabelConfig {
+    fn default() -> RelabelConfig {
+        RelabelConfig {
+            predictions_per_image: 100,
+            predictions_share: 0.0,
+            suppression: Suppression::AfterCut,
+            suppression_iou: 0.55,
+        }
+    }
+}
+
+impl RelabelConfig {
+    /// # Errors
+    /// [`Error::InvalidArgument`] naming the first key outside its range.
+    pub fn validate(&self) -> Result<()> {
+        let (count, share) = (self.predictions_per_image, self.predictions_share);
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Error::invalid("predictions_share", format!("{share} is not in [0, 1]")));
+        }
+        if (count == 0) == (share == 0.0) {
+            let reason = format!("{count} and {share}; just one of them is to be 0");
+            return Err(Error::invalid("predictions_per_image, predictions_share", reason));
+        }
+        if !(0.0..=1.0).contains(&self.suppression_iou) {
+            let reason = format!("{} is not in [0, 1]", self.suppression_iou);
+            return Err(Error::invalid("suppression_iou", reason));
+        }
+        Ok(())
+    }
+
+    /// Boxes that the detector is asked for: `usize::MAX` is all.
+    pub(super) fn asked(&self) -> usize {
+        match (self.suppression, self.predictions_per_image) {
+            (Suppression::BeforeCut, _) | (_, 0) => usize::MAX,
+            (Suppression::AfterCut | Suppression::Off, count) => count,
+        }
+    }
+
+    /// Leaves of what the detector was [asked](RelabelConfig::asked) for, best first, the labels.
+    pub(super) fn choose(&self, found: &mut Vec<Detection>) {
+        let kept = match self.predictions_per_image {
+            0 => ((self.predictions_share * found.len() as f64).round() as usize).max(1),
+            count => count,
+        };
+        match self.suppression {
+            Suppression::AfterCut => {
+                found.truncate(kept);
+                suppress(found, self.suppression_iou);
+            }
+            Suppression::BeforeCut => {
+                suppress(found, self.suppression_iou);
+                found.truncate(kept);
+            }
+            Suppression::Off => {
+                found.truncate(kept);
+                found.retain(has_area);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(count: usize, share: f64, suppression: Suppression) -> RelabelConfig {
+        RelabelConfig {
+            predictions_per_image: count,
+            predictions_share: share,
+            suppression,
+            ..RelabelConfig::default()
+        }
+    }
+
+    /// Eight boxes of four places, best first: each but the first of a place lies on a better one. The
+    /// seventh is empty.
+    fn found() -> Vec<Detection> {
+        let boxes =
+            [(0, 9.0), (0, 10.0), (1, 10.0), (1, 9.0), (2, 10.0), (0, 9.5), (3, 0.0), (3, 10.0)];
+        let detection = |(rank, (place, side)): (usize, (u8, f32))| {
+            let left = f32::from(place) * 20.0;
+            let bounds = [left, 0.0, left + side, side];
+            Detection { bounds, class: 0, score: 0.9 - 0.1 * rank as f32 }
+        };
+        boxes.into_iter().enumerate().map(detection).collect()
+    }
+
+    /// Ranks of the labels.
+    fn chosen(count: usize, share: f64, suppression: Suppression) -> Vec<usize> {
+        let (all, mut left) = (found(), found());
+        config(count, share, suppression).choose(&mut left);
+        let rank = |label| all.iter().position(|one| one == label).unwrap();
+        left.iter().map(rank).collect()
+    }
+
+    #[test]
+    fn the_cut_comes_before_or_after_suppression() {
+        use Suppression::{AfterCut, BeforeCut, Off};
+        assert_eq!(chosen(4, 0.0, AfterCut), [0, 2]);
+        assert_eq!(chosen(4, 0.0, BeforeCut), [0, 2, 4, 7]);
+        assert_eq!(chosen(3, 0.0, BeforeCut), [0, 2, 4]);
+        assert_eq!(chosen(4, 0.0, Off), [0, 1, 2, 3]);
+        assert_eq!(chosen(100, 0.0, Off), [0, 1, 2, 3, 4, 5, 7]);
+        // A share is one of all boxes, of those that are suppressed too.
+        assert_eq!(chosen(0, 0.5, AfterCut), chosen(4, 0.0, AfterCut));
+        assert_eq!(chosen(0, 0.4, BeforeCut), chosen(3, 0.0, BeforeCut));
+        assert_eq!(chosen(0, 0.01, Off), [0]);
+        config(0, 0.5, AfterCut).choose(&mut Vec::new());
+    }
+
+    #[test]
+    fn all_boxes_are_asked_for_where_they_count() {
+        for (count, share, suppression, wanted) in [
+            (7, 0.0, Suppression::AfterCut, 7),
+            (7, 0.0, Suppression::Off, 7),
+            (7, 0.0, Suppression::BeforeCut, usize::MAX),
+            (0, 0.5, Suppression::AfterCut, usize::MAX),
+        ] {
+            assert_eq!(config(count, share, suppression).asked(), wanted);
+        }
+    }
+
+    #[test]
+    fn one_of_count_and_share_is_given() {
+        RelabelConfig::default().validate().unwrap();
+        config(0, 1.0, Suppression::Off).validate().unwrap();
+        for (count, share, part) in [
+            (0, 0.0, "0 and 0; just one of them is to be 0"),
+            (100, 0.25, "100 and 0.25; just one of them is to be 0"),
+            (0, 1.5, "predictions_share: 1.5 is not in [0, 1]"),
+            (0, f64::NAN, "predictions_share: NaN is not in [0, 1]"),
+            (0, -0.5, "predictions_share: -0.5 is not in [0, 1]"),
+        ] {
+            let error = config(count, share, Suppression::Off).validate().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let bad = RelabelConfig { suppression_iou: -0.1, ..RelabelConfig::default() };
+        assert!(bad.validate().unwrap_err().to_string().starts_with("suppression_iou"));
+    }
+}
