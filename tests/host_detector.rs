@@ -82,10 +82,10 @@ fn a_failing_callback_comes_back_and_the_run_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn its_loss_falls_under_both_readings_of_the_class_loss() {
+fn its_loss_falls_under_every_class_loss() {
     let scenes = Scenes::new();
     let runs = tempfile::tempdir().unwrap();
-    for class_loss in [ClassLoss::Focal, ClassLoss::Softmax] {
+    for class_loss in [ClassLoss::Focal, ClassLoss::Varifocal, ClassLoss::Softmax] {
         let mut config = config();
         config.criterion.class_loss = class_loss;
         config.pretrain.stages_count = 1;

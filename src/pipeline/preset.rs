@@ -134,6 +134,9 @@ fn tiny(config: &mut RunConfig) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::criterion::{ClassTarget, LabelScore};
+    use crate::matching::ClassLoss;
+    use crate::training::relabel::Suppression;
 
     #[test]
     fn every_preset_is_valid_and_others_are_refused() {
@@ -142,6 +145,19 @@ mod tests {
             for_finetuning(name).unwrap().validate().unwrap();
         }
         assert!(by_name("huge").unwrap_err().to_string().contains("tiny"));
+    }
+
+    #[test]
+    fn the_patents_preset_labels_and_judges_as_the_patent() {
+        let RunConfig { criterion, relabel, .. } = by_name(NAMES[0]).unwrap();
+        // 100 of 300 queries, then suppression at 0.55; scores of labels count for nothing (¶40).
+        assert_eq!((relabel.predictions_per_image, relabel.predictions_share), (100, 0.0));
+        assert_eq!((relabel.suppression, relabel.suppression_iou), (Suppression::AfterCut, 0.55));
+        assert_eq!(
+            (criterion.class_loss, criterion.label_score),
+            (ClassLoss::Focal, LabelScore::Ignore)
+        );
+        assert_eq!(criterion.class_target, ClassTarget::One);
     }
 
     #[test]

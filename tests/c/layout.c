@@ -20,13 +20,15 @@ IS(encoder_callback_size, sizeof(simdetr_encoder_callback_t) == 72);
 OFFSET(simdetr_encoder_callback_t, maps_count, 56);
 OFFSET(simdetr_encoder_callback_t, callback_threads, 64);
 
-IS(targets_size, sizeof(simdetr_targets_t) == 48);
+IS(targets_size, sizeof(simdetr_targets_t) == 56);
 OFFSET(simdetr_targets_t, classes, 24);
+OFFSET(simdetr_targets_t, scores, 48);
 IS(matcher_options_size, sizeof(simdetr_matcher_options_t) == 64);
 OFFSET(simdetr_matcher_options_t, class_cost, 20);
-IS(criterion_options_size, sizeof(simdetr_criterion_options_t) == 80);
+IS(criterion_options_size, sizeof(simdetr_criterion_options_t) == 88);
 OFFSET(simdetr_criterion_options_t, no_object_weight, 52);
 OFFSET(simdetr_criterion_options_t, parallel_for, 64);
+OFFSET(simdetr_criterion_options_t, class_target, 84);
 IS(losses_size, sizeof(simdetr_losses_t) == 72);
 OFFSET(simdetr_losses_t, pairs_count, 56);
 
