@@ -157,10 +157,10 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
             let images = Path::new(text(images, "images")?);
             let folder = Path::new(text(run_folder, "run_folder")?);
             let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
-            let measured = (truth, trainer.strict);
+            let strict = trainer.strict;
             trainer.labels.clear();
             let report = with_control(run, |control| {
-                trainer.pretrainer.pretrain(images, folder, measured, control)
+                trainer.pretrainer.pretrain(images, folder, (truth, None), strict, control)
             })?;
             trainer.labels = report.labels;
             Ok(())
