@@ -124,13 +124,14 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
     if report.nothing_to_do {
         text += NOTHING_TO_DO;
     }
-    for labels in &report.labels {
+    for images in [MeasuredImages::HeldOut, MeasuredImages::Training] {
+        text += &table::text(&report.measured, images);
+    }
+    // Without true boxes there is no table to say it.
+    for labels in report.labels.iter().filter(|_| report.measured.is_empty()) {
         let (stage, images) = (labels.stage, labels.images_count);
         let per_image = labels.boxes_count as f64 / images.max(1) as f64;
         line(&mut text, format_args!("T{stage}: {per_image:.1} boxes an image on {images} images"));
-    }
-    for images in [MeasuredImages::HeldOut, MeasuredImages::Training] {
-        text += &table::text(&report.measured, images);
     }
     line(&mut text, format_args!("detector: {}", report.detector.display()));
     let labels: Vec<Value> = report
