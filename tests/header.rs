@@ -47,6 +47,7 @@ const SOURCES: &[&str] = &[
     "detector_callbacks",
     "trainer",
     "trainer_run",
+    "trainer_measured",
     "trainer_step",
     "detector",
     "detections",

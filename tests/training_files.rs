@@ -17,7 +17,9 @@ use simdetr::training::checkpoint_files::last_checkpoint;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::host_detector::HostDetector;
 use simdetr::training::metrics;
-use simdetr::training::relabel::{RelabelReport, RelabelRequest, Suppression, relabel, weights_of};
+use simdetr::training::relabel::{
+    DESCRIPTION, Purpose, RelabelReport, RelabelRequest, Suppression, relabel, weights_of,
+};
 use simdetr::training::stage::{StageOutcome, StagePaths, train};
 use simdetr::training::trainable::{StageStart, TrainableDetector};
 use simdetr::workers::Workers;
@@ -260,6 +262,8 @@ impl Labels {
         detector.start_stage(&start)?;
         let (view, limits) = (view(&self.config), ImageLimits::default());
         let request = RelabelRequest {
+            purpose: Purpose::Labels,
+            description: DESCRIPTION,
             set: &self.set,
             view: &view,
             limits: &limits,

@@ -13,6 +13,31 @@ type TrainerOptions = capi.TrainerOptions
 // Labels describe one set of labels of a run.
 type Labels = capi.Labels
 
+// Measured holds class-agnostic figures of some boxes.
+type Measured = capi.Measured
+
+// MeasuredImages says which images were looked at.
+type MeasuredImages = capi.MeasuredImages
+
+// MeasuredKind says whose boxes were scored.
+type MeasuredKind = capi.MeasuredKind
+
+// What Measured holds.
+const (
+	// HeldOutImages are not trained on.
+	HeldOutImages = capi.HeldOutImages
+	// TrainingImages are.
+	TrainingImages = capi.TrainingImages
+	// MeasuredProposals is T_0, the boxes of the clusters.
+	MeasuredProposals = capi.MeasuredProposals
+	// MeasuredFixedBoxes is the control: boxes fitted to T_0, the same on every image.
+	MeasuredFixedBoxes = capi.MeasuredFixedBoxes
+	// MeasuredDetector is a detector's own boxes: every query's, none suppressed.
+	MeasuredDetector = capi.MeasuredDetector
+	// MeasuredLabels is what a detector gives the next stage to learn.
+	MeasuredLabels = capi.MeasuredLabels
+)
+
 // StageReport says what one stage did.
 type StageReport = capi.StageReport
 
@@ -58,6 +83,25 @@ func (t *Trainer) Pretrain(ctx context.Context, images, runFolder, groundTruth s
 		return failure
 	})
 	return labels, err
+}
+
+// SetValidation names images that later calls of Pretrain measure every stage on and do not train on,
+// and the COCO file of their true boxes; two empty names for none.
+func (t *Trainer) SetValidation(images, annotations string) error {
+	return t.run(context.Background(), func(raw *capi.Trainer, _ *capi.Token) *capi.Error {
+		return capi.SetValidation(raw, images, annotations)
+	})
+}
+
+// Measured answers what the last Pretrain measured, held-out images first: T_0, fixed boxes, then of
+// every stage the detector and its labels. It is empty where there were no true boxes.
+func (t *Trainer) Measured() ([]Measured, error) {
+	var rows []Measured
+	err := t.run(context.Background(), func(raw *capi.Trainer, _ *capi.Token) (failure *capi.Error) {
+		rows, failure = capi.MeasuredRows(raw)
+		return failure
+	})
+	return rows, err
 }
 
 // TrainStage trains one stage, from 1, on a COCO data set; a later stage goes on from the one before

@@ -69,9 +69,27 @@ func TestPretrainGoesOnAfterItsContextWasCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	truth := filepath.Join(out, "T0.json")
+	if err := trainer.SetValidation(photos, ""); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+	others := t.TempDir()
+	for _, name := range []string{"a.bmp", "b.bmp"} {
+		if err := os.WriteFile(filepath.Join(others, name), bmp(picture()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trainer.SetValidation(others, truth); err != nil {
+		t.Fatal(err)
+	}
 	labels, err := trainer.Pretrain(context.Background(), photos, out, truth, nil)
 	if err != nil || len(labels) != 2 || labels[0].Recall100 < 0.99 || labels[1].Boxes == 0 {
 		t.Fatal(labels, err)
+	}
+	rows, err := trainer.Measured()
+	if err != nil || len(rows) != 11 || rows[0].Images != HeldOutImages || rows[0].Recall100 < 0.99 ||
+		rows[4].Kind != MeasuredDetector || rows[4].OwnRecall < 0 || rows[10].Kind != MeasuredLabels ||
+		rows[10].Images != TrainingImages || rows[10].ImagesCount != 2 {
+		t.Error(rows, err)
 	}
 	if _, err := os.Stat(filepath.Join(out, "detector.safetensors")); err != nil {
 		t.Error(err)

@@ -52,6 +52,7 @@ pub mod store_read;
 pub mod targets;
 pub mod tensor;
 pub mod trainer;
+mod trainer_measured;
 pub mod trainer_run;
 pub mod trainer_step;
 pub mod version;

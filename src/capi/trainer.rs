@@ -11,18 +11,24 @@ use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::data::training::batch::Batch;
 use crate::pipeline::config::RunConfig;
+use crate::pipeline::measure::MeasuredRow;
 use crate::pipeline::preset;
 use crate::pipeline::pretrain::LabelsReport;
 use crate::pipeline::pretrainer::Pretrainer;
 use crate::workers::Workers;
 use crate::{Error, Result, config};
 use std::ffi::{c_char, c_void};
+use std::path::PathBuf;
 
 /// Trains detectors. One thread at a time.
 pub struct simdetr_trainer_t {
     pub(super) pretrainer: Pretrainer,
     /// Of the last whole run, T_0 first.
     pub(super) labels: Vec<LabelsReport>,
+    /// Of the last whole run, held-out images first.
+    pub(super) measured: Vec<MeasuredRow>,
+    /// Folder of held-out images and the file of their true boxes.
+    pub(super) validation: Option<(PathBuf, PathBuf)>,
     /// A broken image is an error.
     pub(super) strict: bool,
     /// Memory of single steps.
@@ -118,8 +124,17 @@ unsafe fn read(options: *const simdetr_trainer_options_t) -> Result<Given> {
 }
 
 fn handle(pretrainer: Pretrainer, strict: bool) -> *mut simdetr_trainer_t {
-    let (labels, batch, poison) = (Vec::new(), Batch::default(), Poison::default());
-    into_handle(simdetr_trainer_t { pretrainer, labels, strict, batch, poison })
+    let (batch, poison) = (Batch::default(), Poison::default());
+    let (labels, measured, validation) = (Vec::new(), Vec::new(), None);
+    into_handle(simdetr_trainer_t {
+        pretrainer,
+        labels,
+        measured,
+        validation,
+        strict,
+        batch,
+        poison,
+    })
 }
 
 /// Makes a trainer of the built-in detector, a Deformable DETR with a ResNet.
@@ -209,9 +224,10 @@ pub unsafe extern "C" fn simdetr_trainer_memory_bytes(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle(trainer, error, |trainer| {
-            let labels = size_of_val(trainer.labels.as_slice());
+            let reports = size_of_val(trainer.labels.as_slice());
+            let reports = reports + size_of_val(trainer.measured.as_slice());
             let maps = trainer.batch.maps.capacity() * size_of::<f32>();
-            let held = labels + maps + trainer.pretrainer.memory_bytes();
+            let held = reports + maps + trainer.pretrainer.memory_bytes();
             let held = size_of::<simdetr_trainer_t>() + held;
             output(bytes, "bytes")?.set(held as u64);
             Ok(())

@@ -8,6 +8,7 @@ use super::pointers::{optional_text, output, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::trainer::simdetr_trainer_t;
+use crate::pipeline::measure::HeldOut;
 use crate::pipeline::pretrain::LabelsReport;
 use crate::pipeline::pretrainer::StageRequest;
 use crate::{Error, Result};
@@ -131,9 +132,10 @@ unsafe fn stage_request<'a>(
 /// @param[in] trainer The trainer.
 /// @param[in] images Folder of images, searched recursively.
 /// @param[in] run_folder Folder of the run; made if it is missing.
-/// @param[in] ground_truth COCO file with true boxes, for measuring only; NULL for none.
+/// @param[in] ground_truth COCO file with true boxes, for measuring only
+/// (`simdetr_trainer_measured`); NULL for none. `simdetr_trainer_set_validation` names held-out images.
 /// @param[in] run Optional. Progress counts "check" (images that are compared with those of an
-/// earlier call), "extract", "cluster", "train" and "relabel".
+/// earlier call), "extract", "cluster", "train", "relabel" and, with true boxes, "measure".
 /// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
 /// configuration, other initial weights or another detector, with everything that differs;
@@ -157,12 +159,15 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
             let images = Path::new(text(images, "images")?);
             let folder = Path::new(text(run_folder, "run_folder")?);
             let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
-            let measured = (truth, trainer.strict);
+            let strict = trainer.strict;
             trainer.labels.clear();
+            trainer.measured.clear();
+            let validation = trainer.validation.as_ref();
+            let held_out = validation.map(|(images, annotations)| HeldOut { images, annotations });
             let report = with_control(run, |control| {
-                trainer.pretrainer.pretrain(images, folder, measured, control)
+                trainer.pretrainer.pretrain(images, folder, (truth, held_out), strict, control)
             })?;
-            trainer.labels = report.labels;
+            (trainer.labels, trainer.measured) = (report.labels, report.measured);
             Ok(())
         })
     }

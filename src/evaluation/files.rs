@@ -105,37 +105,49 @@ impl EvaluationInput {
     pub fn from_files(ground_truth: &Path, detections: &Path) -> Result<EvaluationInput> {
         let truth = read::read_dataset(ground_truth)?;
         let found = read::read_detections(detections)?;
+        EvaluationInput::from_coco(&truth, &found, detections)
+    }
+
+    /// [`EvaluationInput::from_files`] from what was read; messages call the detections `detections`.
+    ///
+    /// # Errors
+    /// As [`EvaluationInput::from_files`], those of reading aside.
+    pub fn from_coco(
+        truth: &CocoFile,
+        found: &CocoFile,
+        detections: &Path,
+    ) -> Result<EvaluationInput> {
         let refused = |reason: &dyn std::fmt::Display| Error::format(detections, reason);
-        let image_pairs = pair_images(&found, &truth).map_err(|reason| refused(&reason))?;
-        check_sizes(detections, &found, &truth, &image_pairs)?;
-        let category_pairs = pair_categories(&found, &truth).map_err(|reason| refused(&reason))?;
-        let is_evaluated = evaluated(&truth, &found, &image_pairs);
+        let image_pairs = pair_images(found, truth).map_err(|reason| refused(&reason))?;
+        check_sizes(detections, found, truth, &image_pairs)?;
+        let category_pairs = pair_categories(found, truth).map_err(|reason| refused(&reason))?;
+        let is_evaluated = evaluated(truth, found, &image_pairs);
         let mut notes = FileNotes {
-            images_nameless: nameless(&truth, &is_evaluated),
-            categories_renumbered: renumbered(&found, &truth, &category_pairs),
+            images_nameless: nameless(truth, &is_evaluated),
+            categories_renumbered: renumbered(found, truth, &category_pairs),
             ..FileNotes::default()
         };
-        for (file, name) in [(&truth, "ground truth"), (&found, "detections")] {
+        for (file, name) in [(truth, "ground truth"), (found, "detections")] {
             notes.boxes_bad.append(&file.left_out, name);
         }
         let evaluated = truth.images.iter().zip(&is_evaluated).filter(|(_, evaluated)| **evaluated);
         let images = DenseIds::new(evaluated.map(|(image, _)| image.id));
         let categories = DenseIds::new(truth.categories.iter().map(|one| one.id));
         let joins = Joins {
-            image: IdJoin::of_images(&found, &truth, &image_pairs),
-            category: IdJoin::of_categories(&found, &truth, &category_pairs),
+            image: IdJoin::of_images(found, truth, &image_pairs),
+            category: IdJoin::of_categories(found, truth, &category_pairs),
             images: &images,
             categories: &categories,
         };
-        let detected = joins.detections(&found, &mut notes);
+        let detected = joins.detections(found, &mut notes);
         if detected.scores.is_empty() && notes.images_unknown.detections_count > 0 {
-            return Err(refused(&no_common_image(&found)));
+            return Err(refused(&no_common_image(found)));
         }
         let mut listed = truth.categories.clone();
         listed.sort_by_key(|category| category.id);
         listed.dedup_by_key(|category| category.id);
         Ok(EvaluationInput {
-            objects: joins.objects(&truth),
+            objects: joins.objects(truth),
             detections: detected,
             categories: listed,
             images_count: images.count(),

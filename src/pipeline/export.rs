@@ -52,6 +52,20 @@ pub fn export_store(
     out: &Path,
     resources: &Resources<'_>,
 ) -> Result<ExportReport> {
+    write_store(store, centroids, "T_0: proposals with pseudo-classes", out, resources)
+}
+
+/// [`export_store`] to a file that says of itself what `description` says.
+///
+/// # Errors
+/// As [`export`].
+pub(super) fn write_store(
+    store: &StoreReader,
+    centroids: &Centroids,
+    description: &str,
+    out: &Path,
+    resources: &Resources<'_>,
+) -> Result<ExportReport> {
     atomic_file::check(out)?;
     let readable = |image: &Result<StoredImage>| !matches!(image, Ok(image) if image.record.status == ImageStatus::Broken);
     let mut images_count = 0;
@@ -65,7 +79,7 @@ pub fn export_store(
             .map_or_else(|error| vec![Err(error)], |boxes| boxes.into_iter().map(Ok).collect())
     });
     let categories = pseudo_categories(centroids.classes() as u32);
-    write_dataset(out, "T_0: proposals with pseudo-classes", images, &categories, boxes)?;
+    write_dataset(out, description, images, &categories, boxes)?;
     Ok(ExportReport {
         images_count,
         boxes_count: store.proposals_count(),

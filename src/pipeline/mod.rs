@@ -24,6 +24,7 @@ pub mod finetune;
 pub mod folder_extraction;
 pub mod image_extractor;
 pub mod machine;
+pub mod measure;
 pub mod predict;
 mod predict_names;
 pub mod preset;

@@ -8,6 +8,7 @@
 //! detector-stage1.safetensors T1.json         its detector and the labels that it gives
 //! stage2.toml checkpoints/stage2-* ...        stage 2 trains on T1
 //! metrics.jsonl detector.safetensors          the last stage's detector
+//! measured/ validation/ validation-100/       where true boxes were given: what was measured
 //! ```
 //!
 //! What happens to a run whose inputs or keys have changed in between is decided in
@@ -21,17 +22,21 @@ use super::config::RunConfig;
 use super::export::export;
 use super::extract::{Begin, ExtractRequest, Prepared, check_proposals};
 use super::folder_extraction::FolderReport;
-use super::recall;
+use super::measure::figures::Truth;
+use super::measure::held_out::CheckedHeldOut;
+use super::measure::stages::{Context, Measuring, Truths};
+use super::measure::{HeldOut, MeasuredImages, MeasuredKind, MeasuredRow};
 use super::step_memory::{self, SizesOf};
 use super::workspace::{OpenRun, RunRecord, Step, Workspace};
 use crate::Result;
 use crate::control::Control;
-use crate::data::coco::read::read_dataset;
 use crate::data::folder::{BrokenImage, LeftOut};
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::training::relabel::{RelabelRequest, discard, relabel, weights_of};
+use crate::training::relabel::{
+    DESCRIPTION, Purpose, RelabelRequest, discard, relabel, weights_of,
+};
 use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
@@ -62,7 +67,7 @@ impl Default for PretrainConfig {
     }
 }
 
-/// Recall of one set of labels.
+/// One set of labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelsReport {
     /// 0 for the clusters' labels.
@@ -78,6 +83,8 @@ pub struct LabelsReport {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PretrainReport {
     pub labels: Vec<LabelsReport>,
+    /// Every figure, held-out images first; empty where no true boxes were given.
+    pub measured: Vec<MeasuredRow>,
     pub detector: PathBuf,
     /// Files of the folder that are no readable images, with the reason; those of earlier calls too.
     pub broken: Vec<BrokenImage>,
@@ -95,8 +102,10 @@ pub struct PretrainRequest<'a> {
     pub config: &'a RunConfig,
     /// A broken image is an error.
     pub strict: bool,
-    /// True boxes, for measuring only.
+    /// True boxes of these images, for measuring only.
     pub ground_truth: Option<&'a Path>,
+    /// Other images with true boxes, for measuring only.
+    pub held_out: Option<HeldOut<'a>>,
 }
 
 /// Runs Algorithm 1 with the built-in detector, or goes on with it. Inputs are checked before
@@ -182,6 +191,7 @@ struct Run<'a> {
     broken: Vec<BrokenImage>,
     left_out: Vec<LeftOut>,
     nothing_to_do: bool,
+    truths: Truths,
     workers: &'a Workers,
     control: &'a Control<'a>,
 }
@@ -197,9 +207,11 @@ impl<'a> Run<'a> {
     ) -> Result<Run<'a>> {
         let PretrainRequest { images, config, strict, .. } = *request;
         workspace.check_writable(config.pretrain.stages_count)?;
-        if let Some(truth) = request.ground_truth {
-            read_dataset(truth)?;
-        }
+        let held_out = request.held_out.as_ref();
+        let truths = Truths {
+            training: request.ground_truth.map(Truth::read).transpose()?,
+            held_out: held_out.map(|one| CheckedHeldOut::new(one, images, strict)).transpose()?,
+        };
         let extraction = ExtractRequest { images, config, strict };
         let prepared = Prepared::new(&extraction)?;
         prepared.check_classes()?;
@@ -208,7 +220,18 @@ impl<'a> Run<'a> {
         let (report, record) = prepared.extract(&run, &begin, workers, control)?;
         let sources = ImageSources::read(&run.sources())?.unwrap_or_default();
         let FolderReport { broken, left_out, nothing_to_do, .. } = report;
-        Ok(Run { request, run, record, sources, broken, left_out, nothing_to_do, workers, control })
+        Ok(Run {
+            request,
+            run,
+            record,
+            sources,
+            broken,
+            left_out,
+            nothing_to_do,
+            truths,
+            workers,
+            control,
+        })
     }
 
     /// The file of T_stage.
@@ -238,7 +261,11 @@ impl<'a> Run<'a> {
         detector: &mut dyn TrainableDetector,
         mut set: Arc<TrainingSet>,
     ) -> Result<PretrainReport> {
-        let mut labels = vec![self.describe(0, &set)?];
+        let mut labels = vec![self.describe(0, &set)];
+        let truths = std::mem::take(&mut self.truths);
+        let (path, sources) = (self.labels(0), stage_identity::images(&set, &self.sources));
+        let first = (&set, path.as_path(), sources);
+        let mut measuring = Measuring::begin(truths, first, &self.measuring())?;
         self.run.done(&mut self.record, Step::Train)?;
         let PretrainRequest { images, config, .. } = *self.request;
         for stage in 1..=config.pretrain.stages_count {
@@ -248,11 +275,15 @@ impl<'a> Run<'a> {
                 true => labels_for(stage + 1, config, &path, images)?,
                 false => TrainingSet::read(&path, images)?,
             });
-            labels.push(self.describe(stage, &set)?);
+            labels.push(self.describe(stage, &set));
+            measuring.stage(detector, stage, &path, &self.measuring())?;
         }
         let detector = self.write_detector(detector, "detector", &set)?;
+        let (measured, is_new) = measuring.finish();
+        labels.iter_mut().for_each(|labels| labels.recalls = recalls(&measured, labels.stage));
         let Run { broken, left_out, nothing_to_do, .. } = self;
-        Ok(PretrainReport { labels, detector, broken, left_out, nothing_to_do })
+        let nothing_to_do = nothing_to_do && !is_new;
+        Ok(PretrainReport { labels, measured, detector, broken, left_out, nothing_to_do })
     }
 
     /// Trains on `set` and writes the detector's own labels, unless both are done.
@@ -287,6 +318,8 @@ impl<'a> Run<'a> {
         self.nothing_to_do = false;
         self.write_detector(detector, &format!("detector-stage{stage}"), set)?;
         let request = RelabelRequest {
+            purpose: Purpose::Labels,
+            description: DESCRIPTION,
             set,
             view: &view(config),
             limits: &config.limits,
@@ -320,13 +353,27 @@ impl<'a> Run<'a> {
         detector.write_detector(&stem, &view(self.request.config), set.categories())
     }
 
-    fn describe(&self, stage: u16, set: &TrainingSet) -> Result<LabelsReport> {
-        let path = self.labels(stage);
-        let measure = |truth| recall::class_agnostic(truth, &path, self.workers, self.control);
-        let recalls = self.request.ground_truth.map(measure).transpose()?;
+    fn describe(&self, stage: u16, set: &TrainingSet) -> LabelsReport {
         let (images_count, boxes_count) = (set.images_count(), set.targets_count());
-        Ok(LabelsReport { stage, path, images_count, boxes_count, recalls })
+        LabelsReport { stage, path: self.labels(stage), images_count, boxes_count, recalls: None }
     }
+
+    /// What measuring shares with the run.
+    fn measuring(&self) -> Context<'_> {
+        let Run { request, run, workers, control, .. } = self;
+        let (config, strict) = (request.config, request.strict);
+        Context { config, root: run.root(), strict, workers, control }
+    }
+}
+
+/// Recall of T_stage of the training images, where it was measured.
+fn recalls(measured: &[MeasuredRow], stage: u16) -> Option<[f64; 3]> {
+    let kind = if stage == 0 { MeasuredKind::Proposals } else { MeasuredKind::Labels };
+    let is_it = |row: &&MeasuredRow| {
+        (row.images, row.kind, row.stage) == (MeasuredImages::Training, kind, stage)
+    };
+    let figures = measured.iter().find(is_it)?.figures;
+    Some([figures.recall_10, figures.recall_25, figures.recall_100])
 }
 
 /// What stage `stage` of a run of `config` reads; `settings` is what its checkpoints belong to.

@@ -6,6 +6,7 @@
 //! asked for.
 
 use super::config::RunConfig;
+use super::measure::HeldOut;
 use super::pretrain::initial_weights::fingerprint_of;
 use super::pretrain::stage_identity::{self, HOST_START, StageIdentity};
 use super::pretrain::{
@@ -26,7 +27,9 @@ use crate::error::Difference;
 use crate::training::checkpoint_files::last_checkpoint;
 use crate::training::host_detector::HostDetector;
 use crate::training::host_model::HostModel;
-use crate::training::relabel::{RelabelReport, RelabelRequest, relabel, weights_of};
+use crate::training::relabel::{
+    DESCRIPTION, Purpose, RelabelReport, RelabelRequest, relabel, weights_of,
+};
 use crate::training::stage::{StagePaths, train};
 use crate::training::step::{StepPlace, StepReport};
 use crate::training::trainable::{StageStart, TrainableDetector};
@@ -130,7 +133,8 @@ impl Pretrainer {
         size_of::<Pretrainer>() + detector
     }
 
-    /// The whole of Algorithm 1 on a folder of images, or what is left of it in `run`.
+    /// The whole of Algorithm 1 on a folder of images, or what is left of it in `run`; true boxes, of
+    /// those images or of held-out ones, only measure.
     ///
     /// # Errors
     /// As [`super::pretrain::pretrain`], and those of the host's detector.
@@ -138,12 +142,13 @@ impl Pretrainer {
         &mut self,
         images: &Path,
         run: &Path,
-        (ground_truth, strict): (Option<&Path>, bool),
+        (ground_truth, held_out): (Option<&Path>, Option<HeldOut<'_>>),
+        strict: bool,
         control: &Control<'_>,
     ) -> Result<PretrainReport> {
         self.held = Held::Nothing;
         let (config, workers) = (&self.config, &self.workers);
-        let request = PretrainRequest { images, config, strict, ground_truth };
+        let request = PretrainRequest { images, config, strict, ground_truth, held_out };
         let workspace = Workspace::new(run);
         let report = match &mut self.owner {
             Owner::Host(host) => {
@@ -232,6 +237,8 @@ impl Pretrainer {
         let paths = StagePaths::in_run(request.run);
         let extensions = detector.checkpoint_extensions();
         let request = RelabelRequest {
+            purpose: Purpose::Labels,
+            description: DESCRIPTION,
             set: &set,
             view: &view,
             limits: &limits,

@@ -12,6 +12,7 @@
 //! [`extractor`] runs the whole, [`config`] holds every key, [`scratch`] the memory that is kept
 //! from image to image.
 
+pub mod box_kmeans;
 pub mod config;
 pub mod extractor;
 pub mod scratch;

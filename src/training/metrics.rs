@@ -1,8 +1,10 @@
-//! `metrics.jsonl`: one line for each reported step, the same bytes after any number of kills.
+//! `metrics.jsonl`: one line for each reported step and, behind a stage's steps, one with the figures
+//! that were measured after it ([`super::measured_lines`]); the same bytes after any number of kills.
 //!
 //! Times are not in it, because they would differ; a resumed run cuts the lines after its
 //! checkpoint and writes them again.
 
+use super::measured_lines::{self, MEASURED};
 use super::step::StepReport;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -81,14 +83,11 @@ impl Metrics {
             Err(error) => return Err(io(error)),
         };
         let first = text.split_inclusive('\n').next().filter(|line| line.ends_with('\n'));
-        if first.is_some_and(|line| serde_json::from_str::<MetricsLine>(line).is_err()) {
+        if first.is_some_and(|line| place_of(line).is_none()) {
             let reason = "holds no metrics of this library, and is not cut".into();
             return Err(Error::Output { path: path.into(), reason });
         }
-        let before = |line: &&str| {
-            serde_json::from_str::<MetricsLine>(line)
-                .is_ok_and(|line| (line.stage, line.step) <= (stage, step))
-        };
+        let before = |line: &&str| place_of(line).is_some_and(|place| place <= (stage, step));
         let kept =
             text.split_inclusive('\n').take_while(|line| line.ends_with('\n') && before(line));
         let length: usize = kept.map(str::len).sum();
@@ -109,7 +108,14 @@ impl Metrics {
     }
 }
 
-/// Every line of a file; one that a kill cut short, or that is being written, is left out.
+/// Stage and step of a line of any kind; `None` for what is no line of ours.
+pub(super) fn place_of(line: &str) -> Option<(u16, usize)> {
+    let of_step = || serde_json::from_str::<MetricsLine>(line).ok();
+    let measured = || measured_lines::stage_of(line).map(|stage| (stage, MEASURED));
+    of_step().map(|line| (line.stage, line.step)).or_else(measured)
+}
+
+/// Every line of a step; one that a kill cut short, or that is being written, is left out.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Format`] with the line that is not one.
@@ -120,7 +126,8 @@ pub fn read(path: &Path) -> Result<Vec<MetricsLine>> {
             .map_err(|error| Error::format(path, format!("line {}: {error}", index + 1)))
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().enumerate().map(parse).collect()
+    let of_steps = |(_, line): &(usize, &str)| measured_lines::stage_of(line).is_none();
+    whole.lines().enumerate().filter(of_steps).map(parse).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod groups;
 pub mod host_checkpoint;
 pub mod host_detector;
 pub mod host_model;
+pub mod measured_lines;
 pub mod metrics;
 pub mod relabel;
 mod relabel_config;

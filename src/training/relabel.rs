@@ -29,9 +29,37 @@ use std::path::Path;
 /// Images of a shard: seconds of work for the smallest detector, far longer than its commit.
 const SHARD_IMAGES: usize = 32;
 
+/// What a file of labels says of itself.
+pub const DESCRIPTION: &str = "labels of a detector";
+
+/// Most boxes of an image that are measured (patent, Table 7).
+pub const MEASURED_BOXES_MAX: usize = 100;
+
+/// What the boxes are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be learned: those that [`RelabelConfig`] chooses.
+    Labels,
+    /// To be measured: every query's, the best [`MEASURED_BOXES_MAX`], none suppressed.
+    Measuring,
+}
+
+impl Purpose {
+    /// What progress counts.
+    fn step(self) -> &'static str {
+        match self {
+            Purpose::Labels => "relabel",
+            Purpose::Measuring => "measure",
+        }
+    }
+}
+
 /// What is labelled, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct RelabelRequest<'a> {
+    pub purpose: Purpose,
+    /// What the file says of itself.
+    pub description: &'a str,
     pub set: &'a TrainingSet,
     pub view: &'a View,
     pub limits: &'a ImageLimits,
@@ -84,12 +112,13 @@ pub fn relabel(
     let set = request.set;
     let images_count = set.images_count();
     let shards_count = images_count.div_ceil(SHARD_IMAGES);
+    let step = request.purpose.step();
     let shards = Shards::open(request.shards, &identity(request)?)?;
     let mut report = RelabelReport::default();
     for number in 0..shards_count {
         let first = number * SHARD_IMAGES;
         let range = first..images_count.min(first + SHARD_IMAGES);
-        control.report("relabel", first as u64, images_count as u64)?;
+        control.report(step, first as u64, images_count as u64)?;
         let known = shards.read(number).ok().filter(|shard| shard.is_of(set, range.clone()));
         // Under `strict` a broken image is met again, for its error.
         let known = known.filter(|shard| !(request.strict && has_broken(shard)));
@@ -103,7 +132,7 @@ pub fn relabel(
         };
         report.count(shard);
     }
-    control.report("relabel", images_count as u64, images_count as u64)?;
+    control.report(step, images_count as u64, images_count as u64)?;
     if report.images_count == 0 {
         let first = report.broken.first().map(|image| image.reason.clone()).unwrap_or_default();
         let path = set.folder().into();
@@ -137,10 +166,11 @@ fn has_broken(shard: &Shard) -> bool {
 
 /// What labels depend on beside their images: shards of another text are of other labels.
 fn identity(request: &RelabelRequest<'_>) -> Result<String> {
-    let RelabelRequest { set, view, limits, config, weights, .. } = *request;
+    let RelabelRequest { purpose, set, view, limits, config, weights, .. } = *request;
     let lines = [
         format!("version {}", env!("CARGO_PKG_VERSION")),
         format!("simd {}", simd::Level::best().name()),
+        format!("purpose {purpose:?}"),
         format!("weights {weights}"),
         format!("view {view:?}"),
         format!("classes {}", set.classes_count()),
@@ -158,17 +188,23 @@ fn label(
     range: Range<usize>,
     control: &Control<'_>,
 ) -> Result<Shard> {
-    let RelabelRequest { set, view, limits, config, strict, .. } = *request;
+    let RelabelRequest { purpose, set, view, limits, config, strict, .. } = *request;
     let mut shard = Shard::default();
     for index in range {
-        control.report("relabel", index as u64, set.images_count() as u64)?;
+        control.report(purpose.step(), index as u64, set.images_count() as u64)?;
         // Before the content, so that a change during the call is seen by the next one.
         let stamp = Stamp::of(&set.path(index))?;
         let outcome = match set.load(index, limits) {
             Ok(sample) => {
                 let image = sample.image;
-                let mut found = detector.detect(&image, view, config.asked())?;
-                config.choose(&mut found);
+                let found = match purpose {
+                    Purpose::Labels => {
+                        let mut found = detector.detect(&image, view, config.asked())?;
+                        config.choose(&mut found);
+                        found
+                    }
+                    Purpose::Measuring => detector.detect(&image, view, MEASURED_BOXES_MAX)?,
+                };
                 let boxes = found.iter().map(ShardBox::from).collect();
                 Outcome::Labelled { width: image.width, height: image.height, boxes }
             }
@@ -219,7 +255,7 @@ fn write(request: &RelabelRequest<'_>, shards: &Shards, shards_count: usize) -> 
             shard.images.into_iter().flat_map(labelled).collect()
         })
     });
-    write_dataset(request.out, "labels of a detector", images, categories, boxes)
+    write_dataset(request.out, request.description, images, categories, boxes)
 }
 
 /// What is in a shard, or the error of reading it.

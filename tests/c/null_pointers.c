@@ -379,6 +379,7 @@ static void trainers(void) {
   simdetr_trainer_t *trainer = NULL;
   simdetr_detector_callbacks_t callbacks;
   simdetr_labels_t labels;
+  simdetr_measured_t measured;
   simdetr_targets_t targets;
   DLTensor tensor;
   int64_t shape[4] = {1, 2, 2, 3};
@@ -386,6 +387,7 @@ static void trainers(void) {
   uint64_t bytes;
   simdetr_detector_callbacks_init(&callbacks, sizeof callbacks);
   labels.struct_size = sizeof labels;
+  measured.struct_size = sizeof measured;
   REFUSED(simdetr_trainer_create(NULL, NULL, &error));
   REFUSED(simdetr_trainer_create_from_callbacks(NULL, NULL, &trainer, &error));
   REFUSED(simdetr_trainer_create_from_callbacks(&callbacks, NULL, &trainer, &error));
@@ -403,6 +405,11 @@ static void trainers(void) {
   REFUSED(simdetr_trainer_labels_count(trainer, NULL, &error));
   REFUSED(simdetr_trainer_labels(NULL, 0, &labels, &error));
   REFUSED(simdetr_trainer_labels(trainer, 0, NULL, &error));
+  REFUSED(simdetr_trainer_set_validation(NULL, "a", "b", &error));
+  REFUSED(simdetr_trainer_measured_count(NULL, &count, &error));
+  REFUSED(simdetr_trainer_measured_count(trainer, NULL, &error));
+  REFUSED(simdetr_trainer_measured(NULL, 0, &measured, &error));
+  REFUSED(simdetr_trainer_measured(trainer, 0, NULL, &error));
   REFUSED(simdetr_trainer_train(NULL, "a", 1, "b", "c", NULL, NULL, &error));
   REFUSED(simdetr_trainer_train(trainer, NULL, 1, "b", "c", NULL, NULL, &error));
   REFUSED(simdetr_trainer_train(trainer, "a", 1, NULL, "c", NULL, NULL, &error));

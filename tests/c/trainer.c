@@ -21,12 +21,12 @@ static const char *const document =
 static simdetr_error_t error;
 
 /* Pictures with a bright block each, at another place and of another colour. */
-static void paint(void) {
+static void paint(const char *folder) {
   static uint8_t pixels[WIDTH * HEIGHT * 3], file[BITMAP_HEADER + sizeof pixels];
   char name[32];
   size_t picture, x, y, length;
   FILE *out;
-  EXPECT(mkdir("pictures", 0700) == 0);
+  EXPECT(mkdir(folder, 0700) == 0);
   for (picture = 0; picture < PICTURES; picture++) {
     for (y = 0; y < HEIGHT; y++) {
       for (x = 0; x < WIDTH; x++) {
@@ -38,7 +38,7 @@ static void paint(void) {
       }
     }
     length = encode_bitmap(pixels, WIDTH, HEIGHT, file);
-    sprintf(name, "pictures/%d.bmp", (int)picture);
+    sprintf(name, "%s/%d.bmp", folder, (int)picture);
     out = fopen(name, "wb");
     EXPECT(out != NULL && fwrite(file, 1, length, out) == length);
     EXPECT(fclose(out) == 0);
@@ -107,11 +107,8 @@ static void whole_run(void) {
   EXPECT_STATUS(SIMDETR_ERROR_STRUCT_SIZE, simdetr_trainer_labels(trainer, 0, &labels, &error));
   EXPECT_OK(simdetr_trainer_memory_bytes(trainer, &bytes, &error));
   EXPECT(bytes > 100);
-  /* T_0 serves as its own ground truth. */
-  EXPECT_OK(simdetr_trainer_pretrain(trainer, "pictures", "whole", "whole/T0.json", NULL, &error));
-  labels.struct_size = sizeof labels;
-  EXPECT_OK(simdetr_trainer_labels(trainer, 0, &labels, &error));
-  EXPECT(labels.recall_100 > 0.99 && own.steps == 8);
+  EXPECT_OK(simdetr_trainer_measured_count(trainer, &count, &error));
+  EXPECT(count == 0);
   report.struct_size = sizeof report;
   EXPECT_OK(simdetr_trainer_relabel(trainer, "whole", 2, "whole/T1.json", "pictures", "again.json", NULL, &report,
                                     &error));
@@ -121,6 +118,53 @@ static void whole_run(void) {
   EXPECT(same_file("again.json", "whole/T1.json"));
   simdetr_trainer_destroy(trainer);
   EXPECT(own.ended == 1);
+}
+
+/* T_0 serves as true boxes, of the same pictures in another folder too. */
+static void measured_run(void) {
+  own_detector_t own;
+  simdetr_trainer_t *trainer;
+  simdetr_labels_t labels;
+  simdetr_measured_t measured;
+  size_t count = 9;
+  memset(&own, 0, sizeof own);
+  trainer = trainer_of(&own);
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_trainer_set_validation(trainer, "others", NULL, &error));
+  EXPECT_MESSAGE("annotations");
+  EXPECT_OK(simdetr_trainer_set_validation(trainer, "others", "whole/none.json", &error));
+  EXPECT_STATUS(SIMDETR_ERROR_IO, simdetr_trainer_pretrain(trainer, "pictures", "measured", NULL, NULL, &error));
+  EXPECT(!exists("measured"));
+  EXPECT_OK(simdetr_trainer_set_validation(trainer, "others", "whole/T0.json", &error));
+  EXPECT_OK(simdetr_trainer_pretrain(trainer, "pictures", "measured", "whole/T0.json", NULL, &error));
+  labels.struct_size = sizeof labels;
+  EXPECT_OK(simdetr_trainer_labels(trainer, 0, &labels, &error));
+  EXPECT(labels.recall_100 > 0.99);
+  /* Held out: T_0 and fixed boxes, 4 and 100 of each; two detectors and their labels. The others lack one T_0. */
+  EXPECT_OK(simdetr_trainer_measured_count(trainer, &count, &error));
+  EXPECT(count == 15);
+  measured.struct_size = sizeof measured;
+#define ROW(place) EXPECT_OK(simdetr_trainer_measured(trainer, place, &measured, &error))
+  ROW(0);
+  EXPECT(measured.images == SIMDETR_IMAGES_HELD_OUT && measured.kind == SIMDETR_MEASURED_PROPOSALS);
+  EXPECT(measured.stage == 0 && measured.boxes_max == 4 && measured.images_count == PICTURES);
+  EXPECT(measured.recall_100 > 0.99 && measured.recall_1 > 0 && measured.own_recall == -1);
+  ROW(6);
+  EXPECT(measured.kind == SIMDETR_MEASURED_DETECTOR && measured.stage == 2 && measured.boxes_max == 100);
+  EXPECT(measured.boxes_count > 0 && measured.own_recall >= 0 && measured.average_precision >= 0);
+  ROW(8);
+  EXPECT(measured.images == SIMDETR_IMAGES_TRAINING && measured.kind == SIMDETR_MEASURED_PROPOSALS);
+  ROW(14);
+  EXPECT(measured.kind == SIMDETR_MEASURED_LABELS && measured.stage == 2 && measured.own_recall == -1);
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_trainer_measured(trainer, 15, &measured, &error));
+  measured.struct_size = 8;
+  EXPECT_STATUS(SIMDETR_ERROR_STRUCT_SIZE, simdetr_trainer_measured(trainer, 0, &measured, &error));
+  /* The same run, not measured. */
+  EXPECT_OK(simdetr_trainer_set_validation(trainer, NULL, NULL, &error));
+  EXPECT_OK(simdetr_trainer_pretrain(trainer, "pictures", "measured", NULL, NULL, &error));
+  EXPECT_OK(simdetr_trainer_measured_count(trainer, &count, &error));
+  EXPECT(count == 0 && own.steps == 8);
+  EXPECT(same_file("measured/detector.host", "whole/detector.host"));
+  simdetr_trainer_destroy(trainer);
 }
 
 typedef struct {
@@ -476,8 +520,10 @@ static void built_in(void) {
 }
 
 int main(void) {
-  paint();
+  paint("pictures");
+  paint("others");
   whole_run();
+  measured_run();
   stopped_runs();
   refusals();
   predictions();

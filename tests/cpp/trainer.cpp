@@ -119,6 +119,10 @@ int main() {
   auto found = moved.relabel("run", 1, "labels.json", ".", "found.json").value();
   EXPECT(found.boxes_count == 2 && moved.memory_bytes().value() > 0);
   EXPECT(moved.pretrain("absent", "other").failure().status() == SIMDETR_ERROR_IO);
+  EXPECT(moved.measured().value().empty());
+  EXPECT(moved.set_validation(".", "").failure().status() == SIMDETR_ERROR_INVALID_ARGUMENT);
+  moved.set_validation(".", "labels.json").value();
+  EXPECT(moved.pretrain(".", "other").failure().status() == SIMDETR_ERROR_INVALID_ARGUMENT);
   std::vector<float> pixels(64 * 64 * 3, 0.25F);
   std::array<std::int64_t, 4> shape{1, 64, 64, 3};
   DLTensor images{};

@@ -51,13 +51,13 @@ impl Scenes {
         let folder = tempfile::tempdir().unwrap();
         let (images, truth) = (folder.path().join("images"), folder.path().join("truth.json"));
         let (workers, control) = (Workers::caller(), Control::default());
-        demo_scenes::write(1, 4, &images, &truth, &workers, &control).unwrap();
+        demo_scenes::write(1, 0..4, &images, &truth, &workers, &control).unwrap();
         Scenes { folder, images, truth }
     }
 
     pub fn request<'a>(&'a self, config: &'a RunConfig) -> PretrainRequest<'a> {
         let ground_truth = Some(self.truth.as_path());
-        PretrainRequest { images: &self.images, config, strict: true, ground_truth }
+        PretrainRequest { images: &self.images, config, strict: true, ground_truth, held_out: None }
     }
 }
 

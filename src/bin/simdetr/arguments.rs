@@ -151,6 +151,12 @@ pub enum Command {
         /// COCO file with the true boxes, for measuring only.
         #[arg(long, value_name = "GT.json")]
         ground_truth: Option<PathBuf>,
+        /// Folder of images that are not trained on, for measuring only.
+        #[arg(long, value_name = "DIR", requires = "validation_annotations")]
+        validation_images: Option<PathBuf>,
+        /// COCO file with their true boxes.
+        #[arg(long, value_name = "GT.json", requires = "validation_images")]
+        validation_annotations: Option<PathBuf>,
     },
     /// Train a detector on true labels, with a class head of its own for them.
     Finetune {
@@ -244,9 +250,12 @@ pub enum Command {
         /// Folder for the scenes and the run [default: a new folder under the system's temporary one].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Number of scenes.
+        /// Number of scenes to train on.
         #[arg(long, default_value_t = 48)]
         scenes: u32,
+        /// Number of other scenes, which are only measured on.
+        #[arg(long, value_name = "N", default_value_t = 64)]
+        held_out: u32,
     },
     /// Print the configuration document with every key, as the other commands would read it with
     /// the same --preset, --config and --seed.

@@ -21,8 +21,10 @@ use simdetr::data::atomic_file;
 use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
+use simdetr::pipeline::demo::DemoScenes;
 use simdetr::pipeline::extract::ExtractRequest;
 use simdetr::pipeline::finetune::{FinetuneRequest, TestSet, plain_description};
+use simdetr::pipeline::measure::HeldOut;
 use simdetr::pipeline::predict::{PredictRequest, PredictionForm};
 use simdetr::pipeline::pretrain::PretrainRequest;
 use simdetr::pipeline::report_run::ReportRequest;
@@ -98,12 +100,14 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
         }
         Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
         Command::Pretrain { images, out, stages, ground_truth, restart, .. } => {
+            let held_out = held_out(&arguments.command);
             config.pretrain.stages_count = stages.unwrap_or(config.pretrain.stages_count);
             let request = PretrainRequest {
                 images,
                 config: &config,
                 strict: arguments.common.strict,
                 ground_truth: ground_truth.as_deref(),
+                held_out,
             };
             let workspace = Workspace::new(out).restarted(*restart);
             let report = pretrain::pretrain(&request, &workspace, &workers, &control)?;
@@ -129,14 +133,27 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
             let request = ReportRequest { run, images, ground_truth, force };
             Ok(output::reported(&report_run::report(&request, &workers, &control)?))
         }
-        Command::Demo { out, scenes } => {
-            let report = demo::demo(out.as_deref(), *scenes, &config, &workers, &control)?;
+        Command::Demo { out, scenes, held_out } => {
+            let scenes = DemoScenes { training: *scenes, held_out: *held_out };
+            let report = demo::demo(out.as_deref(), scenes, &config, &workers, &control)?;
             Ok(output::demonstrated(&report))
         }
         Command::Config { .. } => {
             config.validate()?;
             output::configuration(&config)
         }
+    }
+}
+
+/// The held-out images of `pretrain`.
+fn held_out(command: &Command) -> Option<HeldOut<'_>> {
+    match command {
+        Command::Pretrain {
+            validation_images: Some(images),
+            validation_annotations: Some(annotations),
+            ..
+        } => Some(HeldOut { images, annotations }),
+        _ => None,
     }
 }
 

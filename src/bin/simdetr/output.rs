@@ -13,6 +13,7 @@ use simdetr::pipeline::demo::DemoReport;
 use simdetr::pipeline::export::ExportReport;
 use simdetr::pipeline::finetune::FinetuneReport;
 use simdetr::pipeline::folder_extraction::FolderReport;
+use simdetr::pipeline::measure::{MeasuredImages, table};
 use simdetr::pipeline::predict::PredictReport;
 use simdetr::pipeline::pretrain::PretrainReport;
 use std::fmt::Write;
@@ -123,13 +124,14 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
     if report.nothing_to_do {
         text += NOTHING_TO_DO;
     }
-    for labels in &report.labels {
+    for images in [MeasuredImages::HeldOut, MeasuredImages::Training] {
+        text += &table::text(&report.measured, images);
+    }
+    // Without true boxes there is no table to say it.
+    for labels in report.labels.iter().filter(|_| report.measured.is_empty()) {
         let (stage, images) = (labels.stage, labels.images_count);
         let per_image = labels.boxes_count as f64 / images.max(1) as f64;
         line(&mut text, format_args!("T{stage}: {per_image:.1} boxes an image on {images} images"));
-        if let Some([ten, some, many]) = labels.recalls {
-            line(&mut text, format_args!("    AR@10 {ten:.4}, AR@25 {some:.4}, AR@100 {many:.4}"));
-        }
     }
     line(&mut text, format_args!("detector: {}", report.detector.display()));
     let labels: Vec<Value> = report
@@ -147,6 +149,7 @@ pub fn pretrained(report: &PretrainReport) -> Answer {
         .collect();
     let value = json!({
         "labels": labels,
+        "measured": report.measured,
         "detector": report.detector,
         "broken": broken_images(&report.broken),
         "nothing_to_do": report.nothing_to_do,

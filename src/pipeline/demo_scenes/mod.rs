@@ -20,6 +20,7 @@ use crate::geometry::BoundingBox;
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 use crate::{Error, Result};
+use std::ops::Range;
 use std::path::Path;
 use things::Kind;
 
@@ -45,14 +46,14 @@ pub fn render_scene(seed: u64, number: u32) -> Scene {
     painting::paint(&mut Random::new(key))
 }
 
-/// Draws `count` scenes as `images/scene-00001.png` ... and writes their boxes as a COCO data
-/// set; both are replaced where they exist.
+/// Draws the scenes `numbers` (from 0) as `images/scene-00001.png` ... and writes their boxes as a COCO
+/// data set; both are replaced where they exist.
 ///
 /// # Errors
 /// [`Error::Io`]; those of `control`.
 pub fn write(
     seed: u64,
-    count: u32,
+    numbers: Range<u32>,
     images: &Path,
     ground_truth: &Path,
     workers: &Workers,
@@ -63,16 +64,16 @@ pub fn write(
     let mut boxes = Vec::new();
     // A few scenes for each worker between reports.
     let batch = 4 * workers.count();
-    for first in (0..count).step_by(batch) {
-        let numbers = first..count.min(first + batch as u32);
-        let scenes = workers.try_map(numbers.len(), |index| {
+    for first in numbers.clone().step_by(batch) {
+        let drawn = first..numbers.end.min(first.saturating_add(batch as u32));
+        let scenes = workers.try_map(drawn.len(), |index| {
             let scene = render_scene(seed, first + index as u32);
             let path = images.join(file_name(first + index as u32));
             atomic_file::write(&path, &encode::png(&scene.image)?)?;
             Ok((scene.image.width, scene.image.height, scene.boxes, scene.kinds))
         })?;
-        for (number, (width, height, found, kinds)) in numbers.clone().zip(scenes) {
-            let id = i64::from(number) + 1;
+        for (number, (width, height, found, kinds)) in drawn.clone().zip(scenes) {
+            let id = i64::from(number - numbers.start) + 1;
             entries.push(CocoImage::new(id, file_name(number), width, height));
             boxes.extend(found.into_iter().zip(kinds).map(|(bounds, kind)| LabelledBox {
                 image_id: id,
@@ -81,7 +82,8 @@ pub fn write(
                 score: None,
             }));
         }
-        control.report("render", u64::from(numbers.end), u64::from(count))?;
+        let done = u64::from(drawn.end - numbers.start);
+        control.report("render", done, numbers.len() as u64)?;
     }
     let categories: Vec<CocoCategory> =
         (1..).zip(kind_names()).map(|(id, name)| CocoCategory::new(id, name)).collect();
@@ -133,7 +135,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (images, truth) = (folder.path().join("images"), folder.path().join("truth.json"));
             let workers = Workers::with_threads(threads).unwrap();
-            write(7, 5, &images, &truth, &workers, &Control::default()).unwrap();
+            write(7, 0..5, &images, &truth, &workers, &Control::default()).unwrap();
             let mut files = vec![std::fs::read(&truth).unwrap()];
             let names = (0..5).map(file_name);
             files.extend(names.map(|name| std::fs::read(images.join(name)).unwrap()));

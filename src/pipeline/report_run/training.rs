@@ -6,9 +6,11 @@ use crate::Result;
 use crate::control::Control;
 use crate::data::coco::CocoFile;
 use crate::data::coco::read::read_dataset;
+use crate::pipeline::measure::{MeasuredImages, MeasuredRow, table};
 use crate::pipeline::recall;
 use crate::pipeline::report::{Curves, Line, ReportImage, ReportTable};
 use crate::pipeline::workspace::{RunRecord, Workspace};
+use crate::training::measured_lines;
 use crate::training::metrics::{self, MetricsLine};
 use crate::workers::Workers;
 use std::path::Path;
@@ -73,29 +75,48 @@ pub(super) fn stages(
         "AR@100",
     ];
     let table = ReportTable {
-        title: "Stages; recall is class-agnostic, against the given boxes".into(),
+        title: "Labels of each stage; recall is class-agnostic, against the given boxes".into(),
         columns: columns.map(String::from).into(),
         rows,
     };
     Ok(TrainingSections {
         stages_count: labels.len() - 1,
-        tables: vec![table],
+        tables: found.tables.into_iter().chain([table]).collect(),
         comparisons: comparisons(record, &files, pictures)?,
-        ..found
+        lines_count: found.lines_count,
+        curves: found.curves,
     })
 }
 
-/// The curves of a metrics file; nothing where there is none.
+/// The figures that a run has measured, held-out images first, in the order of its table; as they
+/// were when true boxes were last given.
+fn measured_tables(path: &Path) -> Result<Vec<ReportTable>> {
+    let lines: Vec<(u16, Vec<MeasuredRow>)> = measured_lines::read(path)?;
+    let rows: Vec<MeasuredRow> = lines.into_iter().flat_map(|(_, rows)| rows).collect();
+    let table_of = |images: MeasuredImages| {
+        let own = rows.iter().filter(|row| row.images == images);
+        ReportTable {
+            title: format!("{}, class-agnostic", table::title(images)),
+            columns: table::COLUMNS.map(String::from).into(),
+            rows: own.map(|row| table::cells(row).into()).collect(),
+        }
+    };
+    let tables = [MeasuredImages::HeldOut, MeasuredImages::Training].map(table_of);
+    Ok(tables.into_iter().filter(|table| !table.rows.is_empty()).collect())
+}
+
+/// The curves and measured figures of a metrics file; nothing where there is none.
 ///
 /// # Errors
-/// Those of [`metrics::read`].
+/// Those of [`metrics::read`] and [`measured_lines::read`].
 pub(super) fn curves_of(path: &Path) -> Result<TrainingSections> {
     if !path.exists() {
         return Ok(TrainingSections::default());
     }
     let lines = metrics::read(path)?;
     let curves = if lines.is_empty() { Vec::new() } else { curves(&lines) };
-    Ok(TrainingSections { lines_count: lines.len(), curves, ..TrainingSections::default() })
+    let (lines_count, tables) = (lines.len(), measured_tables(path)?);
+    Ok(TrainingSections { lines_count, curves, tables, ..TrainingSections::default() })
 }
 
 fn row(

@@ -8,6 +8,12 @@ use crate::training::relabel::discard;
 use crate::{Error, Result};
 use std::path::Path;
 
+/// Folder of boxes that are only measured.
+pub const MEASURED: &str = "measured";
+
+/// Folders of the runs of `extract` on held-out images: under the run's cap, and allowed 100 boxes.
+pub const HELD_OUT: [&str; 2] = ["validation", "validation-100"];
+
 /// Ending of a file that was being written when its process was killed.
 const PARTIAL: &str = ".partial";
 
@@ -24,10 +30,28 @@ pub fn remove(root: &Path, step: Step) -> Result<()> {
             discard(&root.join(name))?;
         }
     }
+    remove_measured(&root.join(MEASURED))?;
     if step == Step::Extract {
         remove_store(&root.join("proposals"))?;
+        for held_out in HELD_OUT.map(|name| root.join(name)) {
+            if is_recorded(&held_out) {
+                remove(&held_out, step)?;
+                remove_folder(&held_out, |_| false)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Removes the boxes that were only measured, and those that are half done.
+fn remove_measured(folder: &Path) -> Result<()> {
+    for name in entries(folder, true)? {
+        let stem = name.strip_suffix(".shards");
+        if stem.is_some_and(|stem| is_measured(&format!("{stem}.json"))) {
+            discard(&folder.join(name))?;
+        }
+    }
+    remove_folder(folder, is_measured)
 }
 
 /// Removes the files of a proposal store in `folder`.
@@ -73,6 +97,21 @@ fn written_by(name: &str) -> Option<Step> {
         _ => false,
     };
     of_training.then_some(Step::Train)
+}
+
+/// `stage1-training.json`, `stage1-held-out.json`, `T0-held-out.json`, `T0-held-out-100.json`.
+fn is_measured(name: &str) -> bool {
+    let Some((what, images)) = name.strip_suffix(".json").and_then(|stem| stem.split_once('-'))
+    else {
+        return false;
+    };
+    let number = |prefix| what.strip_prefix(prefix).is_some_and(is_number);
+    match images {
+        "held-out" => number("stage") || number("T"),
+        "held-out-100" => number("T"),
+        "training" => number("stage"),
+        _ => false,
+    }
 }
 
 /// `stage1-000400.safetensors` and the host's files of the same stem.
@@ -156,8 +195,11 @@ fn remove_folder(folder: &Path, is_ours: impl Fn(&str) -> bool) -> Result<()> {
 mod tests {
     use super::*;
 
-    const OURS: [&str; 17] = [
+    const OURS: [&str; 23] = [
         "run.toml",
+        "validation/run.toml",
+        "validation-100/proposals/000001.arrow",
+        "validation-100/run.toml",
         "proposals/000001.arrow",
         "proposals/images/000001.arrow",
         "proposals/.000002.arrow.17-0.partial",
@@ -170,13 +212,18 @@ mod tests {
         "stage1-images.tsv",
         "checkpoints/stage1-000400.safetensors",
         "relabel-stage1/identity",
+        "measured/stage2-held-out.json",
+        "measured/T0-held-out-100.json",
+        "measured/stage1-training.shards/identity",
         "checkpoints/.stage2-000400.toml.4711-3.partial",
         "detector-stage1.safetensors",
         "detector.host",
         "metrics.jsonl",
     ];
-    const FOREIGN: [&str; 9] = [
+    const FOREIGN: [&str; 11] = [
         "notes.txt",
+        "measured/mine-training.json",
+        "validation-200/run.toml",
         ".T1.json.backup.partial",
         "T.json",
         "Ta.json",
@@ -205,11 +252,12 @@ mod tests {
         fill(folder.path());
         assert!(has_checkpoints(folder.path()).unwrap() && is_recorded(folder.path()));
         remove(folder.path(), Step::Cluster).unwrap();
-        assert_eq!(left(folder.path(), &OURS), OURS[..5]);
+        assert_eq!(left(folder.path(), &OURS), OURS[..8]);
         remove(folder.path(), Step::Extract).unwrap();
         assert_eq!(left(folder.path(), &OURS), [""; 0]);
         assert_eq!(left(folder.path(), &FOREIGN), FOREIGN);
         assert!(!folder.path().join("proposals/images").exists());
+        assert!(HELD_OUT.iter().all(|name| !folder.path().join(name).exists()));
         assert!(!has_checkpoints(folder.path()).unwrap() && !is_recorded(folder.path()));
     }
 }

@@ -13,7 +13,7 @@
 //! | initial weights, a key of training or relabelling, before the first checkpoint | goes on |
 //! | initial weights, a key of training or relabelling, after it | refused |
 //! | labels that a stage of training has begun with | refused |
-//! | true boxes and test images, which only measure | measured again on every call |
+//! | true boxes, held-out and test images | measured again on every call, on boxes that are kept |
 //! | input of `export`, `predict`, `evaluate`, `report` | done again on every call |
 //!
 //! "Refused" is [`crate::Error::RunMismatch`] with every key, input and file that differs. A run that

@@ -5,30 +5,23 @@
 //! under the distance 1 - IoU, with as many centres as proposals are wanted; each cluster's
 //! members whose IoU with the centre is over the limit are united.
 
-use crate::geometry::{self, BoundingBox};
+use crate::geometry;
+use crate::proposals::box_kmeans::BoxKmeans;
 use crate::proposals::config::{OverlapMerge, ProposalConfig};
 use crate::proposals::numeric::{bytes_of, sized};
 use crate::proposals::regions::Regions;
 
-/// Rounds of the k-means of boxes; a few dozen boxes settle in fewer.
-const ROUNDS_MAX: usize = 20;
-
 /// Memory of [`BoxClusters::unite`].
 #[derive(Debug, Default)]
 pub struct BoxClusters {
-    centres: Vec<BoundingBox>,
-    label: Vec<u32>,
-    sums: Vec<[f64; 5]>,
+    kmeans: BoxKmeans,
     first: Vec<u32>,
 }
 
 impl BoxClusters {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        bytes_of(&self.centres)
-            + bytes_of(&self.label)
-            + bytes_of(&self.sums)
-            + bytes_of(&self.first)
+        self.kmeans.memory_bytes() + bytes_of(&self.first)
     }
 
     /// Unites regions as `config.overlap_merge` says. Answers how many vanished.
@@ -44,21 +37,15 @@ impl BoxClusters {
     }
 
     fn unite_clusters(&mut self, regions: &mut Regions, clusters: usize, limit: f32) -> usize {
-        self.seed(regions, clusters);
-        sized(&mut self.label, regions.count()).fill(u32::MAX);
-        for _ in 0..ROUNDS_MAX {
-            if !self.assign(regions) {
-                break;
-            }
-            self.move_centres(regions);
-        }
-        let first = sized(&mut self.first, self.centres.len());
+        let BoxClusters { kmeans, first } = self;
+        kmeans.fit(&regions.boxes, |region| regions.alive[region], clusters);
+        let first = sized(first, kmeans.centres().len());
         first.fill(u32::MAX);
         let mut groups = regions.take_groups();
         for region in (0..regions.count()).filter(|&region| regions.alive[region]) {
-            let cluster = self.label[region] as usize;
-            let bounds = &regions.boxes[region];
-            if geometry::intersection_over_union(bounds, &self.centres[cluster]) as f32 <= limit {
+            let cluster = kmeans.label(region);
+            let (bounds, centre) = (&regions.boxes[region], &kmeans.centres()[cluster]);
+            if geometry::intersection_over_union(bounds, centre) as f32 <= limit {
                 continue;
             }
             if first[cluster] == u32::MAX {
@@ -69,60 +56,6 @@ impl BoxClusters {
         let united = regions.unite(&groups);
         regions.return_groups(groups);
         united
-    }
-
-    /// The first box, then always the box that overlaps the chosen ones least; no more of them than
-    /// there are boxes, as a box without area overlaps nothing, itself included.
-    fn seed(&mut self, regions: &Regions, clusters: usize) {
-        self.centres.clear();
-        let living = || (0..regions.count()).filter(|&region| regions.alive[region]);
-        let clusters = clusters.min(living().count());
-        while self.centres.len() < clusters {
-            let overlap = |region: usize| {
-                let each = self.centres.iter();
-                each.map(|c| geometry::intersection_over_union(&regions.boxes[region], c))
-                    .fold(0.0, f64::max)
-            };
-            let farthest = living().reduce(|a, b| if overlap(b) < overlap(a) { b } else { a });
-            match farthest {
-                Some(region) if self.centres.is_empty() || overlap(region) < 1.0 => {
-                    self.centres.push(regions.boxes[region]);
-                }
-                _ => break,
-            }
-        }
-    }
-
-    fn assign(&mut self, regions: &Regions) -> bool {
-        let mut changed = false;
-        for region in (0..regions.count()).filter(|&region| regions.alive[region]) {
-            let overlap = |cluster: usize| {
-                geometry::intersection_over_union(&regions.boxes[region], &self.centres[cluster])
-            };
-            let nearest = (1..self.centres.len()).fold(0, |best, cluster| {
-                if overlap(cluster) > overlap(best) { cluster } else { best }
-            });
-            changed |= self.label[region] != nearest as u32;
-            self.label[region] = nearest as u32;
-        }
-        changed
-    }
-
-    fn move_centres(&mut self, regions: &Regions) {
-        let sums = sized(&mut self.sums, self.centres.len());
-        sums.fill([0.0; 5]);
-        for region in (0..regions.count()).filter(|&region| regions.alive[region]) {
-            let sum = &mut sums[self.label[region] as usize];
-            for (total, side) in sum.iter_mut().zip(&regions.boxes[region]) {
-                *total += f64::from(*side);
-            }
-            sum[4] += 1.0;
-        }
-        for (centre, sum) in self.centres.iter_mut().zip(&*sums).filter(|(_, sum)| sum[4] > 0.0) {
-            for (side, total) in centre.iter_mut().zip(sum) {
-                *side = (total / sum[4]) as f32;
-            }
-        }
     }
 }
 

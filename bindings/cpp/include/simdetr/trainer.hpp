@@ -187,6 +187,29 @@ class trainer : public handle<simdetr_trainer_t, simdetr_trainer_destroy> {
     return labels;
   }
 
+  // Images that later calls of pretrain() measure on and do not train on; two empty names for none.
+  result<void> set_validation(const std::string &images, const std::string &annotations) {
+    return detail::done([&](auto *error) {
+      return simdetr_trainer_set_validation(get(), images.empty() ? nullptr : images.c_str(),
+                                            annotations.empty() ? nullptr : annotations.c_str(),
+                                            error);
+    });
+  }
+
+  // What the last pretrain() measured, held-out images first; empty where it had no true boxes.
+  result<std::vector<simdetr_measured_t>> measured() const {
+    error failure;
+    std::size_t count = 0;
+    if (simdetr_trainer_measured_count(get(), &count, failure.out()) != SIMDETR_OK) return failure;
+    std::vector<simdetr_measured_t> rows(count, detail::sized<simdetr_measured_t>());
+    for (std::size_t index = 0; index < count; index++) {
+      if (simdetr_trainer_measured(get(), index, &rows[index], failure.out()) != SIMDETR_OK) {
+        return failure;
+      }
+    }
+    return rows;
+  }
+
   // One stage of training on a COCO data set.
   result<simdetr_stage_report_t> train(const std::string &run_folder, std::uint32_t stage,
                                        const std::string &annotations, const std::string &images,

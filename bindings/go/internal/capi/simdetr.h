@@ -608,6 +608,37 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_LAYER_LOSSES_COUNT 4
 
 /**
+ * Images that training does not see.
+ */
+#define SIMDETR_IMAGES_HELD_OUT 1
+
+/**
+ * Images that it sees.
+ */
+#define SIMDETR_IMAGES_TRAINING 2
+
+/**
+ * T_0, the boxes of the clusters: under the cap of the configuration and, on held-out images, allowed
+ * 100 as well.
+ */
+#define SIMDETR_MEASURED_PROPOSALS 1
+
+/**
+ * The control: boxes fitted to T_0, the same on every image.
+ */
+#define SIMDETR_MEASURED_FIXED_BOXES 2
+
+/**
+ * A detector's own boxes: every query's, the best 100, none suppressed.
+ */
+#define SIMDETR_MEASURED_DETECTOR 3
+
+/**
+ * The labels that a detector gives for the next stage.
+ */
+#define SIMDETR_MEASURED_LABELS 4
+
+/**
  * f32 `[count, 4]`: boxes.
  */
 #define SIMDETR_DETECTIONS_BOXES 1
@@ -2416,6 +2447,69 @@ typedef struct simdetr_relabel_report_t {
    */
   uint64_t images_broken;
 } simdetr_relabel_report_t;
+
+/**
+ * Class-agnostic figures of some boxes; figures lie in [0, 1] and are -1 where there is no true box.
+ */
+typedef struct simdetr_measured_t {
+  /**
+   * `sizeof(simdetr_measured_t)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * `SIMDETR_IMAGES_*`.
+   */
+  int32_t images;
+  /**
+   * `SIMDETR_MEASURED_*`.
+   */
+  int32_t kind;
+  /**
+   * 0 for what there is before training.
+   */
+  uint32_t stage;
+  /**
+   * How many boxes an image could have had; for labels, the most that one has.
+   */
+  uint32_t boxes_max;
+  /**
+   * Images that were looked at.
+   */
+  uint64_t images_count;
+  /**
+   * Boxes of all images.
+   */
+  uint64_t boxes_count;
+  /**
+   * Over the IoU thresholds .50 to .95, as the recalls.
+   */
+  double average_precision;
+  /**
+   * At the IoU threshold .50.
+   */
+  double average_precision_50;
+  /**
+   * Average recall with the best box of each image.
+   */
+  double recall_1;
+  /**
+   * With the best 10.
+   */
+  double recall_10;
+  /**
+   * With the best 25.
+   */
+  double recall_25;
+  /**
+   * With the best 100.
+   */
+  double recall_100;
+  /**
+   * Of a detector, recall with 100 boxes of the labels that its stage learned from: high on training
+   * images and low on held-out ones, it was memorised. -1 for other boxes.
+   */
+  double own_recall;
+} simdetr_measured_t;
 
 /**
  * What one step did.
@@ -5070,9 +5164,10 @@ simdetr_status_t simdetr_trainer_memory_bytes(const struct simdetr_trainer_t *tr
  * @param[in] trainer The trainer.
  * @param[in] images Folder of images, searched recursively.
  * @param[in] run_folder Folder of the run; made if it is missing.
- * @param[in] ground_truth COCO file with true boxes, for measuring only; NULL for none.
+ * @param[in] ground_truth COCO file with true boxes, for measuring only
+ * (`simdetr_trainer_measured`); NULL for none. `simdetr_trainer_set_validation` names held-out images.
  * @param[in] run Optional. Progress counts "check" (images that are compared with those of an
- * earlier call), "extract", "cluster", "train" and "relabel".
+ * earlier call), "extract", "cluster", "train", "relabel" and, with true boxes, "measure".
  * @param[out] error Optional.
  * @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
  * configuration, other initial weights or another detector, with everything that differs;
@@ -5189,6 +5284,61 @@ simdetr_status_t simdetr_trainer_relabel(struct simdetr_trainer_t *trainer,
                                          const struct simdetr_run_options_t *run,
                                          struct simdetr_relabel_report_t *report,
                                          struct simdetr_error_t *error);
+
+/**
+ * Names images that later calls of `simdetr_trainer_pretrain` measure every stage on and do not train
+ * on; looked at when those calls begin.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] images Folder of images, searched recursively; NULL, with `annotations`, for none.
+ * @param[in] annotations COCO file with their true boxes.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for one without the other.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_set_validation(struct simdetr_trainer_t *trainer,
+                                                const char *images,
+                                                const char *annotations,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Says how many rows the last `simdetr_trainer_pretrain` measured: 0 where it was given no true boxes
+ * or did not end.
+ *
+ * @param[in] trainer The trainer.
+ * @param[out] count The answer.
+ * @param[out] error Optional.
+ * @return A status.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_measured_count(const struct simdetr_trainer_t *trainer,
+                                                size_t *count,
+                                                struct simdetr_error_t *error);
+
+/**
+ * Answers a row of what the last `simdetr_trainer_pretrain` measured: held-out images first; of each
+ * kind of images T_0, fixed boxes, then of every stage the detector and its labels.
+ *
+ * @param[in] trainer The trainer.
+ * @param[in] index Below the count.
+ * @param[in,out] measured `struct_size` must be set; the rest is filled in.
+ * @param[out] error Optional.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for an index that it does not have.
+ *
+ * One thread at a time on one trainer.
+ */
+SIMDETR_API
+SIMDETR_NODISCARD
+simdetr_status_t simdetr_trainer_measured(const struct simdetr_trainer_t *trainer,
+                                          size_t index,
+                                          struct simdetr_measured_t *measured,
+                                          struct simdetr_error_t *error);
 
 /**
  * Begins a loop of the host's own: a detector at the start of a run, step 0.

@@ -45,6 +45,12 @@ static simdetr_status_t go_labels(const simdetr_trainer_t *trainer, uint32_t sta
   labels->struct_size = sizeof *labels;
   return simdetr_trainer_labels(trainer, stage, labels, error);
 }
+
+static simdetr_status_t go_measured(const simdetr_trainer_t *trainer, size_t index,
+                                    simdetr_measured_t *measured, simdetr_error_t *error) {
+  measured->struct_size = sizeof *measured;
+  return simdetr_trainer_measured(trainer, index, measured, error);
+}
 */
 import "C"
 
@@ -70,6 +76,44 @@ type Labels struct {
 	Images, Boxes uint64
 	// Recall10, Recall25 and Recall100 are class-agnostic; -1 without ground truth.
 	Recall10, Recall25, Recall100 float64
+}
+
+// MeasuredImages says which images were looked at.
+type MeasuredImages int32
+
+// MeasuredKind says whose boxes were scored.
+type MeasuredKind int32
+
+// What Measured holds.
+const (
+	// HeldOutImages are not trained on.
+	HeldOutImages MeasuredImages = C.SIMDETR_IMAGES_HELD_OUT
+	// TrainingImages are.
+	TrainingImages MeasuredImages = C.SIMDETR_IMAGES_TRAINING
+	// MeasuredProposals is T_0, the boxes of the clusters.
+	MeasuredProposals MeasuredKind = C.SIMDETR_MEASURED_PROPOSALS
+	// MeasuredFixedBoxes is the control: boxes fitted to T_0, the same on every image.
+	MeasuredFixedBoxes MeasuredKind = C.SIMDETR_MEASURED_FIXED_BOXES
+	// MeasuredDetector is a detector's own boxes: every query's, none suppressed.
+	MeasuredDetector MeasuredKind = C.SIMDETR_MEASURED_DETECTOR
+	// MeasuredLabels is what a detector gives the next stage to learn.
+	MeasuredLabels MeasuredKind = C.SIMDETR_MEASURED_LABELS
+)
+
+// Measured holds class-agnostic figures of some boxes, in [0, 1], -1 where there is no true box.
+type Measured struct {
+	Images MeasuredImages
+	Kind   MeasuredKind
+	// Stage is 0 for what there is before training.
+	Stage uint32
+	// BoxesMax is how many boxes an image could have had; for labels, the most that one has.
+	BoxesMax                    uint32
+	ImagesCount, BoxesCount     uint64
+	AP, AP50                    float64
+	Recall1, Recall10, Recall25 float64
+	Recall100                   float64
+	// OwnRecall is that of the labels that a detector's stage learned from; -1 for other boxes.
+	OwnRecall float64
 }
 
 // StageReport says what one stage did.
@@ -139,6 +183,37 @@ func Pretrain(trainer *Trainer, images, folder, truth string, token *Token,
 		}
 		all[stage] = Labels{uint64(found.images_count), uint64(found.boxes_count),
 			float64(found.recall_10), float64(found.recall_25), float64(found.recall_100)}
+	}
+	return all, nil
+}
+
+// SetValidation names the images that later runs measure on.
+func SetValidation(trainer *Trainer, images, annotations string) *Error {
+	var raw C.simdetr_error_t
+	given := newTexts(images, annotations)
+	defer given.free()
+	return failed(C.simdetr_trainer_set_validation(trainer, given[0], given[1], &raw), &raw)
+}
+
+// MeasuredRows answers what the last run measured.
+func MeasuredRows(trainer *Trainer) ([]Measured, *Error) {
+	var raw C.simdetr_error_t
+	var count C.size_t
+	if failure := failed(C.simdetr_trainer_measured_count(trainer, &count, &raw), &raw); failure != nil {
+		return nil, failure
+	}
+	all := make([]Measured, int(count))
+	for index := range all {
+		var found C.simdetr_measured_t
+		status := C.go_measured(trainer, C.size_t(index), &found, &raw)
+		if failure := failed(status, &raw); failure != nil {
+			return nil, failure
+		}
+		all[index] = Measured{MeasuredImages(found.images), MeasuredKind(found.kind), uint32(found.stage),
+			uint32(found.boxes_max), uint64(found.images_count), uint64(found.boxes_count),
+			float64(found.average_precision), float64(found.average_precision_50), float64(found.recall_1),
+			float64(found.recall_10), float64(found.recall_25), float64(found.recall_100),
+			float64(found.own_recall)}
 	}
 	return all, nil
 }
