@@ -15,11 +15,10 @@ TEXT. Nothing but Python's standard library is needed.
 """
 
 import argparse
-import json
 import pathlib
 import statistics
-import subprocess
-import time
+
+from command import Cells, merged
 
 # Keys over the preset `tiny`, by size of machine. `cpu` is for two cores: a cell takes minutes.
 SCALES = {
@@ -73,52 +72,14 @@ FRACTIONS = [0.1, 1.0]
 CONVERGED_ARM, CONVERGED_AP50 = "encoder weights only", 0.30
 
 
-def merged(*tables):
-    """The keys of all tables, later ones over earlier ones."""
-    answer = {}
-    for table in tables:
-        for key, value in table.items():
-            answer[key] = merged(answer.get(key, {}), value) if isinstance(value, dict) else value
-    return answer
-
-
-def toml(config):
-    value = lambda item: json.dumps(item) if not isinstance(item, bool) else str(item).lower()
-    lines = [f"{key} = {value(item)}" for key, item in config.items() if not isinstance(item, dict)]
-    for name, table in config.items():
-        if isinstance(table, dict):
-            lines += [f"[{name}]"] + [f"{key} = {value(item)}" for key, item in table.items()]
-    return "\n".join(lines) + "\n"
-
-
 class Bench:
     def __init__(self, options):
         self.options, self.out = options, options.out
         self.scale = SCALES[options.scale]
-        for folder in ("cells", "config", "runs"):
-            (self.out / folder).mkdir(parents=True, exist_ok=True)
+        self.cells = Cells(options.out, options.simdetr, options.threads, options.only)
 
     def cell(self, name, command, config):
-        """The command's answer, from the cell's file where there is one; None where it is not to run."""
-        file = name.replace(" ", "-").replace(",", "")
-        answer = self.out / "cells" / f"{file}.json"
-        if answer.exists():
-            return json.loads(answer.read_text())
-        if self.options.only not in name:
-            return None
-        document = self.out / "config" / f"{file}.toml"
-        document.write_text(toml(config))
-        begin = time.monotonic()
-        run = [self.options.simdetr, "--json", "--threads", str(self.options.threads), "--config", document, *command,
-               "--preset", self.scale["preset"], "--out", self.out / "runs" / file]
-        done = subprocess.run(list(map(str, run)), stdout=subprocess.PIPE, text=True, check=True)
-        seconds = time.monotonic() - begin
-        found = json.loads(done.stdout.splitlines()[-1]) | {"seconds": round(seconds, 1)}
-        partial = answer.with_suffix(".partial")
-        partial.write_text(json.dumps(found, indent=1))
-        partial.rename(answer)
-        print(f"{name}: {seconds:.0f} s", flush=True)
-        return found
+        return self.cells.run(name, [*command, "--preset", self.scale["preset"]], config)
 
     def images(self):
         """A folder with both sets of photographs."""
