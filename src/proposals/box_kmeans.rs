@@ -61,7 +61,8 @@ impl BoxKmeans {
         clusters: usize,
     ) {
         self.seed(boxes, &takes_part, clusters);
-        sized(&mut self.labels, boxes.len()).fill(NONE);
+        self.labels.clear();
+        self.labels.resize(boxes.len(), NONE);
         for _ in 0..ROUNDS_MAX {
             if !self.assign(boxes, &takes_part) {
                 break;

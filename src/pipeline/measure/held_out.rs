@@ -5,10 +5,10 @@
 //! extracted by itself, in a run folder of its own, which goes on where it was killed. Both are no part
 //! of the run beside them: on other images they begin anew.
 
+use super::HeldOut;
 use super::figures::Truth;
 use super::kept::Kept;
 use super::stages::Context;
-use super::{HeldOut, MeasuredImages};
 use crate::clustering::{Centroids, Resources};
 use crate::data::coco::folder_places::FolderPlaces;
 use crate::data::fingerprint;
@@ -147,12 +147,4 @@ fn with_cap(config: &RunConfig, cap: usize) -> RunConfig {
         Method::SelectiveSearch => config.selective_search.selective_search_boxes = cap as u32,
     }
     config
-}
-
-/// How files of some images are called.
-pub(super) fn suffix(images: MeasuredImages) -> &'static str {
-    match images {
-        MeasuredImages::HeldOut => "held-out",
-        MeasuredImages::Training => "training",
-    }
 }

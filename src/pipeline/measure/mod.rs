@@ -46,6 +46,16 @@ pub enum MeasuredImages {
     Training,
 }
 
+impl MeasuredImages {
+    /// What files of these images are called.
+    fn suffix(self) -> &'static str {
+        match self {
+            MeasuredImages::HeldOut => "held-out",
+            MeasuredImages::Training => "training",
+        }
+    }
+}
+
 /// Whose boxes were scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 
 use super::figures::Truth;
 use super::fixed_boxes::FixedBoxes;
-use super::held_out::{CheckedHeldOut, cap, suffix};
+use super::held_out::{CheckedHeldOut, cap};
 use super::kept::Kept;
 use super::{MeasuredImages, MeasuredKind, MeasuredRow};
 use crate::control::Control;
@@ -159,7 +159,7 @@ impl Measuring {
         let weights = weights_of(&checkpoints, stage, detector.checkpoint_extensions())?;
         let mut rows = Vec::new();
         for side in &mut self.sides {
-            let suffix = suffix(side.images);
+            let suffix = side.images.suffix();
             let predict = |detector: &mut dyn TrainableDetector, purpose, name: String| {
                 side.predict(detector, purpose, (&name, &weights), context)
             };
