@@ -4,6 +4,7 @@ pub mod adamw;
 pub mod checkpoint;
 pub mod checkpoint_files;
 pub mod config;
+pub mod fusion;
 pub mod groups;
 pub mod host_checkpoint;
 pub mod host_detector;

@@ -18,8 +18,9 @@ use crate::control::Control;
 use crate::data::coco::write::write_dataset;
 use crate::data::coco::{CocoImage, LabelledBox};
 use crate::data::folder::BrokenImage;
-use crate::data::image::ImageLimits;
+use crate::data::image::{Image, ImageLimits};
 use crate::data::training::set::TrainingSet;
+use crate::detector::prediction::Detection;
 use crate::encoder::fingerprint;
 use crate::nn::simd;
 use crate::{Error, Result};
@@ -198,11 +199,7 @@ fn label(
             Ok(sample) => {
                 let image = sample.image;
                 let found = match purpose {
-                    Purpose::Labels => {
-                        let mut found = detector.detect(&image, view, config.asked())?;
-                        config.choose(&mut found);
-                        found
-                    }
+                    Purpose::Labels => labels_of(detector, &image, view, config)?,
                     Purpose::Measuring => detector.detect(&image, view, MEASURED_BOXES_MAX)?,
                 };
                 let boxes = found.iter().map(ShardBox::from).collect();
@@ -216,6 +213,29 @@ fn label(
         shard.images.push(ShardImage::new(&set.images()[index], stamp, outcome));
     }
     Ok(shard)
+}
+
+/// The labels of one image.
+fn labels_of(
+    detector: &mut dyn TrainableDetector,
+    image: &Image,
+    view: &View,
+    config: &RelabelConfig,
+) -> Result<Vec<Detection>> {
+    let mut found = detector.detect(image, view, config.asked())?;
+    let views_count = if config.mirrored { 2 } else { 1 };
+    if config.mirrored {
+        let width = image.width as f32;
+        let others = detector.detect(&image.mirrored(), view, config.asked())?;
+        found.extend(others.into_iter().map(|other| {
+            let [left, top, right, bottom] = other.bounds;
+            Detection { bounds: [width - right, top, width - left, bottom], ..other }
+        }));
+        // Stable: of equal scores those of the image itself come first.
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    config.choose(&mut found, views_count);
+    Ok(found)
 }
 
 /// Puts the shards together, one in memory at a time.
@@ -263,5 +283,90 @@ fn each<T>(shard: Result<Shard>, items: impl FnOnce(Shard) -> Vec<T>) -> Vec<Res
     match shard {
         Ok(shard) => items(shard).into_iter().map(Ok).collect(),
         Err(error) => vec![Err(error)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checkpoint::Position;
+    use super::super::step::{StepPlace, StepReport};
+    use super::super::trainable::StageStart;
+    use super::*;
+    use crate::data::coco::CocoCategory;
+    use crate::data::image::{Normalisation, ResizeRule};
+    use crate::data::training::batch::Batch;
+    use std::path::PathBuf;
+
+    /// Finds the white columns of an image, and is surer of those on the left.
+    struct Columns;
+
+    impl TrainableDetector for Columns {
+        fn detect(&mut self, image: &Image, _: &View, count: usize) -> Result<Vec<Detection>> {
+            let white = (0..image.width).filter(|&x| image.pixel(x, 0) == [255; 3]);
+            let found = white.map(|x| Detection {
+                bounds: [x as f32, 0.0, x as f32 + 1.0, image.height as f32],
+                class: 0,
+                score: 0.5 - x as f32 / 100.0,
+            });
+            Ok(found.take(count).collect())
+        }
+
+        fn checkpoint_extensions(&self) -> &'static [&'static str] {
+            unreachable!()
+        }
+
+        fn start_stage(&mut self, _: &StageStart) -> Result<()> {
+            unreachable!()
+        }
+
+        fn step(&mut self, _: &[Batch], _: &StepPlace) -> Result<StepReport> {
+            unreachable!()
+        }
+
+        fn save(&mut self, _: &Path, _: &Position) -> Result<()> {
+            unreachable!()
+        }
+
+        fn load(&mut self, _: &Path, _: &str) -> Result<Position> {
+            unreachable!()
+        }
+
+        fn write_detector(&mut self, _: &Path, _: &View, _: &[CocoCategory]) -> Result<PathBuf> {
+            unreachable!()
+        }
+
+        fn memory_bytes(&self) -> usize {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn boxes_of_the_mirrored_image_lie_where_they_are_in_the_image() {
+        let mut image = Image::filled(10, 4, [0; 3]).unwrap();
+        for (x, y) in [2, 7, 9].into_iter().flat_map(|x| (0..4).map(move |y| (x, y))) {
+            image.set_pixel(x, y, [255; 3]);
+        }
+        let resize = ResizeRule { image_short_side: 4, image_long_side_max: 10, side_multiple: 1 };
+        let view = View { resize, normalisation: Normalisation::default() };
+        let labels = |predictions_share, suppression, mirrored| {
+            let config = RelabelConfig {
+                predictions_per_image: 0,
+                predictions_share,
+                suppression,
+                mirrored,
+                ..RelabelConfig::default()
+            };
+            let found = labels_of(&mut Columns, &image, &view, &config).unwrap();
+            found.iter().map(|one| (one.bounds[0], one.score)).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(1.0, Suppression::Off, false), [(2.0, 0.48), (7.0, 0.43), (9.0, 0.41)]);
+        let both = labels(1.0, Suppression::Fuse, true);
+        assert_eq!(both.iter().map(|one| one.0).collect::<Vec<_>>(), [2.0, 9.0, 7.0]);
+        for ((_, score), (own, other)) in both.iter().zip([(0.48, 0.43), (0.41, 0.5), (0.43, 0.48)])
+        {
+            assert!((score - (1.0 - (1.0 - own) * (1.0 - other))).abs() < 1e-6, "{both:?}");
+        }
+        // A share of the queries, whose boxes come twice.
+        assert_eq!(labels(0.67, Suppression::Fuse, true), both[..2]);
     }
 }

@@ -1,6 +1,7 @@
 //! Which of a detector's own boxes become labels: how many, and which of those that overlap (patent
 //! ¶40: the best 100 of 300 queries, then suppression; no threshold on scores).
 
+use super::fusion::fuse;
 use super::suppression::{has_area, suppress};
 use crate::detector::prediction::Detection;
 use crate::{Error, Result};
@@ -18,10 +19,14 @@ pub struct RelabelConfig {
     /// patent's 100 of 300 queries are a third.
     pub predictions_share: f64,
     /// When boxes that overlap better ones go: `after_cut`, which leaves fewer than the cut keeps,
-    /// `before_cut`, among all boxes, or `off`. Default `after_cut` (¶40).
+    /// `before_cut`, among all boxes, or `off`; `fuse` joins them in place of that, before the cut.
+    /// Default `after_cut` (¶40).
     pub suppression: Suppression,
-    /// A box goes when its IoU with a better one is above this. Default 0.55 (¶40).
+    /// A box goes, or joins others, when its IoU with a better one is above this. Default 0.55 (¶40).
     pub suppression_iou: f64,
+    /// The detector looks at the mirrored image too, and the boxes of both are chosen from together
+    /// (data distillation, Radosavovic et al., CVPR 2018). Default false (¶40).
+    pub mirrored: bool,
 }
 
 /// When boxes that overlap better ones go.
@@ -35,6 +40,8 @@ pub enum Suppression {
     BeforeCut,
     /// Never.
     Off,
+    /// All boxes that overlap become their weighted mean ([`fuse`]); the best of those are kept.
+    Fuse,
 }
 
 impl Default for RelabelConfig {
@@ -44,6 +51,7 @@ impl Default for RelabelConfig {
             predictions_share: 0.0,
             suppression: Suppression::AfterCut,
             suppression_iou: 0.55,
+            mirrored: false,
         }
     }
 }
@@ -70,15 +78,19 @@ impl RelabelConfig {
     /// Boxes that the detector is asked for: `usize::MAX` is all.
     pub(super) fn asked(&self) -> usize {
         match (self.suppression, self.predictions_per_image) {
-            (Suppression::BeforeCut, _) | (_, 0) => usize::MAX,
+            (Suppression::BeforeCut | Suppression::Fuse, _) | (_, 0) => usize::MAX,
             (Suppression::AfterCut | Suppression::Off, count) => count,
         }
     }
 
-    /// Leaves of what the detector was [asked](RelabelConfig::asked) for, best first, the labels.
-    pub(super) fn choose(&self, found: &mut Vec<Detection>) {
+    /// Leaves of what the detector was [asked](RelabelConfig::asked) for in each of `views_count`
+    /// views, best first, the labels.
+    pub(super) fn choose(&self, found: &mut Vec<Detection>, views_count: usize) {
         let kept = match self.predictions_per_image {
-            0 => ((self.predictions_share * found.len() as f64).round() as usize).max(1),
+            0 => {
+                let queries = (found.len() / views_count) as f64;
+                ((self.predictions_share * queries).round() as usize).max(1)
+            }
             count => count,
         };
         match self.suppression {
@@ -88,6 +100,10 @@ impl RelabelConfig {
             }
             Suppression::BeforeCut => {
                 suppress(found, self.suppression_iou);
+                found.truncate(kept);
+            }
+            Suppression::Fuse => {
+                fuse(found, self.suppression_iou);
                 found.truncate(kept);
             }
             Suppression::Off => {
@@ -127,14 +143,14 @@ mod tests {
     /// Ranks of the labels.
     fn chosen(count: usize, share: f64, suppression: Suppression) -> Vec<usize> {
         let (all, mut left) = (found(), found());
-        config(count, share, suppression).choose(&mut left);
+        config(count, share, suppression).choose(&mut left, 1);
         let rank = |label| all.iter().position(|one| one == label).unwrap();
         left.iter().map(rank).collect()
     }
 
     #[test]
     fn the_cut_comes_before_or_after_suppression() {
-        use Suppression::{AfterCut, BeforeCut, Off};
+        use Suppression::{AfterCut, BeforeCut, Fuse, Off};
         assert_eq!(chosen(4, 0.0, AfterCut), [0, 2]);
         assert_eq!(chosen(4, 0.0, BeforeCut), [0, 2, 4, 7]);
         assert_eq!(chosen(3, 0.0, BeforeCut), [0, 2, 4]);
@@ -144,7 +160,12 @@ mod tests {
         assert_eq!(chosen(0, 0.5, AfterCut), chosen(4, 0.0, AfterCut));
         assert_eq!(chosen(0, 0.4, BeforeCut), chosen(3, 0.0, BeforeCut));
         assert_eq!(chosen(0, 0.01, Off), [0]);
-        config(0, 0.5, AfterCut).choose(&mut Vec::new());
+        let mut joined = found();
+        config(3, 0.0, Fuse).choose(&mut joined, 1);
+        // Those of the first place outweigh each alone.
+        assert_eq!(joined.len(), 3);
+        assert!(joined[0].bounds[0] == 0.0 && joined[0].score > 0.9);
+        config(0, 0.5, AfterCut).choose(&mut Vec::new(), 1);
     }
 
     #[test]
@@ -153,6 +174,7 @@ mod tests {
             (7, 0.0, Suppression::AfterCut, 7),
             (7, 0.0, Suppression::Off, 7),
             (7, 0.0, Suppression::BeforeCut, usize::MAX),
+            (7, 0.0, Suppression::Fuse, usize::MAX),
             (0, 0.5, Suppression::AfterCut, usize::MAX),
         ] {
             assert_eq!(config(count, share, suppression).asked(), wanted);

@@ -251,7 +251,7 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Number of scenes to train on.
-        #[arg(long, default_value_t = 48)]
+        #[arg(long, default_value_t = 400)]
         scenes: u32,
         /// Number of other scenes, which are only measured on.
         #[arg(long, value_name = "N", default_value_t = 64)]

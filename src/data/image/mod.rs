@@ -73,6 +73,14 @@ impl Image {
         self.pixels[at..at + 3].copy_from_slice(&colour);
     }
 
+    /// The image with left and right exchanged.
+    pub fn mirrored(&self) -> Image {
+        let row_length = self.width as usize * 3;
+        let rows = self.pixels.chunks_exact(row_length);
+        let pixels = rows.flat_map(|row| row.chunks_exact(3).rev().flatten().copied()).collect();
+        Image { width: self.width, height: self.height, pixels }
+    }
+
     fn offset(&self, x: u32, y: u32) -> usize {
         (y as usize * self.width as usize + x as usize) * 3
     }
