@@ -29,6 +29,7 @@ mod kmeans;
 mod kmeans_distances;
 mod map_clustering;
 mod merges;
+mod nearness;
 mod numeric;
 mod operator;
 mod output;
