@@ -232,14 +232,12 @@ fn touching_discs() -> [[f32; 4]; 2] {
 
 #[test]
 fn a_reach_parts_objects_of_one_kind_that_touch() {
-    let mut random = Random::new(StreamKey::new(11, Purpose::Sampling));
     let inside = |x: i64, y: i64, cx: i64| (x - cx).pow(2) + (y - 8).pow(2) <= 40;
     let mut values = Vec::new();
     for cell in 0..32 * 40i64 {
         let (x, y) = (cell % 40, cell / 40);
         let object = inside(x, y, 10) || inside(x, y, 24) || (y == 8 && (10..24).contains(&x));
-        let centre = if object { [1.0, 0.0] } else { [0.0, 1.0] };
-        values.extend(centre.map(|value| (value + 0.02 * random.normal()) as f32));
+        values.extend(if object { [1.0f32, 0.0] } else { [0.0, 1.0] });
     }
     let map = FeatureMap { values, height: 32, width: 40, channels: 2 };
     let coarse = scene(16, 20, 2, &OBJECTS);
