@@ -37,7 +37,10 @@ fn with_graph<T>(
     let features =
         Features::prepare(&map, 0, &standardisation, &config, &mut memory, &workers).unwrap();
     let mut memory = crate::proposals::affinity::GraphScratch::default();
-    use_graph(&Graph::build(features, (0, Grid { height: 1, width }), &config, &mut memory, &workers).unwrap())
+    use_graph(
+        &Graph::build(features, (0, Grid { height: 1, width }), &config, &mut memory, &workers)
+            .unwrap(),
+    )
 }
 
 fn start() -> Random {
