@@ -221,3 +221,45 @@ fn bad_maps_are_named_errors() {
     let error = extractor.extract(&image, 0, runners, &mut scratch, &mut out);
     assert!(matches!(error, Err(Error::Shape { .. })));
 }
+
+/// Two discs of one kind with a bridge between them, on a background: one connected part.
+fn touching_discs() -> [[f32; 4]; 2] {
+    [[10, 8], [24, 8]].map(|[x, y]| {
+        // Cells of 16 pixels of the resized image, which is 4/5 of the original.
+        [x - 6, y - 6, x + 7, y + 7].map(|cell| (cell * 20) as f32)
+    })
+}
+
+#[test]
+fn a_reach_parts_objects_of_one_kind_that_touch() {
+    let inside = |x: i64, y: i64, cx: i64| (x - cx).pow(2) + (y - 8).pow(2) <= 40;
+    let mut values = Vec::new();
+    for cell in 0..32 * 40i64 {
+        let (x, y) = (cell % 40, cell / 40);
+        let object = inside(x, y, 10) || inside(x, y, 24) || (y == 8 && (10..24).contains(&x));
+        values.extend(if object { [1.0f32, 0.0] } else { [0.0, 1.0] });
+    }
+    let map = FeatureMap { values, height: 32, width: 40, channels: 2 };
+    let coarse = scene(16, 20, 2, &OBJECTS);
+    let best = |affinity_reach: f32| {
+        let config = ProposalConfig {
+            affinity_reach,
+            temperature: 0.3,
+            cluster_counts: vec![vec![], vec![6]],
+            // Filter (a) would unite what is of one kind again.
+            centroid_merge_similarity: 1.0,
+            box_margin: 0.0,
+            ..ProposalConfig::default()
+        };
+        let maps = [coarse.clone(), map.clone()];
+        let (out, _) =
+            extract(&maps, &config, &Workers::caller(), &mut Scratch::default()).unwrap();
+        touching_discs().map(|disc| {
+            let overlaps = out.boxes.iter().map(|found| intersection_over_union(found, &disc));
+            overlaps.fold(0.0, f64::max)
+        })
+    };
+    let (without, with) = (best(0.0), best(0.1));
+    assert!(without.iter().all(|overlap| *overlap < 0.6), "{without:?}");
+    assert!(with.iter().all(|overlap| *overlap > 0.9), "{with:?}");
+}

@@ -10,6 +10,7 @@ use crate::pipeline::config::RunConfig;
 use crate::proposals::ProposalConfig;
 use crate::{Error, Result};
 use std::ffi::c_void;
+use std::mem::offset_of;
 
 /// Local clustering of feature maps; the default.
 pub const SIMDETR_METHOD_SPECTRAL: i32 = 1;
@@ -72,6 +73,11 @@ pub const SIMDETR_CAP_OVERLAP_REGION: i32 = 3;
 /// The mean of the two.
 pub const SIMDETR_CAP_OVERLAP_MEAN: i32 = 4;
 
+/// The smallest region goes first; the default.
+pub const SIMDETR_CAP_ORDER_SIZE: i32 = 1;
+/// The least compact region goes first.
+pub const SIMDETR_CAP_ORDER_COMPACTNESS: i32 = 2;
+
 /// The region's share of the image; the default.
 pub const SIMDETR_SCORE_REGION_SHARE: i32 = 1;
 /// The box's share of the image.
@@ -89,6 +95,7 @@ const CONTAINMENTS: &[&str] = &["region", "box"];
 const OVERLAP_MERGES: &[&str] = &["off", "union", "iou_kmeans"];
 const SEMANTIC_MERGES: &[&str] = &["off", "union"];
 const CAP_OVERLAPS: &[&str] = &["max", "box", "region", "mean"];
+const CAP_ORDERS: &[&str] = &["size", "compactness"];
 const SCORES: &[&str] = &["region_share", "box_share", "constant"];
 
 /// `tau` is meant although it is 0.
@@ -180,15 +187,20 @@ pub struct simdetr_local_options_t {
     pub score: i32,
     /// Share of its width and height by which a box grows on each side, inside the image.
     pub box_margin: f32,
+    /// Distance, as a share of the map's longer side, at which cells cease to know each other; 0 is no
+    /// limit.
+    pub affinity_reach: f32,
+    /// `SIMDETR_CAP_ORDER_*`.
+    pub cap_order: i32,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_local_options_t>() == 144);
+const _: () = assert!(size_of::<simdetr_local_options_t>() == 152);
 
 // SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
 unsafe impl Versioned for simdetr_local_options_t {
     const NAME: &'static str = "simdetr_local_options_t";
-    const SMALLEST: usize = size_of::<simdetr_local_options_t>();
+    const SMALLEST: usize = offset_of!(simdetr_local_options_t, affinity_reach);
 }
 
 /// Where images come in, how they are sized, and who works. Zero in a field is its default.
@@ -285,6 +297,7 @@ unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<Proposa
         .choice("overlap_merge", given.overlap_merge, OVERLAP_MERGES)?
         .choice("semantic_merge", given.semantic_merge, SEMANTIC_MERGES)?
         .choice("cap_overlap", given.cap_overlap, CAP_OVERLAPS)?
+        .choice("cap_order", given.cap_order, CAP_ORDERS)?
         .choice("score", given.score, SCORES)?;
     for (key, value) in [
         ("kmeans_starts", given.kmeans_starts),
@@ -298,6 +311,7 @@ unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<Proposa
         ("temperature", given.temperature, 0),
         ("sigma", given.sigma, 0),
         ("tau", given.tau, SIMDETR_LOCAL_SET_TAU),
+        ("affinity_reach", given.affinity_reach, 0),
         ("eigen_tolerance", given.eigen_tolerance, 0),
         (
             "centroid_merge_similarity",

@@ -4,10 +4,13 @@
 //! `cosine` and `cosine_shifted` are low-rank and never formed (Chen 2018, "scalable spectral
 //! clustering with cosine similarity"); `cosine_exp` and `rbf` are the Gaussian of Ng, Jordan and
 //! Weiss 2001 on unit and on other vectors; `cosine_minmax` is selfmask's, `binary` TokenCut's.
+//! Those that are formed can be limited to cells near each other (`nearness`).
 
 use super::config::{Affinity, ProposalConfig};
 use super::features::Features;
+use super::grid::Grid;
 use super::inner_products::{InnerProducts, computed_columns, mirror};
+use super::nearness::Nearness;
 use super::numeric::{bytes_of, dot, sized, sum};
 use super::pointwise::Pointwise;
 use super::row_product::RowView;
@@ -26,6 +29,7 @@ pub struct GraphScratch {
     column_sums: Vec<f32>,
     squares: Vec<f32>,
     products: InnerProducts,
+    nearness: Nearness,
 }
 
 impl Default for GraphScratch {
@@ -36,6 +40,7 @@ impl Default for GraphScratch {
             column_sums: Vec::new(),
             squares: Vec::new(),
             products: InnerProducts::default(),
+            nearness: Nearness::default(),
         }
     }
 }
@@ -48,6 +53,7 @@ impl GraphScratch {
             + bytes_of(&self.column_sums)
             + bytes_of(&self.squares)
             + self.products.memory_bytes()
+            + self.nearness.memory_bytes()
     }
 }
 
@@ -71,14 +77,14 @@ pub struct Graph<'a> {
 }
 
 impl Graph<'_> {
-    /// The graph over `features` with the configured affinity.
+    /// The graph over `features`, those of the cells of `grid`, with the configured affinity.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where a cell's degree is not positive, which only `cosine` over
     /// features of mixed signs can give.
     pub fn build<'a>(
         features: Features<'a>,
-        level: usize,
+        (level, grid): (usize, Grid),
         config: &ProposalConfig,
         scratch: &'a mut GraphScratch,
         workers: &Workers,
@@ -97,8 +103,10 @@ impl Graph<'_> {
                     .affinity
                     .try_grow(cells.saturating_mul(cells), "affinities of all cells")?;
                 let affinity = &mut scratch.affinity.as_mut_slice()[..cells * cells];
-                let GraphScratch { products, squares, .. } = scratch;
-                fill_dense(&features, config, affinity, products, squares, workers);
+                let GraphScratch { products, squares, nearness, .. } = scratch;
+                nearness.prepare(grid, config.affinity_reach);
+                let memory = (products, squares, &*nearness);
+                fill_dense(&features, config, affinity, memory, workers);
                 workers.for_each_piece(scale, ROWS_BLOCK, |block, part| {
                     for (offset, degree) in part.iter_mut().enumerate() {
                         let from = (block * ROWS_BLOCK + offset) * cells;
@@ -160,8 +168,7 @@ fn fill_dense(
     features: &Features<'_>,
     config: &ProposalConfig,
     affinity: &mut [f32],
-    products: &mut InnerProducts,
-    squares: &mut Vec<f32>,
+    (products, squares, nearness): (&mut InnerProducts, &mut Vec<f32>, &Nearness),
     workers: &Workers,
 ) {
     let cells = features.cells;
@@ -170,6 +177,7 @@ fn fill_dense(
         for (offset, row) in band.chunks_exact_mut(cells).enumerate() {
             let computed = computed_columns(cells, first + offset);
             function.apply(first + offset, &mut row[..computed]);
+            nearness.apply(first + offset, &mut row[..computed]);
         }
     };
     let function = match config.affinity {

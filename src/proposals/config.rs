@@ -82,6 +82,17 @@ pub enum CapOverlap {
     Mean,
 }
 
+/// Which region filter (e) calls the least, where an image has too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapOrder {
+    /// The smallest (patent ¶63).
+    Size,
+    /// The least compact: the region's share of its box, times the root of the box's shorter side
+    /// over its longer one, times the fourth root of the region's share of the image.
+    Compactness,
+}
+
 /// Merging of boxes that overlap (claim 9, ¶59).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,6 +144,15 @@ pub struct ProposalConfig {
     pub sigma: f32,
     /// Of `binary`. Default 0.2 (TokenCut).
     pub tau: f32,
+    /// How far a cell knows others: affinities are multiplied by exp(-d² / (2 `affinity_reach`²)),
+    /// with d the distance of two cells as a share of the map's longer side (Shi and Malik,
+    /// "Normalized cuts and image segmentation", PAMI 2000). Default 0: no limit, as in the patent.
+    /// Without one all objects of a sort fall into one cluster, and those that touch into one region;
+    /// 0.05 parts them, together with `temperature = 0.15`, `cluster_counts = [[2, 4, 8], [12, 24,
+    /// 48]]`, `nested_similarity = 1`, `cap_order = "compactness"` and `cap_overlap_min = 0.65`: every
+    /// third training image of BCCD 15.3 AR against 8.4, coco128 10.5 against 9.7, at twice the time
+    /// (0.12 against 0.06 s an image of coco128).
+    pub affinity_reach: f32,
     /// Default `image`: without it all cells of a picture look alike to a network.
     pub center: Center,
     /// Default `image`: 6.5 AR against 5.8 with one scale for each group of channels.
@@ -179,6 +199,10 @@ pub struct ProposalConfig {
     /// pair overlaps by more, the smallest region goes. 0 is the letter of ¶63, which gives small
     /// scattered regions the places of large ones. Default 0.8 (8.6 AR; 0 6.9; 1 8.5).
     pub cap_overlap_min: f32,
+    /// Default `size` (¶63). Where `affinity_reach` is set, `compactness` keeps small whole objects
+    /// instead of the pieces of what is behind them: 14.5 AR against 8.9 on blood cells, 9.5 against
+    /// 8.9 on coco128 (clusters of 16 and 32, `cap_overlap_min = 0.65`).
+    pub cap_order: CapOrder,
     /// Default `region_share`.
     pub score: Score,
     /// Share of its width and height by which the box of a proposal grows on each side, inside the
@@ -197,6 +221,7 @@ impl Default for ProposalConfig {
             temperature: 0.07,
             sigma: 0.5,
             tau: 0.2,
+            affinity_reach: 0.0,
             center: Center::Image,
             scale: Scale::Image,
             eigen_tolerance: 1e-4,
@@ -216,6 +241,7 @@ impl Default for ProposalConfig {
             proposals_max: 25,
             cap_overlap: CapOverlap::Max,
             cap_overlap_min: 0.8,
+            cap_order: CapOrder::Size,
             score: Score::RegionShare,
             box_margin: 0.03,
         }
@@ -246,6 +272,14 @@ impl ProposalConfig {
                           use `cosine_shifted` or `cosine_exp`";
             return Err(Error::invalid("affinity", reason));
         }
+        let formed = !matches!(self.affinity, Affinity::Cosine | Affinity::CosineShifted);
+        if self.affinity_reach > 0.0 && !formed {
+            let reason = format!(
+                "{} needs an affinity that is formed, not `cosine` or `cosine_shifted`",
+                self.affinity_reach
+            );
+            return Err(Error::invalid("affinity_reach", reason));
+        }
         if ![4, 8].contains(&self.connectivity) {
             let reason = format!("{} is neither 4 nor 8", self.connectivity);
             return Err(Error::invalid("connectivity", reason));
@@ -258,6 +292,7 @@ impl ProposalConfig {
         within("tau", self.tau, -1.0, 1.0)?;
         within("eigen_tolerance", self.eigen_tolerance, 1e-6, 0.1)?;
         for (key, share) in [
+            ("affinity_reach", self.affinity_reach),
             ("region_size_min", self.region_size_min),
             ("duplicate_iou", self.duplicate_iou),
             ("containment_share", self.containment_share),
@@ -314,11 +349,16 @@ mod tests {
     #[test]
     fn values_out_of_range_name_their_key() {
         type Change = fn(&mut ProposalConfig);
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 11] = [
             ("box_margin", |c| c.box_margin = 1.5),
             ("cluster_counts", |c| c.cluster_counts = vec![vec![]]),
             ("cluster_counts", |c| c.cluster_counts = vec![vec![2, 1]]),
             ("affinity", |c| c.affinity = Affinity::Cosine),
+            ("affinity_reach", |c| c.affinity_reach = 1.5),
+            ("affinity_reach", |c| {
+                c.affinity_reach = 0.1;
+                c.affinity = Affinity::CosineShifted;
+            }),
             ("connectivity", |c| c.connectivity = 6),
             ("kmeans_starts", |c| c.kmeans_starts = 0),
             ("temperature", |c| c.temperature = f32::NAN),

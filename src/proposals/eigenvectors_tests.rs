@@ -4,6 +4,7 @@ use super::*;
 use crate::data::feature_map::FeatureMapView;
 use crate::proposals::config::{Affinity, ProposalConfig};
 use crate::proposals::features::{FeatureScratch, Features, Standardisation};
+use crate::proposals::grid::Grid;
 use crate::random::{Purpose, StreamKey};
 
 /// Cells in `parts` bands whose features differ by band, with noise.
@@ -36,7 +37,10 @@ fn with_graph<T>(
     let features =
         Features::prepare(&map, 0, &standardisation, &config, &mut memory, &workers).unwrap();
     let mut memory = crate::proposals::affinity::GraphScratch::default();
-    use_graph(&Graph::build(features, 0, &config, &mut memory, &workers).unwrap())
+    use_graph(
+        &Graph::build(features, (0, Grid { height: 1, width }), &config, &mut memory, &workers)
+            .unwrap(),
+    )
 }
 
 fn start() -> Random {

@@ -230,7 +230,7 @@ impl Extractor {
             config.containment,
             config.containment_share,
         );
-        counts.regions_over_cap = scratch.cap.reject(regions, config);
+        counts.regions_over_cap = scratch.cap.reject(regions, image.geometry.area(), config);
     }
 
     fn write(

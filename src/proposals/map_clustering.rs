@@ -8,6 +8,7 @@ use super::config::{LocalMethod, ProposalConfig};
 use super::eigenvectors::Eigenvectors;
 use super::extractor::LevelMap;
 use super::features::{FeatureScratch, Features, Standardisation};
+use super::grid::Grid;
 use super::kmeans::{KMeans, Points, STARTS_MAX};
 use super::numeric::{bytes_of, normalise, sized};
 use crate::Result;
@@ -84,7 +85,8 @@ impl MapClusterer {
         let features = Features::prepare(map, level, standardisation, config, scratch, workers)?;
         let key = |purpose| StreamKey::new(request.seed, purpose).for_image(request.image_id);
         if config.local_method == LocalMethod::Spectral {
-            let graph = Graph::build(features, level, config, &mut self.graph, workers)?;
+            let grid = Grid { height: map.height, width: map.width };
+            let graph = Graph::build(features, (level, grid), config, &mut self.graph, workers)?;
             let key = StreamKey { epoch: level as u16, ..key(Purpose::EigenStart) };
             let (tolerance, mut random) = (config.eigen_tolerance, Random::new(key));
             self.eigenvectors.solve(&graph, most, tolerance, &mut random, (workers, control))?;

@@ -30,6 +30,7 @@ mod kmeans;
 mod kmeans_distances;
 mod map_clustering;
 mod merges;
+mod nearness;
 mod numeric;
 mod operator;
 mod output;

@@ -47,7 +47,8 @@ static void numbers(void) {
   simdetr_local_options_t local;
   int32_t *fields[] = {&local.local_method, &local.affinity,       &local.center,
                        &local.scale,        &local.containment,    &local.overlap_merge,
-                       &local.cap_overlap,  &local.semantic_merge, &local.score};
+                       &local.cap_overlap,  &local.semantic_merge, &local.score,
+                       &local.cap_order};
   static const int32_t unknown[] = {-1, 99, INT32_MIN, INT32_MAX};
   size_t i, j;
   for (i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -71,6 +72,12 @@ static void numbers(void) {
   local.box_margin = 1.5F;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
   EXPECT_MESSAGE("box_margin");
+  simdetr_local_options_init(&local, sizeof local);
+  local.affinity_reach = 0.05F;
+  EXPECT_OK(with_local(&local, &error));
+  local.affinity = SIMDETR_AFFINITY_COSINE_SHIFTED;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
+  EXPECT_MESSAGE("affinity_reach");
   simdetr_local_options_init(&local, sizeof local);
   local.connectivity = 6;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));

@@ -367,6 +367,16 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_CAP_OVERLAP_MEAN 4
 
 /**
+ * The smallest region goes first; the default.
+ */
+#define SIMDETR_CAP_ORDER_SIZE 1
+
+/**
+ * The least compact region goes first.
+ */
+#define SIMDETR_CAP_ORDER_COMPACTNESS 2
+
+/**
  * The region's share of the image; the default.
  */
 #define SIMDETR_SCORE_REGION_SHARE 1
@@ -1402,6 +1412,15 @@ typedef struct simdetr_local_options_t {
    * Share of its width and height by which a box grows on each side, inside the image.
    */
   float box_margin;
+  /**
+   * Distance, as a share of the map's longer side, at which cells cease to know each other; 0 is no
+   * limit.
+   */
+  float affinity_reach;
+  /**
+   * `SIMDETR_CAP_ORDER_*`.
+   */
+  int32_t cap_order;
 } simdetr_local_options_t;
 
 /**
