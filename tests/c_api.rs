@@ -118,6 +118,11 @@ fn trainer() {
 }
 
 #[test]
+fn scored_steps() {
+    check("scored_steps");
+}
+
+#[test]
 fn detector() {
     check("detector");
 }

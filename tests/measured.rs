@@ -8,6 +8,7 @@ use simdetr::control::{Control, Progress};
 use simdetr::data::coco::read::read_dataset;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::demo_scenes;
+use simdetr::pipeline::measure::held_out::CheckedHeldOut;
 use simdetr::pipeline::measure::{HeldOut, MeasuredImages, MeasuredKind, MeasuredRow};
 use simdetr::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
 use simdetr::pipeline::report_run::{ReportRequest, report};
@@ -83,6 +84,16 @@ fn all_bytes(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
+/// The rows of `metrics.jsonl`, a line for each stage, held-out images first.
+fn read_rows(run: &Path) -> Vec<MeasuredRow> {
+    let found: Vec<(u16, Vec<MeasuredRow>)> =
+        measured_lines::read(&run.join("metrics.jsonl")).unwrap();
+    assert_eq!(found.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), [0, 1, 2]);
+    let mut rows: Vec<MeasuredRow> = found.into_iter().flat_map(|(_, rows)| rows).collect();
+    rows.sort_by_key(|row| row.images == MeasuredImages::Training);
+    rows
+}
+
 fn names(rows: &[MeasuredRow]) -> Vec<(MeasuredImages, MeasuredKind, u16, usize)> {
     rows.iter().map(|row| (row.images, row.kind, row.stage, row.boxes_max)).collect()
 }
@@ -125,12 +136,7 @@ fn every_row_is_there_and_a_finished_run_answers_from_what_is_kept() {
             assert_eq!(row.boxes_count, 12 * row.images_count);
         }
     }
-    let found: Vec<(u16, Vec<MeasuredRow>)> =
-        measured_lines::read(&place.path("run/metrics.jsonl")).unwrap();
-    assert_eq!(found.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), [0, 1, 2]);
-    let mut rows: Vec<MeasuredRow> = found.into_iter().flat_map(|(_, rows)| rows).collect();
-    rows.sort_by_key(|row| row.images == Training);
-    assert_eq!(rows, report.measured);
+    assert_eq!(read_rows(&place.path("run")), report.measured);
     assert_eq!(metrics::read(&place.path("run/metrics.jsonl")).unwrap().len(), 2 * STEPS);
 
     // Called again, nothing is extracted, trained or predicted.
@@ -189,6 +195,19 @@ fn true_boxes_may_come_later_and_change_and_belong_to_no_run() {
     assert_ne!(other.measured[0].figures, whole.measured[0].figures);
     assert_eq!(other.measured[0].boxes_count, whole.measured[0].boxes_count);
     assert!(other.measured.iter().all(|row| row.images == MeasuredImages::HeldOut));
+    // What was measured of the images that this call did not look at stays.
+    let training = |rows: &[MeasuredRow]| -> Vec<MeasuredRow> {
+        rows.iter().filter(|row| row.images == MeasuredImages::Training).copied().collect()
+    };
+    let kept = read_rows(&place.path("later"));
+    assert_eq!(training(&kept), training(&whole.measured));
+    assert_eq!(kept.len(), whole.measured.len());
+    let annotations = place.path("others.json");
+    let held_out = Some(HeldOut { images: &images, annotations: &annotations });
+    place.run("later", (None, held_out), &control).unwrap();
+    place.run("later", (Some(&place.scenes.truth), None), &control).unwrap();
+    let [late, early] = ["later", "whole"].map(|name| all_bytes(&place.path(name)));
+    assert!(late == early, "measured one by one, other bytes");
 
     // Other images: extracted and predicted anew.
     let (workers, images) = (Workers::caller(), place.path("third"));
@@ -246,6 +265,23 @@ fn held_out_images_that_cannot_be_are_named_before_any_work() {
     assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("none.json")), "{error}");
     let error = refused(&images, &place.scenes.truth);
     assert!(matches!(&error, Error::MissingImages { missing: 4, listed: 4, .. }), "{error}");
-    let error = refused(&place.scenes.images, &place.scenes.truth);
+    let training = &place.scenes.images;
+    let error = refused(training, &place.scenes.truth);
     assert!(error.to_string().contains("is the folder that is trained on"), "{error}");
+    // Folders are searched with those below them.
+    let within = training.join("others");
+    let (workers, control) = (Workers::caller(), Control::default());
+    demo_scenes::write(1, 100..103, &within, &annotations, &workers, &control).unwrap();
+    let error = refused(&within, &annotations).to_string();
+    let both = format!("{} lies in {}, which", within.display(), training.display());
+    assert!(error.contains(&both), "{error}");
+    let around = training.parent().unwrap();
+    let error = refused(around, &place.scenes.truth).to_string();
+    let both = format!("{} holds {}, which", around.display(), training.display());
+    assert!(error.contains(&both), "{error}");
+    // A name that begins with the other's is no folder in it.
+    let beside = around.join("images-of-others");
+    demo_scenes::write(1, 100..103, &beside, &annotations, &workers, &control).unwrap();
+    CheckedHeldOut::new(&HeldOut { images: &beside, annotations: &annotations }, training, true)
+        .unwrap();
 }

@@ -210,7 +210,7 @@ fn config_obeys_preset_document_and_seed() {
     assert_eq!(plain["seed"].as_integer(), Some(0));
     let tiny = printed(&["--preset", "tiny", "--seed", "7"]);
     assert_eq!(tiny["seed"].as_integer(), Some(7));
-    assert_eq!(tiny["training"]["steps"].as_integer(), Some(600));
+    assert_eq!(tiny["training"]["steps"].as_integer(), Some(1000));
     assert_ne!(plain["detector"], tiny["detector"]);
     let both = printed(&["--preset", "tiny", "--config", &document]);
     assert_eq!(both["training"]["steps"].as_integer(), Some(3));
@@ -221,7 +221,7 @@ fn config_obeys_preset_document_and_seed() {
     assert_eq!(printed(&["--config", &place.text("printed.toml")]), both);
     let json = done(&["config", "--preset", "tiny", "--seed", "9", "--json"]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((json["seed"].as_u64(), json["training"]["steps"].as_u64()), (Some(9), Some(600)));
+    assert_eq!((json["seed"].as_u64(), json["training"]["steps"].as_u64()), (Some(9), Some(1000)));
 
     fs::write(place.path("bad.toml"), "[training]\nbatch_size = 0\n").unwrap();
     let bad = place.text("bad.toml");

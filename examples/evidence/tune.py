@@ -6,21 +6,26 @@
         --validation-images others --validation-annotations others.json                # a set of one's own
 
 A trial is one run of `pretrain` with one option changed and one seed. How many steps it has is measured
-first: a run of a few steps and one of a few more say what a step takes, and the trial has as many as fit
-into the minutes beside extraction and labelling. OUT/trials.jsonl has a line for every trial with its keys,
-steps, seconds and rows; OUT/tables.md has what is held out, mean over the seeds, best AP of the last stage
-first. A trial that is there is not run again, a killed one goes on from its last checkpoint. `--only TEXT`
-runs the trials whose name holds TEXT. Nothing but Python's standard library is needed.
+first: a run with a few steps a stage and one with a few more say what a step takes, and the trial has as
+many as fit into the minutes beside extraction, labelling and measuring. The scenes have another seed than
+those that `demo` shows, so that what is chosen on a set is not reported on it.
+
+OUT/trials.jsonl has a line for every trial with its keys, steps, seconds and rows; OUT/tables.md has what is
+held out, mean over the seeds, best AP of the last stage first. Both are made of OUT/cells at the end of every
+call. A trial that is there is not run again, a killed one goes on from its last checkpoint (its seconds are
+then those of the last call), and one that was made of other arguments is refused. `--only TEXT` runs the
+trials whose name holds TEXT. Nothing but Python's standard library is needed.
 """
 
 import argparse
 import json
 import pathlib
 import statistics
+import sys
 
-from command import Cells, merged
+from command import Cells, merged, write
 
-# One change each over the preset.
+# One change each over the preset `tiny`, whose detector has 100 queries.
 OPTIONS = {
     "preset": {},
     # What ranks boxes.
@@ -32,8 +37,10 @@ OPTIONS = {
     # What labels of a detector are to the next stage.
     "label score ignored": {"criterion": {"label_score": "ignore"}},
     "label score as weight": {"criterion": {"label_score": "weight"}},
-    "all queries as labels": {"relabel": {"predictions_per_image": 100, "predictions_share": 0.0, "suppression": "off"}},
-    "suppression of the patent": {"relabel": {"suppression": "after_cut", "suppression_iou": 0.55}},
+    "all queries as labels": {"relabel": {"predictions_per_image": 100, "suppression": "off", "mirrored": False}},
+    # A third of the queries, each seen once.
+    "suppression of the patent": {"relabel": {"predictions_per_image": 33, "suppression": "after_cut",
+                                              "suppression_iou": 0.55, "mirrored": False}},
     "cold second stage": {"pretrain": {"cold": True}},
     # Sizes and rates.
     "two encoder layers": {"detector": {"encoder_layers_count": 2}},
@@ -44,7 +51,7 @@ OPTIONS = {
     "64 pseudo-classes": {"cluster": {"classes": 64}},
     "ten boxes in T_0": {"proposals": {"proposals_max": 10}},
 }
-# Steps of the two short runs that tell what a step takes.
+# Steps of a stage of the two short runs that tell what a step takes; they have as many stages as a trial.
 SHORT, LONGER = 20, 80
 STAGES = 2
 
@@ -53,55 +60,59 @@ class Tuning:
     def __init__(self, options):
         self.options = options
         self.cells = Cells(options.out, options.simdetr, options.threads, options.only)
-        self.trials = options.out / "trials.jsonl"
+        self.data = self.data_arguments()
 
-    def data(self):
+    def data_arguments(self):
         """Arguments that say what is trained and measured on; renders scenes where nothing was given."""
         options = self.options
         if options.images:
             return ["--images", options.images, "--validation-images", options.validation_images,
                     "--validation-annotations", options.validation_annotations]
-        name = f"scenes {options.scenes}"
+        name = f"scenes {options.scenes} and {options.held_out} of seed {options.scenes_seed}"
         scenes = self.cells.folder(name)
-        if self.cells.answer(name) is None:
-            only, self.cells.only = self.cells.only, ""
-            self.cells.run(name, ["demo", "--scenes", options.scenes, "--held-out", options.held_out],
-                           {"pretrain": {"stages_count": 0}})
-            self.cells.only = only
+        self.cells.run(name, ["demo", "--scenes", options.scenes, "--held-out", options.held_out],
+                       {"seed": options.scenes_seed, "pretrain": {"stages_count": 0}}, wanted=True)
         return ["--images", scenes / "images", "--validation-images", scenes / "held_out",
                 "--validation-annotations", scenes / "held_out_truth.json"]
 
-    def run(self, name, steps, stages, config):
-        keys = {"training": {"steps": steps}, "pretrain": {"stages_count": stages}}
-        command = ["pretrain", "--preset", self.options.preset, *self.data()]
-        return self.cells.run(name, command, merged(config, keys))
+    def run(self, name, steps, config, wanted, about=None, arguments=()):
+        keys = {"training": {"steps": steps}, "pretrain": {"stages_count": STAGES}}
+        command = ["pretrain", "--preset", self.options.preset, *arguments, *self.data]
+        return self.cells.run(name, command, merged(config, keys), wanted, about)
 
-    def steps(self, option, config):
-        """Steps of a stage that fit into the budget, and None where it was not measured."""
-        short, longer = (self.run(f"{option} {steps} steps", steps, 1, config) for steps in (SHORT, LONGER))
+    def steps(self, option, wanted):
+        """Steps of a stage that fit into the budget; None where none do and where it was not measured."""
+        # One that was killed begins anew: seconds of a part say nothing.
+        short, longer = (self.run(f"{option} {steps} steps", steps, OPTIONS[option], wanted, arguments=["--restart"])
+                         for steps in (SHORT, LONGER))
         if short is None or longer is None:
             return None
-        step = max((longer["seconds"] - short["seconds"]) / (LONGER - SHORT), 1e-4)
-        # Extraction, labelling and measuring: all of the short run but its steps, and labelling again.
-        beside = short["seconds"] - SHORT * step
-        return max(int((60 * self.options.minutes - beside) / (STAGES * step)), 1)
+        step = (longer["seconds"] - short["seconds"]) / (STAGES * (LONGER - SHORT))
+        # Extraction, labelling and measuring: all of the short run but its steps.
+        beside = short["seconds"] - STAGES * SHORT * step
+        budget = 60 * self.options.minutes
+        if step <= 0 or beside + STAGES * step > budget:
+            print(f"{option}: no trial: {SHORT} steps a stage take {short['seconds']} s and {LONGER} take "
+                  f"{longer['seconds']} s, so that no number of them takes {budget:.0f} s", file=sys.stderr)
+            return None
+        return int((budget - beside) / (STAGES * step))
 
     def trial(self, option, seed):
-        """The answer of a trial, noted down where it is new."""
-        config = merged(OPTIONS[option], {"seed": seed})
-        steps = self.steps(option, OPTIONS[option])
+        """The answer of a trial, or None where it is not there and not to run."""
+        name = f"{option} {self.options.minutes} minutes {seed}"
+        wanted = self.options.only in name
+        steps = self.steps(option, wanted)
         if steps is None:
             return None
-        name = f"{option} {self.options.minutes} minutes {seed}"
-        is_new = self.cells.answer(name) is None
-        found = self.run(name, steps, STAGES, config)
-        if found and is_new:
-            line = {"option": option, "seed": seed, "minutes": self.options.minutes, "steps": steps,
-                    "preset": self.options.preset, "keys": config, "seconds": found["seconds"],
-                    "measured": found["measured"]}
-            with self.trials.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-        return found
+        config = merged(OPTIONS[option], {"seed": seed})
+        about = {"option": option, "seed": seed, "minutes": self.options.minutes, "steps": steps,
+                 "preset": self.options.preset, "keys": config}
+        return self.run(name, steps, config, wanted, about)
+
+    def trials(self):
+        """A line for every trial that is there, those of earlier calls included."""
+        return [json.dumps(about | {name: answer[name] for name in ("seconds", "measured")})
+                for about, answer in self.cells.noted()]
 
     def table(self):
         rows = []
@@ -140,6 +151,7 @@ def main():
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--scenes", type=int, default=512)
     parser.add_argument("--held-out", type=int, default=64)
+    parser.add_argument("--scenes-seed", type=int, default=1000, help="0 draws those of `demo` itself")
     parser.add_argument("--images", type=pathlib.Path, help="a set of one's own in place of scenes")
     parser.add_argument("--validation-images", type=pathlib.Path)
     parser.add_argument("--validation-annotations", type=pathlib.Path)
@@ -150,8 +162,10 @@ def main():
     options = parser.parse_args()
     if options.images and not (options.validation_images and options.validation_annotations):
         parser.error("--images needs --validation-images and --validation-annotations")
-    text = "\n".join([*Tuning(options).table(), ""])
-    (options.out / "tables.md").write_text(text)
+    tuning = Tuning(options)
+    text = "\n".join([*tuning.table(), ""])
+    write(options.out / "trials.jsonl", "".join(line + "\n" for line in tuning.trials()))
+    write(options.out / "tables.md", text)
     print(text)
 
 

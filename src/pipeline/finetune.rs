@@ -204,7 +204,7 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
             let (table, parameters, _) = trainer.state_mut();
             // The class heads stay as they were drawn.
             let taken = |name: &str| !name.starts_with("class_embed.");
-            take_over(from.table(), from.parameters(), table, parameters, taken);
+            take_over(from.table(), from.parameters(), table, parameters, taken)?;
             return Ok(trainer);
         }
     }

@@ -150,8 +150,8 @@ pub struct ProposalConfig {
     /// Without one all objects of a sort fall into one cluster, and those that touch into one region;
     /// 0.05 parts them, together with `temperature = 0.15`, `cluster_counts = [[2, 4, 8], [12, 24,
     /// 48]]`, `nested_similarity = 1`, `cap_order = "compactness"` and `cap_overlap_min = 0.65`: every
-    /// third training image of BCCD 15.3 AR against 8.4, coco128 10.5 against 9.7, at twice the time
-    /// (0.12 against 0.06 s an image of coco128).
+    /// third training image of BCCD 15.3 AR against 8.4, coco128 10.3 against 9.5 (means of three
+    /// seeds), at twice the time (0.12 against 0.06 s an image of coco128).
     pub affinity_reach: f32,
     /// Default `image`: without it all cells of a picture look alike to a network.
     pub center: Center,
@@ -201,7 +201,8 @@ pub struct ProposalConfig {
     pub cap_overlap_min: f32,
     /// Default `size` (¶63). Where `affinity_reach` is set, `compactness` keeps small whole objects
     /// instead of the pieces of what is behind them: 14.5 AR against 8.9 on blood cells, 9.5 against
-    /// 8.9 on coco128 (clusters of 16 and 32, `cap_overlap_min = 0.65`).
+    /// 8.9 on coco128, by a prototype without filters (b) and (d), with clusters of 16 and 32 and
+    /// `cap_overlap_min = 0.65`.
     pub cap_order: CapOrder,
     /// Default `region_share`.
     pub score: Score,

@@ -225,8 +225,16 @@ fn accepted(
     let (width, height) = (image.width as f32, image.height as f32);
     for (index, detection) in found.iter_mut().enumerate() {
         let Detection { bounds, class, score } = *detection;
-        if !(score.is_finite() && bounds.iter().all(|side| side.is_finite())) {
-            let reason = format!("number {index}: box {bounds:?} with score {score}");
+        if !bounds.iter().all(|side| side.is_finite()) {
+            let reason = format!("number {index}: box {bounds:?} is not finite");
+            return Err(Error::invalid("the host's detections", reason));
+        }
+        // Fusion and the losses of the next stage take it for a probability.
+        if !(0.0..=1.0).contains(&score) {
+            let reason = format!(
+                "number {index} of an image of {width}x{height}: box {bounds:?} has score {score}, \
+                 which is not in [0, 1]"
+            );
             return Err(Error::invalid("the host's detections", reason));
         }
         if class as usize >= classes_count {
@@ -274,7 +282,21 @@ mod tests {
         let turned = Detection { bounds: [5.0, 1.0, 4.0, 2.0], ..one };
         let error = accepted(vec![other, turned], &image, 5, 2).unwrap_err().to_string();
         assert!(error.contains("number 1: box [5.0, 1.0, 4.0, 2.0] ends before"), "{error}");
-        let broken = Detection { score: f32::NAN, ..one };
-        assert!(accepted(vec![broken], &image, 5, 2).is_err());
+        let broken = Detection { bounds: [f32::NAN, 1.0, 4.0, 2.0], ..one };
+        let error = accepted(vec![broken], &image, 5, 2).unwrap_err().to_string();
+        assert!(error.contains("is not finite"), "{error}");
+        for score in [f32::NAN, f32::INFINITY, -0.25, 1.5] {
+            let error =
+                accepted(vec![other, Detection { score, ..one }], &image, 5, 2).unwrap_err();
+            let text =
+                format!("box [-3.0, 1.0, 4.0, 99.0] has score {score}, which is not in [0, 1]");
+            let error = error.to_string();
+            assert!(
+                error.contains("number 1 of an image of 10x8") && error.contains(&text),
+                "{error}"
+            );
+        }
+        let edges = [0.0, 1.0].map(|score| Detection { score, ..one });
+        assert_eq!(accepted(edges.into(), &image, 5, 2).unwrap().len(), 2);
     }
 }

@@ -31,11 +31,7 @@ pub(super) fn stage_of(line: &str) -> Option<u16> {
 /// # Errors
 /// [`Error::Output`] for a file that holds anything but metrics, [`Error::Io`].
 pub fn put<T: Serialize>(path: &Path, stage: u16, measured: &T) -> Result<()> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Error::io(path, error)),
-    };
+    let text = text_of(path)?;
     let mut line = serde_json::to_string(&MeasuredLine { stage, measured })
         .map_err(|error| Error::Internal { reason: format!("metrics: {error}") })?;
     line.push('\n');
@@ -60,18 +56,25 @@ pub fn put<T: Serialize>(path: &Path, stage: u16, measured: &T) -> Result<()> {
     }
 }
 
-/// What was measured, with the stage of each line.
+/// What was measured, with the stage of each line; nothing where there is no file.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Format`] for a line that holds something else than `T`.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<(u16, T)>> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let text = text_of(path)?;
     let measured = text.lines().enumerate().filter(|(_, line)| stage_of(line).is_some());
     let parse = |(index, line)| match serde_json::from_str::<MeasuredLine<T>>(line) {
         Ok(line) => Ok((line.stage, line.measured)),
         Err(error) => Err(Error::format(path, format!("line {}: {error}", index + 1))),
     };
     measured.map(parse).collect()
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        outcome => outcome.map_err(|error| Error::io(path, error)),
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +91,7 @@ mod tests {
     fn figures_come_to_their_place_whenever_they_are_measured() {
         let folder = tempfile::tempdir().unwrap();
         let [early, late] = ["early.jsonl", "late.jsonl"].map(|name| folder.path().join(name));
+        assert!(read::<[f64; 1]>(&early).unwrap().is_empty());
         put(&early, 0, &[0.5]).unwrap();
         for stage in 1..=2 {
             let mut metrics = Metrics::resume(&early, stage, 0).unwrap();

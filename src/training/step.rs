@@ -37,7 +37,7 @@ pub struct StepReport {
     pub boxes_count: usize,
     /// The sum of their scores, which is what losses are divided by where scores are weights.
     pub scores_sum: f64,
-    /// Those that found a query.
+    /// Those that found a query, in each group of queries: it is the same number in all.
     pub pairs_count: usize,
 }
 
@@ -50,17 +50,18 @@ impl StepReport {
         StepReport { boxes_count, scores_sum, ..StepReport::default() }
     }
 
-    /// Adds a part, whose losses are divided by the boxes of the whole step.
-    fn add(&mut self, losses: &Losses) {
+    /// Adds a part, whose losses are divided by the boxes of the whole step for each of `groups`.
+    fn add(&mut self, losses: &Losses, groups: usize) {
         self.loss += losses.total;
         let last = losses.layers.last().copied().unwrap_or_default();
         let sum = &mut self.last_layer;
         sum.class += last.class;
         sum.l1 += last.l1;
         sum.giou += last.giou;
-        let pairs = (self.pairs_count + losses.pairs_count).max(1) as f64;
-        sum.accuracy += (last.accuracy - sum.accuracy) * losses.pairs_count as f64 / pairs;
-        self.pairs_count += losses.pairs_count;
+        let found = losses.pairs_count / groups;
+        let pairs = (self.pairs_count + found).max(1) as f64;
+        sum.accuracy += (last.accuracy - sum.accuracy) * found as f64 / pairs;
+        self.pairs_count += found;
     }
 
     /// The error of a step whose numbers are not finite.
@@ -74,7 +75,9 @@ impl StepReport {
 #[derive(Debug)]
 pub struct Judge {
     criterion: Criterion,
-    targets: RepeatedTargets,
+    /// Targets of each image of a part.
+    counts: Vec<u32>,
+    repeated: RepeatedTargets,
 }
 
 /// The targets of a part's images, once for each group of queries that is matched to them.
@@ -82,41 +85,33 @@ pub struct Judge {
 struct RepeatedTargets {
     /// Of each group of each image.
     counts: Vec<u32>,
-    /// Read where there are several groups; one reads the part's own.
     classes: Vec<u32>,
     boxes: Vec<[f32; 4]>,
+    /// Empty where the targets have none.
     scores: Vec<f32>,
 }
 
 impl RepeatedTargets {
-    fn of<'a>(
-        &'a mut self,
-        part: &'a Batch,
-        groups: usize,
-        classes_count: usize,
-        reads_scores: bool,
-    ) -> Result<Targets<'a>> {
+    fn of(&mut self, images: &Targets<'_>, groups: usize, has_scores: bool) -> Result<Targets<'_>> {
         self.counts.clear();
         self.classes.clear();
         self.boxes.clear();
         self.scores.clear();
-        for pair in part.offsets.windows(2) {
-            let own = pair[0] as usize..pair[1] as usize;
-            self.counts.extend(std::iter::repeat_n(own.len() as u32, groups));
-            if groups > 1 {
-                for _ in 0..groups {
-                    self.classes.extend_from_slice(&part.classes[own.clone()]);
-                    self.boxes.extend_from_slice(&part.boxes[own.clone()]);
-                    self.scores.extend_from_slice(&part.scores[own.clone()]);
+        for image in 0..images.batch() {
+            let own = images.of_image(image);
+            let count = own.boxes.len();
+            for _ in 0..groups {
+                self.counts.push(count as u32);
+                self.classes.extend_from_slice(own.classes);
+                self.boxes.extend_from_slice(own.boxes);
+                if has_scores {
+                    self.scores.extend((0..count).map(|target| own.score(target)));
                 }
             }
         }
-        let (classes, boxes, scores) = match groups {
-            1 => (&part.classes, &part.boxes, &part.scores),
-            _ => (&self.classes, &self.boxes, &self.scores),
-        };
-        let targets = Targets::new(&self.counts, classes, boxes, classes_count)?;
-        if reads_scores { targets.with_scores(scores) } else { Ok(targets) }
+        let classes_count = images.classes_count();
+        let targets = Targets::new(&self.counts, &self.classes, &self.boxes, classes_count)?;
+        if has_scores { targets.with_scores(&self.scores) } else { Ok(targets) }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -131,7 +126,7 @@ impl Judge {
     /// [`Error::InvalidArgument`] with the first key out of range.
     pub fn new(config: &CriterionConfig) -> Result<Judge> {
         let criterion = Criterion::new(config.clone())?;
-        Ok(Judge { criterion, targets: RepeatedTargets::default() })
+        Ok(Judge { criterion, counts: Vec::new(), repeated: RepeatedTargets::default() })
     }
 
     /// How a detector is judged.
@@ -141,15 +136,16 @@ impl Judge {
 
     /// Bytes kept between steps.
     pub fn memory_bytes(&self) -> usize {
-        self.criterion.memory_bytes() + self.targets.memory_bytes()
+        let counts = self.counts.capacity() * size_of::<u32>();
+        self.criterion.memory_bytes() + counts + self.repeated.memory_bytes()
     }
 
     /// Adds a part's losses to the step's report and writes the gradients of its predictions, whose
     /// batch is that of the part, each image as often as its queries have groups.
     ///
     /// # Errors
-    /// [`Error::Diverged`] for predictions that are not finite; those of the criterion for targets
-    /// it refuses.
+    /// [`Error::Diverged`] for predictions that are not finite; [`Error::Shape`] for targets of
+    /// another number of images; those of the criterion for targets it refuses.
     pub fn evaluate(
         &mut self,
         predictions: &Predictions<'_>,
@@ -161,16 +157,30 @@ impl Judge {
         // Under softmax the last logit is "no object".
         let beside = usize::from(self.config().class_loss == ClassLoss::Softmax);
         let classes_count = predictions.shape().classes.saturating_sub(beside);
-        let groups = predictions.shape().batch / part.images_count().max(1);
+        let groups = (predictions.shape().batch / part.images_count().max(1)).max(1);
         let (reads_scores, label_score) = (self.config().reads_scores(), self.config().label_score);
-        let targets = self.targets.of(part, groups, classes_count, reads_scores)?;
-        // Before the sum of the scores is divided by, which would name no target.
-        targets.check_scores()?;
+        self.counts.clear();
+        self.counts.extend(part.offsets.windows(2).map(|pair| (pair[0]..pair[1]).len() as u32));
+        if self.counts.len() != part.images_count() {
+            let expected = format!("counts of {} images", part.images_count());
+            return Err(Error::shape("targets", expected, self.counts.len()));
+        }
+        // Looked at before they are repeated, so that errors name the image, and before the sum of the
+        // scores is divided by, which would name no target.
+        let mut targets = Targets::new(&self.counts, &part.classes, &part.boxes, classes_count)?;
+        if reads_scores {
+            targets = targets.with_scores(&part.scores)?;
+            targets.check_scores()?;
+        }
+        if groups > 1 {
+            targets = self.repeated.of(&targets, groups, reads_scores)?;
+        }
         let boxes_count = match label_score {
             LabelScore::Weight => report.scores_sum,
             LabelScore::Ignore | LabelScore::SoftTarget => report.boxes_count as f64,
         };
-        let boxes_count = (boxes_count * groups as f64) as f32;
+        // What counts as one box, as the criterion has it, does so for every group.
+        let boxes_count = (boxes_count.max(1.0) * groups as f64) as f32;
         let losses = self
             .criterion
             .evaluate(predictions, &targets, Some(boxes_count), gradients, workers)
@@ -179,7 +189,7 @@ impl Judge {
                 Error::NonFinite { .. } => report.diverged(place),
                 error => error,
             })?;
-        report.add(losses);
+        report.add(losses, groups);
         Ok(())
     }
 }

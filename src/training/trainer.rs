@@ -247,7 +247,7 @@ impl TrainableDetector for Trainer {
         let path = stem.with_extension("safetensors");
         let table = parameter_table(&description.config)?;
         let mut parameters = memory::filled(0.0, table.length(), "the parameters of a detector")?;
-        take_over(&self.table, &self.parameters, &table, &mut parameters, |_| true);
+        take_over(&self.table, &self.parameters, &table, &mut parameters, |_| true)?;
         Detector::new(description, parameters)?.save(&path, Naming::Official)?;
         Ok(path)
     }

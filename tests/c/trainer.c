@@ -271,10 +271,11 @@ static void refusals(void) {
 static void predictions(void) {
   own_detector_t own;
   simdetr_detector_callbacks_t callbacks = own_callbacks(&own);
-  simdetr_trainer_options_t options = options_of(document);
+  char counted[2048] = "", all[2048] = "";
+  simdetr_trainer_options_t options = options_of(counted);
   simdetr_trainer_t *trainer = NULL;
   simdetr_relabel_report_t report;
-  char all[2048] = "";
+  sprintf(counted, "%s[relabel]\npredictions_per_image = 20\nsuppression = 'after_cut'\n", document);
   memset(&own, 0, sizeof own);
   callbacks.predict = own_predict;
   EXPECT_OK(simdetr_trainer_create_from_callbacks(&callbacks, &options, &trainer, &error));
@@ -414,58 +415,6 @@ static void own_loops(void) {
   simdetr_trainer_destroy(trainer);
 }
 
-/* Scores of targets reach the losses of a step where the configuration lets them. */
-static void scored_steps(void) {
-  static float pixels[SIDE * SIDE * 3];
-  static const float target[4] = {0.5f, 0.5f, 0.25f, 0.5f};
-  static const uint32_t count = 1;
-  static const int64_t class_of_target = 1;
-  char scored[2048] = "";
-  int64_t shape[4] = {1, SIDE, SIDE, 3};
-  float score = 0.5f;
-  size_t way;
-  double losses[4];
-  simdetr_targets_t targets;
-  DLTensor images;
-  sprintf(scored, "%s[criterion]\nlabel_score = \"weight\"\n", document);
-  simdetr_targets_init(&targets, sizeof targets);
-  targets.counts = &count;
-  targets.images_count = targets.targets_count = 1;
-  targets.classes = &class_of_target;
-  targets.boxes = target;
-  memset(&images, 0, sizeof images);
-  images.data = pixels;
-  images.device.device_type = kDLCPU;
-  images.ndim = 4;
-  images.dtype.code = kDLFloat;
-  images.dtype.bits = 32;
-  images.dtype.lanes = 1;
-  images.shape = shape;
-  for (way = 0; way < 4; way++) {
-    own_detector_t own;
-    simdetr_detector_callbacks_t callbacks;
-    simdetr_trainer_options_t options = options_of(way < 2 ? document : scored);
-    simdetr_trainer_t *trainer = NULL;
-    simdetr_step_report_t report;
-    memset(&own, 0, sizeof own);
-    callbacks = own_callbacks(&own);
-    report.struct_size = sizeof report;
-    targets.scores = way % 2 == 0 ? NULL : &score;
-    EXPECT_OK(simdetr_trainer_create_from_callbacks(&callbacks, &options, &trainer, &error));
-    EXPECT_OK(simdetr_trainer_begin(trainer, 2, 2, &error));
-    if (way == 3) {
-      score = 1.5f;
-      EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, STEP(NULL, NULL));
-      EXPECT_MESSAGE("target scores: target 0 of image 0: 1.5 is not in [0, 1]");
-      score = 0.5f;
-    }
-    EXPECT_OK(STEP(NULL, &report));
-    losses[way] = report.loss;
-    simdetr_trainer_destroy(trainer);
-  }
-  EXPECT(losses[0] == losses[1] && losses[0] == losses[2] && losses[3] < losses[0]);
-}
-
 /* The host's job system runs a whole run to the same bytes; once it breaks its contract, only destroy
  * works. */
 static void job_systems(void) {
@@ -529,7 +478,6 @@ int main(void) {
   predictions();
   options();
   own_loops();
-  scored_steps();
   job_systems();
   /* Minutes under an emulator. */
   if (getenv("SIMDETR_TEST_SLOW_MACHINE") == NULL) built_in();

@@ -71,6 +71,8 @@ checkpoint_steps = 1
 schedule = "constant"
 [relabel]
 predictions_per_image = 7
+suppression = "after_cut"
+mirrored = false
 [augmentation]
 image_short_sides = [64]
 image_long_side_max = 96

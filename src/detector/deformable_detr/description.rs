@@ -66,6 +66,14 @@ impl DetectorDescription {
     /// number of categories than classes.
     pub fn validate(&self) -> Result<()> {
         self.config.validate()?;
+        let groups = self.config.query_groups_count;
+        if groups != 1 {
+            let reason = format!(
+                "{groups}; a detector holds the first group alone, as `DetectorConfig::predicting()` \
+                 says"
+            );
+            return Err(Error::invalid("query_groups_count", reason));
+        }
         self.normalisation.validate()?;
         self.resize.validate()?;
         let (classes, categories) = (self.config.classes_count, self.categories.len());
@@ -198,5 +206,7 @@ mod tests {
             refused("classes_count = 2", "classes_count = 3").contains("3, one for each class")
         );
         assert!(refused("levels_count = 4", "levels_count = 9").contains("levels_count"));
+        let groups = refused("query_groups_count = 1", "query_groups_count = 2");
+        assert!(groups.contains("query_groups_count: 2") && groups.contains("predicting()"));
     }
 }

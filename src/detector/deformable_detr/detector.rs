@@ -2,6 +2,7 @@
 
 use super::config::DetectorConfig;
 use super::description::{DetectorDescription, KEY};
+use super::file_sizes::query_groups_of;
 use super::hugging_face_folder;
 use super::initialise::initialise;
 use super::model::{Predictor, PredictorMemory};
@@ -91,7 +92,8 @@ impl Detector {
     /// A file that this library wrote says what it holds, and for one of Hugging Face the `config.json`
     /// beside it does (see [`hugging_face_folder`]). `plain` says it for other files: all sizes but
     /// `classes_count`, which is read off the file; where its categories are not as many, they are
-    /// unnamed. Its `config.weights_prefix` chooses among several networks of a file.
+    /// unnamed. Its `config.weights_prefix` chooses among several networks of a file. A checkpoint of
+    /// training that has several groups of its `config.queries_count` queries gives the first one.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] for a file that is not whole or says nothing where `plain` is
@@ -151,9 +153,7 @@ impl Detector {
                 }
             },
         };
-        let table = parameter_table(&description.config)?;
-        let mut parameters = memory::filled(0.0, table.length(), PARAMETERS)?;
-        weights::read_network(&file, &description.config, &table, &mut parameters)?;
+        let (table, parameters) = read_first_group(&file, &description.config)?;
         Ok(Detector { description, table, parameters })
     }
 
@@ -243,6 +243,31 @@ impl Detector {
         };
         images.iter().map(found).collect()
     }
+}
+
+/// The parameters of a detector of `config`, whose file may have more groups of its queries.
+fn read_first_group(
+    file: &Checkpoint<'_>,
+    config: &DetectorConfig,
+) -> Result<(ParameterTable, Vec<f32>)> {
+    let query_groups_count = query_groups_of(file, config.queries_count);
+    let whole = DetectorConfig { query_groups_count, ..config.clone() };
+    let whole_table = parameter_table(&whole)?;
+    let mut values = memory::filled(0.0, whole_table.length(), PARAMETERS)?;
+    weights::read_network(file, &whole, &whole_table, &mut values)?;
+    if whole == *config {
+        return Ok((whole_table, values));
+    }
+    // The configured number of queries alone says that they are groups.
+    log::warn!(
+        "{}: read as the first of {query_groups_count} groups of `queries_count` {} queries",
+        file.source(),
+        config.queries_count
+    );
+    let table = parameter_table(config)?;
+    let mut parameters = memory::filled(0.0, table.length(), PARAMETERS)?;
+    weights::take_over(&whole_table, &values, &table, &mut parameters, |_| true)?;
+    Ok((table, parameters))
 }
 
 /// What the documents in the folder of a Hugging Face file say.

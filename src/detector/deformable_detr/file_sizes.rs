@@ -1,10 +1,12 @@
 //! The sizes that a file's names and shapes speak of, and how they differ from a configuration's.
 //!
-//! Heads and points of attention stand in no shape on their own, only their product does.
+//! Heads and points of attention stand in no shape on their own, only their product does, and so do
+//! queries and their groups.
 
 use super::config::DetectorConfig;
-use super::names::BACKBONE_PREFIX;
+use super::names::{BACKBONE_PREFIX, QUERIES};
 use super::weights::{Naming, places};
+use super::weights_read::OPTIMISER_PREFIX;
 use crate::backbone::architecture::STAGES;
 use crate::backbone::checkpoint::Checkpoint;
 
@@ -53,6 +55,20 @@ impl Sizes<'_> {
     }
 }
 
+/// Groups of `queries_count` queries in a file. A checkpoint of training alone has several: another file
+/// with more queries holds another detector.
+pub(super) fn query_groups_of(file: &Checkpoint<'_>, queries_count: usize) -> usize {
+    let rows = file.shape(QUERIES).and_then(|shape| shape.first().copied()).unwrap_or(0);
+    match is_of_training(file) && rows > 0 && rows.is_multiple_of(queries_count) {
+        true => rows / queries_count,
+        false => 1,
+    }
+}
+
+fn is_of_training(file: &Checkpoint<'_>) -> bool {
+    file.names().any(|name| name.starts_with(OPTIMISER_PREFIX))
+}
+
 /// Every size in which the detector of `file` differs from `config`, as one line; empty where none is
 /// found.
 pub(super) fn differences(
@@ -63,6 +79,10 @@ pub(super) fn differences(
     let sizes = Sizes { file, config, naming };
     let attention = "transformer.encoder.layers.0.self_attn.attention_weights.bias";
     let points = config.heads_count * config.levels_count * config.points_count;
+    let queries = match config.query_groups_count > 1 || is_of_training(file) {
+        true => "queries_count x query_groups_count",
+        false => "queries_count",
+    };
     let numbers = [
         (
             "backbone_width",
@@ -79,7 +99,7 @@ pub(super) fn differences(
             sizes.side("transformer.encoder.layers.0.linear1.bias", 0),
             config.feedforward_size,
         ),
-        ("queries_count", sizes.side("query_embed.weight", 0), config.queries_count),
+        (queries, sizes.side(QUERIES, 0), config.queries_count * config.query_groups_count),
         ("classes_count", sizes.side("class_embed.0.bias", 0), config.classes_count),
     ];
     let differing = numbers.into_iter().filter_map(|(key, found, wanted)| {

@@ -12,6 +12,9 @@ use crate::nn::parameters::{ParameterSpec, ParameterTable};
 /// What stands before the backbone's torchvision names.
 pub const BACKBONE_PREFIX: &str = "backbone.0.body.";
 
+/// The queries of all groups, group by group.
+pub const QUERIES: &str = "query_embed.weight";
+
 /// The parameters of a detector, the backbone first.
 ///
 /// # Errors
@@ -28,7 +31,7 @@ pub fn parameter_table(config: &DetectorConfig) -> Result<ParameterTable> {
         norm(&mut specs, &format!("input_proj.{level}.1"), hidden);
     }
     let queries = [config.query_groups_count * config.queries_count, 2 * hidden];
-    specs.push(ParameterSpec::new("query_embed.weight", &queries));
+    specs.push(ParameterSpec::new(QUERIES, &queries));
     specs.push(ParameterSpec::new("transformer.level_embed", &[config.levels_count, hidden]));
     linear(&mut specs, "transformer.reference_points", 2, hidden);
     for layer in 0..config.encoder_layers_count {

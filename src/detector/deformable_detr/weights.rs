@@ -4,7 +4,7 @@
 //! that other programs find every key that they expect.
 
 use super::config::DetectorConfig;
-use super::names::{BACKBONE_PREFIX, hugging_face, hugging_face_timm, repeated};
+use super::names::{BACKBONE_PREFIX, QUERIES, hugging_face, hugging_face_timm, repeated};
 use super::tensor_file::{NamedTensor, little_endian, write_tensors};
 pub use super::weights_read::{CLASS_BIAS, has_heads, naming_of, open, read, read_network};
 use crate::backbone::resnet_weights::ResNetWeights;
@@ -78,21 +78,33 @@ pub fn set_backbone(
 /// Copies the parameters that `taken` says by name from one detector to another, whatever their order,
 /// which `frozen` decides. Where one has more groups of queries the first ones are copied, and the
 /// others stay as they are.
+///
+/// # Errors
+/// [`Error::Shape`] when a parameter has another size in the other detector; `parameters` may then
+/// have some of the values already.
 pub fn take_over(
     from: &ParameterTable,
     values: &[f32],
     to: &ParameterTable,
     parameters: &mut [f32],
     taken: impl Fn(&str) -> bool,
-) {
+) -> Result<()> {
     for parameter in to.iter().filter(|one| taken(&one.name)) {
-        if let Some(source) = from.get(&parameter.name) {
-            let target = &mut parameters[parameter.range.clone()];
-            let values = &values[source.range.clone()];
-            let shared = target.len().min(values.len());
-            target[..shared].copy_from_slice(&values[..shared]);
+        let Some(source) = from.get(&parameter.name) else { continue };
+        let (wanted, found) = (parameter.range.len(), source.range.len());
+        let (shared, longer) = (wanted.min(found), wanted.max(found));
+        let is_whole = match parameter.name == QUERIES {
+            true => longer.is_multiple_of(shared),
+            false => shared == longer,
+        };
+        if !is_whole {
+            let (expected, got) = (format!("{:?}", parameter.shape), format!("{:?}", source.shape));
+            return Err(Error::shape(&parameter.name, expected, got));
         }
+        let target = &mut parameters[parameter.range.clone()][..shared];
+        target.copy_from_slice(&values[source.range.clone()][..shared]);
     }
+    Ok(())
 }
 
 /// Writes every parameter under `naming`, and beside them one entry of text, key and value; what lay
@@ -209,7 +221,35 @@ mod tests {
         assert!(attempt(&deeper).contains("transformer.decoder.layers.2"));
         let shallower = DetectorConfig { decoder_layers_count: 1, ..config.clone() };
         assert!(attempt(&shallower).contains("does not have these names"));
-        let wider = DetectorConfig { classes_count: 4, ..config };
+        let wider = DetectorConfig { classes_count: 4, ..config.clone() };
         assert!(attempt(&wider).contains("class_embed.0.weight"));
+        let more = DetectorConfig { query_groups_count: 2, ..config };
+        let expected = "`queries_count x query_groups_count` is 5 in the file and 10 here";
+        assert!(attempt(&more).contains(expected));
+    }
+
+    #[test]
+    fn queries_alone_may_be_fewer_where_values_are_taken_over() {
+        let config = small(false);
+        let grouped = DetectorConfig { query_groups_count: 3, ..config.clone() };
+        let [one, three] = [&config, &grouped].map(|config| parameter_table(config).unwrap());
+        let values = initialise(&grouped, &three, 1).unwrap();
+        let mut found = vec![0.0; one.length()];
+        take_over(&three, &values, &one, &mut found, |_| true).unwrap();
+        for parameter in one.iter() {
+            let source = &values[three.get(&parameter.name).unwrap().range.clone()];
+            let found = &found[parameter.range.clone()];
+            assert_eq!(found, &source[..found.len()], "{}", parameter.name);
+        }
+        for (other, name) in [
+            (DetectorConfig { classes_count: 4, ..config.clone() }, "class_embed.0.weight"),
+            // 15 rows are no multiple of 7, so these are no groups.
+            (DetectorConfig { queries_count: 7, ..config }, "query_embed.weight"),
+        ] {
+            let table = parameter_table(&other).unwrap();
+            let mut found = vec![0.0; table.length()];
+            let error = take_over(&three, &values, &table, &mut found, |_| true).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 }

@@ -49,20 +49,17 @@ impl CheckedHeldOut {
     ///
     /// # Errors
     /// Those of reading the annotations and listing the folder; [`Error::MissingImages`] when it lacks
-    /// images that the annotations list; [`Error::InvalidArgument`] for the folder that is trained on.
+    /// images that the annotations list; [`Error::InvalidArgument`] for the folder that is trained on,
+    /// one in it and one that it lies in: folders are searched with those below them.
     pub fn new(request: &HeldOut<'_>, training: &Path, strict: bool) -> Result<CheckedHeldOut> {
         let HeldOut { images, annotations } = *request;
+        check_apart(images, training)?;
         let truth = Truth::read(annotations)?;
         if truth.file.images.is_empty() {
             return Err(Error::format(annotations, "the file lists no image"));
         }
         let listing = folder::list_with(images, strict)?;
         FolderPlaces::find(annotations, &truth.file, images, &listing.images)?;
-        let real = |path: &Path| path.canonicalize().map_err(|error| Error::io(path, error));
-        if real(images)? == real(training)? {
-            let reason = format!("{} is the folder that is trained on", images.display());
-            return Err(Error::invalid("validation images", reason));
-        }
         Ok(CheckedHeldOut { images: images.into(), truth })
     }
 
@@ -129,6 +126,20 @@ impl CheckedHeldOut {
             outcome => outcome,
         }
     }
+}
+
+/// Refuses folders of which one is searched with the other.
+fn check_apart(held_out: &Path, training: &Path) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().map_err(|error| Error::io(path, error));
+    let (one, other) = (real(held_out)?, real(training)?);
+    let (held_out, training) = (held_out.display(), training.display());
+    let reason = match (one.starts_with(&other), other.starts_with(&one)) {
+        (false, false) => return Ok(()),
+        (true, true) => format!("{held_out} is the folder that is trained on"),
+        (true, false) => format!("{held_out} lies in {training}, which is trained on"),
+        (false, true) => format!("{held_out} holds {training}, which is trained on"),
+    };
+    Err(Error::invalid("validation images", reason))
 }
 
 /// Most proposals of an image.

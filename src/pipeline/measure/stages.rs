@@ -198,9 +198,18 @@ impl Measuring {
         (self.rows, self.is_new)
     }
 
+    /// Writes the rows of a stage. Those of images that only an earlier call was given true boxes of
+    /// stay in its line: the boxes that they are of have not changed, or the line would have been cut.
     fn write(&self, stage: u16, context: &Context<'_>) -> Result<()> {
-        let rows: Vec<&MeasuredRow> = self.rows.iter().filter(|row| row.stage == stage).collect();
-        measured_lines::put(&StagePaths::in_run(context.root).metrics, stage, &rows)
+        let path = StagePaths::in_run(context.root).metrics;
+        let is_own = |row: &MeasuredRow| self.sides.iter().any(|side| side.images == row.images);
+        let kept: Vec<(u16, Vec<MeasuredRow>)> = measured_lines::read(&path)?;
+        let kept = kept.into_iter().filter(|(of, _)| *of == stage).flat_map(|(_, rows)| rows);
+        let mut rows: Vec<MeasuredRow> = kept.filter(|row| !is_own(row)).collect();
+        rows.extend(self.rows.iter().filter(|row| row.stage == stage));
+        // Stable, and the order of one call that was given both.
+        rows.sort_by_key(|row| row.images == MeasuredImages::Training);
+        measured_lines::put(&path, stage, &rows)
     }
 }
 
