@@ -2269,15 +2269,17 @@ typedef int32_t (*simdetr_detector_step_fn_t)(void *user_data,
                                               struct simdetr_detector_update_t *update);
 
 /**
- * Finds the best boxes of an image by the host's own way.
+ * Finds the best boxes of an image by the host's own way. Under `relabel.mirrored` it is called for the
+ * image and then for the mirrored one, whose boxes are those of the mirrored pixels.
  *
  * @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
  * @param[in] image Upright, RGB8 without padding between rows, borrowed for the call.
  * @param[out] boxes `[capacity, 4]`: x0, y0, x1, y1 in pixels of the image.
  * @param[out] classes `[capacity]`, from 0.
- * @param[out] scores `[capacity]`, in any order.
+ * @param[out] scores `[capacity]`, probabilities in any order; one outside [0, 1] ends the call with
+ * `SIMDETR_ERROR_INVALID_ARGUMENT`.
  * @param[in] capacity Boxes wanted at most; 65536 where all are wanted, as under
- * `relabel.predictions_share` and `relabel.suppression = "before_cut"`.
+ * `relabel.predictions_share`, `relabel.suppression = "before_cut"` and `"fuse"`.
  * @param[out] count Boxes written.
  */
 typedef int32_t (*simdetr_detector_predict_fn_t)(void *user_data,
