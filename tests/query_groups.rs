@@ -119,7 +119,8 @@ fn the_loss_is_that_mean_below_one_box_too() {
         (LabelScore::Weight, light),
     ] {
         let mut grouped = judged_trainer(3, 1, label_score);
-        let step = |trainer: &mut Trainer| trainer.step(std::slice::from_ref(&batch), &PLACE).unwrap();
+        let step =
+            |trainer: &mut Trainer| trainer.step(std::slice::from_ref(&batch), &PLACE).unwrap();
         let of_group = |group| step(&mut judged_alone(&grouped, group, label_score)).loss;
         let mean = (0..3).map(of_group).sum::<f64>() / 3.0;
         let found = step(&mut grouped);
