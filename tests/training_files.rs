@@ -18,7 +18,8 @@ use simdetr::training::config::TrainingConfig;
 use simdetr::training::host_detector::HostDetector;
 use simdetr::training::metrics;
 use simdetr::training::relabel::{
-    DESCRIPTION, Purpose, RelabelReport, RelabelRequest, Suppression, relabel, weights_of,
+    DESCRIPTION, Purpose, RelabelConfig, RelabelReport, RelabelRequest, Suppression, relabel,
+    weights_of,
 };
 use simdetr::training::stage::{StageOutcome, StagePaths, train};
 use simdetr::training::trainable::{StageStart, TrainableDetector};
@@ -247,7 +248,9 @@ impl Labels {
         let file = folder.path().join("set.json");
         fs::write(&file, text).unwrap();
         let set = TrainingSet::read(&file, &images).unwrap();
-        let (config, script) = (config(), Arc::default());
+        let (mut config, script) = (config(), Arc::default());
+        // The patent's, which looks at every image once.
+        config.relabel = RelabelConfig { predictions_per_image: 20, ..RelabelConfig::default() };
         Labels { folder, set, config, weights: "first", strict: false, script }
     }
 
@@ -339,6 +342,10 @@ fn no_label_is_stale() {
     half(&labels);
     labels.config.relabel.suppression = Suppression::Off;
     assert_eq!(again(&labels), IMAGES, "no suppression");
+    half(&labels);
+    labels.config.relabel.mirrored = true;
+    assert_eq!(again(&labels), 2 * IMAGES, "mirrored images too");
+    labels.config.relabel.mirrored = false;
     half(&labels);
     labels.weights = "second";
     assert_eq!(again(&labels), IMAGES, "another detector");

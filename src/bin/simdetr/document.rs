@@ -34,8 +34,12 @@ pub fn document(arguments: &Arguments) -> Result<Document> {
         None => Ok(base),
     };
     let chosen = match &arguments.command {
-        Command::Pretrain { preset: None, out, .. }
-        | Command::Finetune { preset: None, out, .. } => Some(choose(out, &over)?),
+        Command::Pretrain { preset: None, out, .. } => {
+            Some(choose(out, |name| over(preset::by_name(name)?))?)
+        }
+        Command::Finetune { preset: None, out, .. } => {
+            Some(choose(out, |name| over(preset::for_finetuning(name)?))?)
+        }
         _ => None,
     };
     let mut config = over(match &arguments.command {
@@ -70,10 +74,10 @@ fn named(
 
 /// The preset of a run that is there already, so that it goes on wherever it is and whatever else
 /// runs there; otherwise the largest one that suits this machine.
-fn choose(run: &Path, over: &impl Fn(RunConfig) -> Result<RunConfig>) -> Result<Choice> {
+fn choose(run: &Path, config_of: impl Fn(&str) -> Result<RunConfig>) -> Result<Choice> {
     if let Some(recorded) = recorded_detector(run) {
         for name in preset::NAMES {
-            let config = over(preset::by_name(name)?)?;
+            let config = config_of(name)?;
             if simdetr::config::to_table(&config.detector, name)? == recorded {
                 let sentence = format!("preset {name}, as the run in {} began", run.display());
                 return Ok(Choice { name, sentence });
@@ -81,7 +85,7 @@ fn choose(run: &Path, over: &impl Fn(RunConfig) -> Result<RunConfig>) -> Result<
         }
     }
     let machine = Machine::here();
-    let name = preset::suitable(&machine, |name| over(preset::by_name(name)?))?;
+    let name = preset::suitable(&machine, &config_of)?;
     let names = preset::NAMES.join(", ");
     let sentence = format!("preset {name}, which suits {machine}; --preset names one of {names}");
     Ok(Choice { name, sentence })
