@@ -1,7 +1,6 @@
 //! The sizes of a Deformable DETR, and which of its parts are trained.
 
 use crate::backbone::architecture::{Architecture, STAGES};
-use crate::nn::operation::INPUTS_MAX;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -90,9 +89,6 @@ pub const WEIGHTS_KEY: &str = "detector.weights_prefix";
 /// Groups of the group normalisation after each projection (official code).
 pub const PROJECTION_GROUPS: usize = 32;
 
-/// Most decoder layers: one operation puts their outputs together.
-const DECODER_LAYERS_MAX: usize = INPUTS_MAX;
-
 impl DetectorConfig {
     /// # Errors
     /// [`Error::InvalidArgument`] with the first key that is out of range.
@@ -125,10 +121,6 @@ impl DetectorConfig {
                  {heads_count}"
             );
             return Err(Error::invalid("hidden_size", reason));
-        }
-        if self.decoder_layers_count > DECODER_LAYERS_MAX {
-            let reason = format!("{} is over {DECODER_LAYERS_MAX}", self.decoder_layers_count);
-            return Err(Error::invalid("decoder_layers_count", reason));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::invalid("dropout", format!("{} is not in [0, 1)", self.dropout)));

@@ -29,6 +29,8 @@ CASES = {
                   levels=4, points=4, refine=False, padded=(96, 128), sizes=[(96, 128), (64, 90)]),
     "refining": dict(depth=18, width=8, hidden=32, layers=(1, 3), feedforward=40, queries=11, classes=5,
                      levels=3, points=2, refine=True, padded=(80, 96), sizes=[(80, 70), (48, 96)]),
+    "deep": dict(depth=18, width=8, hidden=32, layers=(1, 11), feedforward=40, queries=11, classes=5,
+                 levels=3, points=2, refine=False, padded=(80, 96), sizes=[(80, 70), (48, 96)]),
     "full": dict(depth=50, width=64, hidden=256, layers=(6, 6), feedforward=1024, queries=300, classes=91,
                  levels=4, points=4, refine=False, padded=(128, 160), sizes=[(128, 160), (100, 120)]),
 }

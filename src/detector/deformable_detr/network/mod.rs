@@ -13,6 +13,7 @@ use super::batch_geometry::{BatchGeometry, GeometryTensors};
 use super::config::DetectorConfig;
 use crate::matching::input::PredictionsShape;
 use crate::nn::network::{Memory, Network, Purpose, TensorId};
+use crate::nn::operation::INPUTS_MAX;
 use crate::nn::ops::concatenate::Concatenate;
 use crate::nn::ops::sine_positions::sine_positions;
 use crate::nn::parameters::ParameterTable;
@@ -68,8 +69,13 @@ pub struct Outputs<'a> {
 const LOGITS: usize = 0;
 const BOXES: usize = 1;
 
-/// All layers' tensors one after another.
+/// All layers' tensors one after another; of more than one operation takes, stacks are stacked.
 fn stack(parts: &mut Parts<'_>, layers: &[TensorId]) -> TensorId {
+    if layers.len() > INPUTS_MAX {
+        let stacks: Vec<TensorId> =
+            layers.chunks(INPUTS_MAX).map(|chunk| stack(parts, chunk)).collect();
+        return stack(parts, &stacks);
+    }
     let lengths = layers.iter().map(|&layer| parts.network.length(layer)).collect();
     parts.network.add(Concatenate::new(1, lengths), layers)
 }
