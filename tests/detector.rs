@@ -137,7 +137,7 @@ fn difference(found: &[f32], golden: &Value) -> f64 {
 #[test]
 fn outputs_of_every_layer_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining", "full"] {
+    for name in ["small", "refining", "deep", "full"] {
         let case = case(name);
         let run = forward(&case, Purpose::Prediction, &workers);
         for layer in 0..run.layers {
@@ -206,7 +206,7 @@ fn learn(case: &Value, workers: &Workers) -> Learned {
 #[test]
 fn matches_and_the_whole_loss_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining"] {
+    for name in ["small", "refining", "deep"] {
         let case = case(name);
         let learned = learn(&case, &workers);
         assert_eq!(serde_json::to_value(&learned.matches).unwrap(), case["matches"], "{name}");
@@ -223,7 +223,7 @@ const NORM_MIN: f64 = 1e-4;
 #[test]
 fn gradients_of_every_parameter_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining"] {
+    for name in ["small", "refining", "deep"] {
         let case = case(name);
         let Learned { table, gradients, .. } = learn(&case, &workers);
         let (mut compared, mut worst) = (0, 0.0f64);

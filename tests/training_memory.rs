@@ -12,6 +12,7 @@ use simdetr::data::image::{Image, Normalisation, ResizeRule};
 use simdetr::data::training::batch::Batch;
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::training::config::TrainingConfig;
+use simdetr::training::relabel::BoxScore;
 use simdetr::training::step::StepPlace;
 use simdetr::training::trainable::{TrainableDetector, View};
 use simdetr::training::trainer::Trainer;
@@ -102,7 +103,7 @@ fn many_shapes_keep_few_networks_and_all_bytes_are_counted() {
             losses.push(trainer.step(&[batch(*height, *width)], &place).unwrap().loss);
             let (high, wide) = (*height as u32, *width as u32);
             let image = Image::filled(wide, high, [40, 90, (step * 5) as u8]).unwrap();
-            let found = trainer.detect(&image, &view, 3).unwrap();
+            let found = trainer.detect(&image, &view, BoxScore::BestClass, 3).unwrap();
             losses.extend(found.iter().map(|detection| f64::from(detection.score)));
             held.push(LIVE.load(Ordering::Relaxed) - before);
             counted.push(trainer.memory_bytes());

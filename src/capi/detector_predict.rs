@@ -22,6 +22,9 @@ use std::path::Path;
 pub const SIMDETR_READING_PAIRS: i32 = 1;
 /// Each query once, with its best class, as in relabelling.
 pub const SIMDETR_READING_QUERIES: i32 = 2;
+/// Each query once, with its best class and the chance that it is of any class (1 minus the product of
+/// 1 - p) as its score: where classes do not matter, this ranks best.
+pub const SIMDETR_READING_OBJECTS: i32 = 3;
 
 /// Which of a detector's boxes are wanted. Zero in a field is its default.
 #[repr(C)]
@@ -84,8 +87,9 @@ unsafe fn prediction_options(
             0 => defaults.reading,
             SIMDETR_READING_PAIRS => Reading::Pairs,
             SIMDETR_READING_QUERIES => Reading::Queries,
+            SIMDETR_READING_OBJECTS => Reading::Objects,
             other => {
-                let reason = format!("{other} is outside 1..={SIMDETR_READING_QUERIES}");
+                let reason = format!("{other} is outside 1..={SIMDETR_READING_OBJECTS}");
                 return Err(Error::invalid("reading", reason));
             }
         },

@@ -1,7 +1,8 @@
 //! From logits and boxes of one image to detections.
 //!
-//! Two readings: the official detectors' (the best pairs of query and class), and that of
-//! relabelling (one box a query with its best class, patent ¶40).
+//! Three readings: the official detectors' (the best pairs of query and class), and one box a query
+//! with its best class, as in relabelling (patent ¶40), by the score of that class or by the chance
+//! that there is anything at all.
 
 /// A box that a detector found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,7 +10,7 @@ pub struct Detection {
     /// xyxy in pixels of the original image, clipped to it.
     pub bounds: [f32; 4],
     pub class: u32,
-    /// Sigmoid of the class logit.
+    /// Sigmoid of the class logit, or as [`Reading`] says.
     pub score: f32,
 }
 
@@ -20,6 +21,23 @@ pub enum Reading {
     Pairs,
     /// Each query once, with its best class.
     Queries,
+    /// Each query once, with its best class; its score is the chance that it is of any class, were
+    /// they independent: 1 minus the product of 1 - p. Where classes are hard to tell apart, a query's
+    /// certainty is spread over several, and the best one alone ranks boxes badly.
+    Objects,
+}
+
+/// The log-odds of 1 - Π(1 - p) over the classes whose logits are `row`. Finite for finite logits.
+fn any_class(row: &[f32]) -> f32 {
+    // ln(1 - p) of a logit x is -softplus(x).
+    let softplus = |&logit: &f32| {
+        let logit = f64::from(logit);
+        logit.max(0.0) + (-logit.abs()).exp().ln_1p()
+    };
+    let none: f64 = row.iter().map(softplus).sum();
+    // ln(e^none - 1): beyond 30 the 1 is below f64's digits, and e^none would leave its range.
+    let odds = if none > 30.0 { none } else { none.exp_m1().max(f64::MIN_POSITIVE).ln() };
+    odds as f32
 }
 
 /// The `count` best detections of one image, best first; ties by query, then by class.
@@ -39,7 +57,7 @@ pub fn best(
         Reading::Pairs => {
             logits.iter().enumerate().map(|(pair, logit)| (*logit, pair as u32)).collect()
         }
-        Reading::Queries => {
+        Reading::Queries | Reading::Objects => {
             let best_class = |(query, row): (usize, &[f32])| {
                 let mut best = 0;
                 for (class, logit) in row.iter().enumerate() {
@@ -47,7 +65,8 @@ pub fn best(
                         best = class;
                     }
                 }
-                (row[best], (query * classes + best) as u32)
+                let score = if reading == Reading::Objects { any_class(row) } else { row[best] };
+                (score, (query * classes + best) as u32)
             };
             logits.chunks_exact(classes).enumerate().map(best_class).collect()
         }
@@ -91,6 +110,29 @@ mod tests {
         assert_eq!((found[1].class, found[1].score), (0, 0.5));
         let left = found[1].bounds;
         assert!(left[0] == 0.0 && (left[2] - 30.0).abs() < 1e-4 && left[3] == 50.0);
+    }
+
+    #[test]
+    fn objects_rank_by_the_chance_of_any_class() {
+        // One sure class, or three that are each less sure: 0.6, and 1 - 0.5^3.
+        let logits = [0.405_465, -20.0, -20.0, 0.0, 0.0, 0.0];
+        let read = |reading| best(&logits, &BOXES, (100.0, 50.0), 2, reading);
+        let (queries, objects) = (read(Reading::Queries), read(Reading::Objects));
+        assert_eq!([queries[0].class, objects[0].class], [0, 0]);
+        assert_eq!(queries[0].bounds, objects[1].bounds);
+        assert!((objects[0].score - 0.875).abs() < 1e-6, "{objects:?}");
+        assert!((objects[1].score - queries[0].score).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_chance_of_one_class_is_its_own_and_extremes_stay_finite() {
+        for logit in [-80.0, -10.0, -0.3, 0.0, 2.5, 60.0, 1e30, -1e30] {
+            let found = any_class(&[logit]);
+            let wanted = f32::max(logit, f64::MIN_POSITIVE.ln() as f32);
+            assert!((found - wanted).abs() <= 1e-6 * wanted.abs(), "{logit}: {found}");
+        }
+        let found = best(&[f32::MAX; 6], &BOXES, (1.0, 1.0), 2, Reading::Objects);
+        assert!(found.iter().all(|one| one.score == 1.0), "{found:?}");
     }
 
     #[test]

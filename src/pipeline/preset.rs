@@ -8,7 +8,7 @@ use super::step_memory::StepMemory;
 use crate::criterion::{ClassTarget, LabelScore};
 use crate::memory;
 use crate::training::config::Schedule;
-use crate::training::relabel::Suppression;
+use crate::training::relabel::{BoxScore, Suppression};
 use crate::{Error, Result};
 
 /// The names that [`by_name`] knows.
@@ -113,6 +113,7 @@ fn learns_to_rank(config: &mut RunConfig) {
     config.criterion.label_score = LabelScore::SoftTarget;
     // Labels that are better than the boxes they come from: docs/evidence.md has what was tried.
     let relabel = &mut config.relabel;
+    relabel.box_score = BoxScore::AnyClass;
     (relabel.suppression, relabel.suppression_iou, relabel.mirrored) =
         (Suppression::Fuse, 0.6, true);
 }
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
     use crate::criterion::{ClassTarget, LabelScore};
     use crate::matching::ClassLoss;
-    use crate::training::relabel::Suppression;
+    use crate::training::relabel::{BoxScore, Suppression};
 
     #[test]
     fn every_preset_is_valid_and_others_are_refused() {
@@ -180,6 +181,7 @@ mod tests {
             (ClassLoss::Focal, LabelScore::Ignore)
         );
         assert_eq!(criterion.class_target, ClassTarget::One);
+        assert_eq!(relabel.box_score, BoxScore::BestClass);
         // All queries are matched together, and the image is labelled as it is.
         assert!(detector.query_groups_count == 1 && !relabel.mirrored);
     }

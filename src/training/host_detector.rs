@@ -5,6 +5,7 @@ use super::checkpoint::Position;
 use super::config::TrainingConfig;
 use super::host_checkpoint;
 use super::host_model::{HostBatch, HostGradients, HostModel, HostUpdate};
+use super::relabel_config::BoxScore;
 use super::schedule;
 use super::step::{Judge, StepPlace, StepReport};
 use super::trainable::{StageStart, TrainableDetector, View};
@@ -98,7 +99,13 @@ impl HostDetector {
     }
 
     /// The best boxes of the last layer of a forward pass.
-    fn read_off(&mut self, image: &Image, view: &View, count: usize) -> Result<Vec<Detection>> {
+    fn read_off(
+        &mut self,
+        image: &Image,
+        view: &View,
+        reading: Reading,
+        count: usize,
+    ) -> Result<Vec<Detection>> {
         let (width, height) = view.resize.target(image.width, image.height);
         let resized = resize(image, width, height)?;
         let (softmax, logits_count) = (self.is_softmax(), self.logits_count());
@@ -119,8 +126,7 @@ impl HostDetector {
         predictions.check_unit(last)?;
         let (logits, boxes) = (predictions.logits_of(last), predictions.boxes_of(last));
         let sides = (image.width as f32, image.height as f32);
-        let read =
-            |logits: &[f32]| best(logits, boxes.as_flattened(), sides, count, Reading::Queries);
+        let read = |logits: &[f32]| best(logits, boxes.as_flattened(), sides, count, reading);
         Ok(if softmax { read(&log_odds(logits, logits_count)) } else { read(logits) })
     }
 }
@@ -153,10 +159,16 @@ impl TrainableDetector for HostDetector {
         }
     }
 
-    fn detect(&mut self, image: &Image, view: &View, count: usize) -> Result<Vec<Detection>> {
+    fn detect(
+        &mut self,
+        image: &Image,
+        view: &View,
+        score: BoxScore,
+        count: usize,
+    ) -> Result<Vec<Detection>> {
         match self.model.detect(image, count)? {
             Some(found) => accepted(found, image, count, self.classes_count),
-            None => self.read_off(image, view, count),
+            None => self.read_off(image, view, score.reading(), count),
         }
     }
 

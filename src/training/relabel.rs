@@ -10,7 +10,7 @@
 //! a bad moment, so the call ends with that error, and the next one tries the image again.
 
 use super::checkpoint_files::{files_of, last_checkpoint};
-pub use super::relabel_config::{RelabelConfig, Suppression};
+pub use super::relabel_config::{BoxScore, RelabelConfig, Suppression};
 pub use super::relabel_shards::discard;
 use super::relabel_shards::{Outcome, Shard, ShardBox, ShardImage, Shards, Stamp};
 use super::trainable::{TrainableDetector, View};
@@ -200,7 +200,9 @@ fn label(
                 let image = sample.image;
                 let found = match purpose {
                     Purpose::Labels => labels_of(detector, &image, view, config)?,
-                    Purpose::Measuring => detector.detect(&image, view, MEASURED_BOXES_MAX)?,
+                    Purpose::Measuring => {
+                        detector.detect(&image, view, config.box_score, MEASURED_BOXES_MAX)?
+                    }
                 };
                 let boxes = found.iter().map(ShardBox::from).collect();
                 Outcome::Labelled { width: image.width, height: image.height, boxes }
@@ -222,11 +224,11 @@ fn labels_of(
     view: &View,
     config: &RelabelConfig,
 ) -> Result<Vec<Detection>> {
-    let mut found = detector.detect(image, view, config.asked())?;
+    let mut found = detector.detect(image, view, config.box_score, config.asked())?;
     let views_count = if config.mirrored { 2 } else { 1 };
     if config.mirrored {
         let width = image.width as f32;
-        let others = detector.detect(&image.mirrored(), view, config.asked())?;
+        let others = detector.detect(&image.mirrored(), view, config.box_score, config.asked())?;
         found.extend(others.into_iter().map(|other| {
             let [left, top, right, bottom] = other.bounds;
             Detection { bounds: [width - right, top, width - left, bottom], ..other }
@@ -301,7 +303,13 @@ mod tests {
     struct Columns;
 
     impl TrainableDetector for Columns {
-        fn detect(&mut self, image: &Image, _: &View, count: usize) -> Result<Vec<Detection>> {
+        fn detect(
+            &mut self,
+            image: &Image,
+            _: &View,
+            _: BoxScore,
+            count: usize,
+        ) -> Result<Vec<Detection>> {
             let white = (0..image.width).filter(|&x| image.pixel(x, 0) == [255; 3]);
             let found = white.map(|x| Detection {
                 bounds: [x as f32, 0.0, x as f32 + 1.0, image.height as f32],

@@ -3,7 +3,7 @@
 
 use super::fusion::fuse;
 use super::suppression::{has_area, suppress};
-use crate::detector::prediction::Detection;
+use crate::detector::prediction::{Detection, Reading};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +24,34 @@ pub struct RelabelConfig {
     pub suppression: Suppression,
     /// A box goes, or joins others, when its IoU with a better one is above this. Default 0.55 (¶40).
     pub suppression_iou: f64,
+    /// What ranks boxes, those that are measured too: the score of the `best_class`, or the chance of
+    /// `any_class`. Default `best_class`.
+    pub box_score: BoxScore,
     /// The detector looks at the mirrored image too, and the boxes of both are chosen from together
     /// (data distillation, Radosavovic et al., CVPR 2018). Default false (¶40).
     pub mirrored: bool,
+}
+
+/// What a detector's box is worth where its class does not matter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxScore {
+    /// The probability of its best class.
+    #[default]
+    BestClass,
+    /// That it is of any class ([`Reading::Objects`]). A detector that the host reads off itself has
+    /// scores of its own.
+    AnyClass,
+}
+
+impl BoxScore {
+    /// How predictions are read.
+    pub fn reading(self) -> Reading {
+        match self {
+            BoxScore::BestClass => Reading::Queries,
+            BoxScore::AnyClass => Reading::Objects,
+        }
+    }
 }
 
 /// When boxes that overlap better ones go.
@@ -51,6 +76,7 @@ impl Default for RelabelConfig {
             predictions_share: 0.0,
             suppression: Suppression::AfterCut,
             suppression_iou: 0.55,
+            box_score: BoxScore::BestClass,
             mirrored: false,
         }
     }

@@ -4,6 +4,7 @@
 //! Stages, relabelling and checkpoints know detectors by this alone.
 
 use super::checkpoint::Position;
+use super::relabel_config::BoxScore;
 use super::step::{StepPlace, StepReport};
 use crate::Result;
 use crate::data::coco::CocoCategory;
@@ -57,11 +58,17 @@ pub trait TrainableDetector {
     fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport>;
 
     /// The `count` best boxes of an upright image, in its pixels, best first, each query once with
-    /// its best class; all of them under `usize::MAX`.
+    /// its best class, ranked by `score`; all of them under `usize::MAX`.
     ///
     /// # Errors
     /// Those of the detector and of resizing.
-    fn detect(&mut self, image: &Image, view: &View, count: usize) -> Result<Vec<Detection>>;
+    fn detect(
+        &mut self,
+        image: &Image,
+        view: &View,
+        score: BoxScore,
+        count: usize,
+    ) -> Result<Vec<Detection>>;
 
     /// Writes weights, optimiser and `position`; what lay at `path` stays whole until then.
     ///

@@ -6,6 +6,7 @@ use super::adamw::{AdamW, StepSettings};
 use super::checkpoint::{self, Position};
 use super::config::TrainingConfig;
 use super::groups::{Group, groups};
+use super::relabel_config::BoxScore;
 use super::schedule;
 use super::step::{Judge, StepPlace, StepReport};
 use super::trainable::{StageStart, TrainableDetector, View};
@@ -22,7 +23,7 @@ use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use crate::detector::deformable_detr::weights::{Naming, take_over};
-use crate::detector::prediction::{Detection, Reading};
+use crate::detector::prediction::Detection;
 use crate::matching::{ClassLoss, Predictions};
 use crate::nn::matrix_product::Update;
 use crate::nn::network::{Memory, Purpose};
@@ -212,7 +213,13 @@ impl TrainableDetector for Trainer {
         }
     }
 
-    fn detect(&mut self, image: &Image, view: &View, count: usize) -> Result<Vec<Detection>> {
+    fn detect(
+        &mut self,
+        image: &Image,
+        view: &View,
+        score: BoxScore,
+        count: usize,
+    ) -> Result<Vec<Detection>> {
         let predictor = Predictor {
             config: &self.detector,
             table: &self.table,
@@ -220,7 +227,7 @@ impl TrainableDetector for Trainer {
             resize: &view.resize,
             normalisation: &view.normalisation,
         };
-        predictor.predict(image, count, Reading::Queries, &mut self.prediction, &self.workers)
+        predictor.predict(image, count, score.reading(), &mut self.prediction, &self.workers)
     }
 
     fn save(&mut self, path: &Path, position: &Position) -> Result<()> {

@@ -252,17 +252,19 @@ impl Side {
             Purpose::Labels => relabel::DESCRIPTION,
             Purpose::Measuring => "all boxes of a detector, for measuring",
         };
-        let mut identity = vec![
+        let relabel_keys = match purpose {
+            Purpose::Labels => crate::config::to_text(&config.relabel, "relabel")?,
+            Purpose::Measuring => format!("box_score {:?}", config.relabel.box_score),
+        };
+        let identity = [
             format!("version {}", env!("CARGO_PKG_VERSION")),
             format!("simd {}", simd::Level::best().name()),
             format!("weights {weights}"),
             format!("images {}", self.sources),
             format!("view {view:?}"),
             crate::config::to_text(&config.limits, "limits")?,
+            relabel_keys,
         ];
-        if purpose == Purpose::Labels {
-            identity.push(crate::config::to_text(&config.relabel, "relabel")?);
-        }
         let kept = Kept::new(context.measured(name), what, &identity.join("\n"));
         let shards = kept.path.with_extension("shards");
         if kept.is_there()? {
