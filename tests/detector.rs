@@ -46,6 +46,7 @@ fn config(case: &Value) -> DetectorConfig {
         classes_count: number(&case["classes"]),
         dropout: 0.0,
         box_refinement: case["refine"].as_bool().unwrap(),
+        look_forward_twice: case["twice"].as_bool().unwrap_or(false),
         ..DetectorConfig::default()
     }
 }
@@ -137,7 +138,7 @@ fn difference(found: &[f32], golden: &Value) -> f64 {
 #[test]
 fn outputs_of_every_layer_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining", "deep", "full"] {
+    for name in ["small", "refining", "looking forward twice", "deep", "full"] {
         let case = case(name);
         let run = forward(&case, Purpose::Prediction, &workers);
         for layer in 0..run.layers {
@@ -206,7 +207,7 @@ fn learn(case: &Value, workers: &Workers) -> Learned {
 #[test]
 fn matches_and_the_whole_loss_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining", "deep"] {
+    for name in ["small", "refining", "looking forward twice", "deep"] {
         let case = case(name);
         let learned = learn(&case, &workers);
         assert_eq!(serde_json::to_value(&learned.matches).unwrap(), case["matches"], "{name}");
@@ -223,7 +224,7 @@ const NORM_MIN: f64 = 1e-4;
 #[test]
 fn gradients_of_every_parameter_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
-    for name in ["small", "refining", "deep"] {
+    for name in ["small", "refining", "looking forward twice", "deep"] {
         let case = case(name);
         let Learned { table, gradients, .. } = learn(&case, &workers);
         let (mut compared, mut worst) = (0, 0.0f64);

@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(relabel.box_score, BoxScore::BestClass);
         // All queries are matched together, and the image is labelled as it is.
         assert!(detector.query_groups_count == 1 && !relabel.mirrored);
+        assert!(!detector.box_refinement && !detector.look_forward_twice);
     }
 
     #[test]

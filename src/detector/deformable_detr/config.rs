@@ -52,6 +52,10 @@ pub struct DetectorConfig {
     /// Each decoder layer refines the boxes of the one before, with heads of its own. Default
     /// false.
     pub box_refinement: bool,
+    /// In training, the loss of a layer's boxes reaches the correction of the layer before as well
+    /// (look forward twice, Zhang et al., "DINO", ICLR 2023, §3.5); needs `box_refinement`. What is
+    /// predicted does not change. Default false.
+    pub look_forward_twice: bool,
     /// Default `none`.
     pub frozen: Frozen,
     /// What stands before the names of the network to read, where the file that a detector or its
@@ -77,6 +81,7 @@ impl Default for DetectorConfig {
             classes_count: 2048,
             dropout: 0.1,
             box_refinement: false,
+            look_forward_twice: false,
             frozen: Frozen::None,
             weights_prefix: String::new(),
         }
@@ -122,6 +127,10 @@ impl DetectorConfig {
             );
             return Err(Error::invalid("hidden_size", reason));
         }
+        if self.look_forward_twice && !self.box_refinement {
+            let reason = "true; only layers that refine boxes (box_refinement) look forward";
+            return Err(Error::invalid("look_forward_twice", reason));
+        }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::invalid("dropout", format!("{} is not in [0, 1)", self.dropout)));
         }
@@ -130,7 +139,7 @@ impl DetectorConfig {
 
     /// The detector without what only its training has: what predicts, and what its file holds.
     pub fn predicting(&self) -> DetectorConfig {
-        DetectorConfig { query_groups_count: 1, ..self.clone() }
+        DetectorConfig { query_groups_count: 1, look_forward_twice: false, ..self.clone() }
     }
 
     /// The backbone.
@@ -202,5 +211,7 @@ mod tests {
         assert!(refused(|config| config.hidden_size = 100).contains("100 is not a multiple"));
         assert!(refused(|config| config.queries_count = 0).contains("queries_count"));
         assert!(refused(|config| config.dropout = 1.0).contains("dropout"));
+        let alone = refused(|config| config.look_forward_twice = true);
+        assert!(alone.starts_with("look_forward_twice") && alone.contains("box_refinement"));
     }
 }

@@ -29,6 +29,10 @@ CASES = {
                   levels=4, points=4, refine=False, padded=(96, 128), sizes=[(96, 128), (64, 90)]),
     "refining": dict(depth=18, width=8, hidden=32, layers=(1, 3), feedforward=40, queries=11, classes=5,
                      levels=3, points=2, refine=True, padded=(80, 96), sizes=[(80, 70), (48, 96)]),
+    # As "refining", but that a layer's loss reaches the correction of the layer before.
+    "looking forward twice": dict(depth=18, width=8, hidden=32, layers=(1, 4), feedforward=40, queries=11, classes=5,
+                                  levels=3, points=2, refine=True, twice=True, padded=(80, 96),
+                                  sizes=[(80, 70), (48, 96)]),
     "deep": dict(depth=18, width=8, hidden=32, layers=(1, 11), feedforward=40, queries=11, classes=5,
                  levels=3, points=2, refine=False, padded=(80, 96), sizes=[(80, 70), (48, 96)]),
     "full": dict(depth=50, width=64, hidden=256, layers=(6, 6), feedforward=1024, queries=300, classes=91,
@@ -126,17 +130,23 @@ def model_of(case):
     return model, parameters
 
 
-def outputs_of(model, pixels, mask):
+def corrected(correction, reference):
+    reference = reference.clamp(0, 1)
+    reference = torch.log(reference.clamp(min=1e-5) / (1 - reference).clamp(min=1e-5))
+    width = reference.shape[-1]
+    return torch.cat([correction[..., :width] + reference, correction[..., width:]], -1).sigmoid()
+
+
+def outputs_of(model, pixels, mask, twice):
     found = model.model(pixels, pixel_mask=mask)
     logits, boxes = [], []
     for layer in range(found.intermediate_hidden_states.shape[1]):
         hidden = found.intermediate_hidden_states[:, layer]
         reference = found.init_reference_points if layer == 0 else found.intermediate_reference_points[:, layer - 1]
-        reference = reference.clamp(0, 1)
-        reference = torch.log(reference.clamp(min=1e-5) / (1 - reference).clamp(min=1e-5))
         correction = model.bbox_embed[layer](hidden)
-        width = reference.shape[-1]
-        boxes.append(torch.cat([correction[..., :width] + reference, correction[..., width:]], -1).sigmoid())
+        # DINO, eq. 6: the references of the peer's later layers are detached, `ahead` is not.
+        boxes.append(corrected(correction, ahead if twice and layer > 0 else reference))
+        ahead = corrected(correction, reference)
         logits.append(model.class_embed[layer](hidden))
     return logits, boxes
 
@@ -188,7 +198,7 @@ def main():
         for image, (rows, columns) in enumerate(sizes):
             mask[image, :rows, :columns] = 1
         pixels = torch.from_numpy(pixels) * mask[..., None]
-        logits, boxes = outputs_of(model, pixels.permute(0, 3, 1, 2).contiguous(), mask)
+        logits, boxes = outputs_of(model, pixels.permute(0, 3, 1, 2).contiguous(), mask, case.get("twice", False))
         result = {"name": name, **case, "logits": [describe(x) for x in logits],
                   "boxes": [describe(x) for x in boxes], "gradients": {}}
         answer["cases"].append(result)

@@ -1,7 +1,8 @@
 //! The decoder: queries look at each other, then at sampled cells; heads read every layer.
 //!
 //! With box refinement each layer's boxes are the next layer's references, through which no
-//! gradient flows (Zhu et al., A.4).
+//! gradient flows (Zhu et al., A.4). With look forward twice the next layer's boxes are corrections of
+//! boxes through which one does, to this layer's correction and no further (DINO, eq. 6).
 
 use super::super::batch_geometry::BatchGeometry;
 use super::super::names::heads_count;
@@ -27,11 +28,14 @@ pub(super) fn decode(
     let [position, content] = queries(parts)?;
     let points = parts.linear("transformer.reference_points", position, 2, false)?;
     let sigmoid = Sigmoid { length: points.rows * points.columns };
+    // Where queries look, and what their boxes correct: of the same numbers, but for the gradient.
     let mut reference =
         Reference { tensor: parts.network.add(sigmoid, &[points.tensor]), coordinates: 2 };
+    let mut corrected = reference;
     let (mut logits, mut boxes) = (Vec::new(), Vec::new());
     let mut queries = content;
-    for layer in 0..parts.config.decoder_layers_count {
+    let last = parts.config.decoder_layers_count - 1;
+    for layer in 0..=last {
         let name = format!("transformer.decoder.layers.{layer}");
         queries = look_at_each_other(parts, &name, queries, position)?;
         let looking = parts.add(queries, position.tensor);
@@ -44,16 +48,26 @@ pub(super) fn decode(
         let head = layer % heads_count(parts.config);
         let classes = parts.config.classes_count;
         logits.push(parts.linear(&format!("class_embed.{head}"), queries, classes, false)?.tensor);
-        let found = boxes_of(parts, head, queries, &reference)?;
+        let correction = correction(parts, head, queries)?;
+        let found = boxes_of(parts, correction, &corrected);
         boxes.push(found);
         if parts.config.box_refinement {
-            reference = Reference { tensor: found.detached(), coordinates: 4 };
+            let boxes = |tensor| Reference { tensor, coordinates: 4 };
+            corrected = match parts.config.look_forward_twice {
+                // The first layer's references are not detached.
+                true if layer == 0 => boxes(found),
+                // Of the last layer nobody corrects them.
+                true if layer < last => boxes(boxes_of(parts, correction, &reference)),
+                _ => boxes(found.detached()),
+            };
+            reference = boxes(found.detached());
         }
     }
     Ok((logits, boxes))
 }
 
 /// Reference points or boxes `[images, queries, coordinates]` in shares of the image.
+#[derive(Clone, Copy)]
 struct Reference {
     tensor: TensorId,
     coordinates: usize,
@@ -127,18 +141,18 @@ fn in_levels(
     References { tensor, coordinates: reference.coordinates }
 }
 
-fn boxes_of(
-    parts: &mut Parts<'_>,
-    head: usize,
-    queries: Rows,
-    reference: &Reference,
-) -> Result<TensorId> {
+/// What the box head says of every query.
+fn correction(parts: &mut Parts<'_>, head: usize, queries: Rows) -> Result<Rows> {
     let hidden = parts.config.hidden_size;
     let mut rows = queries;
     for (layer, outputs) in [hidden, hidden, 4].into_iter().enumerate() {
         let name = format!("bbox_embed.{head}.layers.{layer}");
         rows = parts.linear(&name, rows, outputs, layer < 2)?;
     }
-    let operation = BoxRefinement { rows: rows.rows, coordinates: reference.coordinates };
-    Ok(parts.network.add(operation, &[rows.tensor, reference.tensor]))
+    Ok(rows)
+}
+
+fn boxes_of(parts: &mut Parts<'_>, correction: Rows, reference: &Reference) -> TensorId {
+    let operation = BoxRefinement { rows: correction.rows, coordinates: reference.coordinates };
+    parts.network.add(operation, &[correction.tensor, reference.tensor])
 }
