@@ -133,6 +133,11 @@ fn null_pointers() {
 }
 
 #[test]
+fn null_pointers_training() {
+    check("null_pointers_training");
+}
+
+#[test]
 fn options() {
     check("options");
 }
