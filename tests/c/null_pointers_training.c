@@ -5,7 +5,6 @@
 #define REFUSED(call) EXPECT_STATUS(SIMDETR_ERROR_NULL_POINTER, call)
 
 static float values[64];
-static uint32_t labels[4];
 static simdetr_error_t error;
 
 static void matchers(void) {
