@@ -30,7 +30,6 @@ mod predict_names;
 pub mod preset;
 pub mod pretrain;
 pub mod pretrainer;
-pub mod recall;
 pub mod report;
 pub mod report_run;
 pub mod step_memory;

@@ -372,8 +372,7 @@ fn recalls(measured: &[MeasuredRow], stage: u16) -> Option<[f64; 3]> {
     let is_it = |row: &&MeasuredRow| {
         (row.images, row.kind, row.stage) == (MeasuredImages::Training, kind, stage)
     };
-    let figures = measured.iter().find(is_it)?.figures;
-    Some([figures.recall_10, figures.recall_25, figures.recall_100])
+    Some(measured.iter().find(is_it)?.figures.recalls())
 }
 
 /// What stage `stage` of a run of `config` reads; `settings` is what its checkpoints belong to.

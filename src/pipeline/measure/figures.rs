@@ -29,6 +29,13 @@ pub struct Figures {
     pub recall_100: f64,
 }
 
+impl Figures {
+    /// With the best 10, 25 and 100 boxes.
+    pub fn recalls(&self) -> [f64; 3] {
+        [self.recall_10, self.recall_25, self.recall_100]
+    }
+}
+
 /// True boxes, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {

@@ -5,9 +5,9 @@ use super::pictures::Pictures;
 use crate::Result;
 use crate::control::Control;
 use crate::data::coco::CocoFile;
-use crate::data::coco::read::read_dataset;
+use crate::data::coco::read::{read_dataset, read_detections};
+use crate::pipeline::measure::figures::Truth;
 use crate::pipeline::measure::{MeasuredImages, MeasuredRow, table};
-use crate::pipeline::recall;
 use crate::pipeline::report::{Curves, Line, ReportImage, ReportTable};
 use crate::pipeline::workspace::{RunRecord, Workspace};
 use crate::training::measured_lines;
@@ -56,11 +56,14 @@ pub(super) fn stages(
     }
     let lines = metrics::read(&workspace.metrics())?;
     let files = labels.iter().map(|path| read_dataset(path)).collect::<Result<Vec<_>>>()?;
+    let truth = ground_truth.map(Truth::read).transpose()?;
     let mut rows = Vec::new();
     for (stage, (path, file)) in labels.iter().zip(&files).enumerate() {
-        let recalls = match ground_truth {
+        let recalls = match &truth {
             None => None,
-            Some(truth) => Some(recall::class_agnostic(truth, path, workers, control)?),
+            Some(truth) => {
+                Some(truth.measure(&read_detections(path)?, path, workers, control)?.recalls())
+            }
         };
         rows.push(row(stage, file, &lines, recalls));
     }
