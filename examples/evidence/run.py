@@ -33,15 +33,12 @@ SCALES = {
         "pretrain": {
             "photographs": {
                 "cluster": {"classes": 64},
-                # As many as the preset keeps of its own.
-                "selective_search": {"selective_search_boxes": 25},
                 "training": {"steps": 3000},
             },
             "cells": {
                 # README, "Many small objects of one sort".
                 "proposals": {"affinity_reach": 0.05, "temperature": 0.15, "cluster_counts": [[2, 4, 8], [12, 24, 48]],
                               "nested_similarity": 1.0, "cap_order": "compactness", "cap_overlap_min": 0.65},
-                "selective_search": {"selective_search_boxes": 25},
                 # An image has about 14 objects.
                 "relabel": {"predictions_per_image": 30},
             },
@@ -60,14 +57,16 @@ SCALES = {
     },
 }
 
+# As many boxes as the presets keep of their own.
+SELECTIVE_SEARCH = {"method": "selective-search", "selective_search": {"selective_search_boxes": 25}}
 # How each pretraining differs from the first.
 PRETRAININGS = {
     "simdetr": {},
-    "selective search": {"method": "selective-search"},
+    "selective search": SELECTIVE_SEARCH,
     "one pseudo-class": {"cluster": {"classes": 1}},
     "frozen backbone": {"detector": {"frozen": "backbone"}},
     # What DETReg has but for its embeddings: such boxes, objects of one sort, a backbone that stays.
-    "as DETReg": {"method": "selective-search", "cluster": {"classes": 1}, "detector": {"frozen": "backbone"}},
+    "as DETReg": SELECTIVE_SEARCH | {"cluster": {"classes": 1}, "detector": {"frozen": "backbone"}},
     "from scratch": {"pretrain": {"backbone_init": "random"}},
 }
 
@@ -105,7 +104,7 @@ class Bench:
 
     def images(self):
         """A folder with links to what is pretrained on, and the true boxes of some of it."""
-        data, folder = self.options.data, self.out / self.options.on
+        data, folder = self.options.data, self.out / f"images-{self.options.on}"
         if self.options.on == "cells":
             truth = data / "bccd/train.json"
             names = [image["file_name"] for image in json.loads(truth.read_text())["images"]]
