@@ -21,23 +21,39 @@ pub enum Reading {
     Pairs,
     /// Each query once, with its best class.
     Queries,
-    /// Each query once, with its best class; its score is the chance that it is of any class, were
-    /// they independent: 1 minus the product of 1 - p. Where classes are hard to tell apart, a query's
-    /// certainty is spread over several, and the best one alone ranks boxes badly.
+    /// Each query once, with its best class; its score is that it is of any class:
+    /// `(1 - Π(1 - p^3))^(1/3)` over the probabilities p, which is p for a single one. Where classes are
+    /// hard to tell apart, a query's certainty is spread over several, and the best one alone ranks boxes
+    /// badly; without the power, what all classes have of background drowns the one that is sure.
     Objects,
 }
 
-/// The log-odds of 1 - Π(1 - p) over the classes whose logits are `row`. Finite for finite logits.
+/// Of the classes' probabilities before their sum. AP (x100) of two detectors of 16 classes, scenes, and of
+/// two of 64, photographs: 18.8, 16.2, 1.7 and 1.7; of order 1 5.6, 4.7, 1.4 and 1.9; of order 4 19.1,
+/// 16.6, 1.3 and 1.6; by the best class alone 18.8, 16.8, 0.8 and 1.4.
+const OBJECT_ORDER: f64 = 3.0;
+
+/// The log-odds of the score of [`Reading::Objects`] of a query with the logits `row`.
 fn any_class(row: &[f32]) -> f32 {
-    // ln(1 - p) of a logit x is -softplus(x).
-    let softplus = |&logit: &f32| {
-        let logit = f64::from(logit);
-        logit.max(0.0) + (-logit.abs()).exp().ln_1p()
-    };
-    let none: f64 = row.iter().map(softplus).sum();
-    // ln(e^none - 1): beyond 30 the 1 is below f64's digits, and e^none would leave its range.
-    let odds = if none > 30.0 { none } else { none.exp_m1().max(f64::MIN_POSITIVE).ln() };
-    odds as f32
+    let none: f64 = row.iter().map(|&logit| not_this_class(f64::from(logit))).sum();
+    // Of the score s: ln(s), and ln(1 - s), which has its digits near 1 too.
+    let score = (-none.exp_m1()).max(f64::MIN_POSITIVE).ln() / OBJECT_ORDER;
+    let rest = (-none.exp()).ln_1p() / OBJECT_ORDER;
+    let rest = (-rest.exp_m1()).max(f64::MIN_POSITIVE).ln();
+    (score - rest) as f32
+}
+
+/// ln(1 - p^3) of the probability p of a logit.
+fn not_this_class(logit: f64) -> f64 {
+    let small = (-logit.abs()).exp();
+    let probability = if logit > 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
+    let rest = if logit > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
+    // 1 - p^3 = (1 - p) (1 + p + p^2), which has its digits where p is nearly 1.
+    if probability < 0.5 {
+        (-probability.powf(OBJECT_ORDER)).ln_1p()
+    } else {
+        rest.max(f64::MIN_POSITIVE).ln() + (1.0 + probability + probability * probability).ln()
+    }
 }
 
 /// The `count` best detections of one image, best first; ties by query, then by class.
@@ -113,26 +129,27 @@ mod tests {
     }
 
     #[test]
-    fn objects_rank_by_the_chance_of_any_class() {
-        // One sure class, or three that are each less sure: 0.6, and 1 - 0.5^3.
+    fn objects_rank_by_all_their_classes() {
+        // One class of 0.6, or three of 0.5 each.
         let logits = [0.405_465, -20.0, -20.0, 0.0, 0.0, 0.0];
         let read = |reading| best(&logits, &BOXES, (100.0, 50.0), 2, reading);
         let (queries, objects) = (read(Reading::Queries), read(Reading::Objects));
         assert_eq!([queries[0].class, objects[0].class], [0, 0]);
         assert_eq!(queries[0].bounds, objects[1].bounds);
-        assert!((objects[0].score - 0.875).abs() < 1e-6, "{objects:?}");
+        let wanted = (1.0 - 0.875f32.powi(3)).cbrt();
+        assert!((objects[0].score - wanted).abs() < 1e-6, "{objects:?}");
         assert!((objects[1].score - queries[0].score).abs() < 1e-6);
     }
 
     #[test]
-    fn the_chance_of_one_class_is_its_own_and_extremes_stay_finite() {
-        for logit in [-80.0, -10.0, -0.3, 0.0, 2.5, 60.0, 1e30, -1e30] {
+    fn the_score_of_one_class_is_its_own_and_extremes_are_ranked() {
+        for logit in [-80.0, -10.0, -0.3, 0.0, 2.5, 30.0] {
             let found = any_class(&[logit]);
-            let wanted = f32::max(logit, f64::MIN_POSITIVE.ln() as f32);
-            assert!((found - wanted).abs() <= 1e-6 * wanted.abs(), "{logit}: {found}");
+            assert!((found - logit).abs() <= 1e-5 * logit.abs().max(1.0), "{logit}: {found}");
         }
-        let found = best(&[f32::MAX; 6], &BOXES, (1.0, 1.0), 2, Reading::Objects);
-        assert!(found.iter().all(|one| one.score == 1.0), "{found:?}");
+        let rows = [[-f32::MAX; 3], [-300.0; 3], [0.0; 3], [300.0; 3], [f32::MAX; 3]];
+        let found = rows.map(|row| any_class(&row));
+        assert!(found.iter().all(|odds| odds.is_finite()) && found.is_sorted(), "{found:?}");
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct RelabelConfig {
     pub suppression: Suppression,
     /// A box goes, or joins others, when its IoU with a better one is above this. Default 0.55 (¶40).
     pub suppression_iou: f64,
-    /// What ranks boxes, those that are measured too: the score of the `best_class`, or the chance of
-    /// `any_class`. Default `best_class`.
+    /// What ranks boxes, those that are measured too: the score of the `best_class`, or of `any_class`
+    /// ([`Reading::Objects`]). Default `best_class`.
     pub box_score: BoxScore,
     /// The detector looks at the mirrored image too, and the boxes of both are chosen from together
     /// (data distillation, Radosavovic et al., CVPR 2018). Default false (¶40).
