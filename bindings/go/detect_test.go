@@ -103,6 +103,14 @@ func TestDetectorRefusesAndIsShared(t *testing.T) {
 	if _, err := detector.Predict(cancelled, noise(32, 32), PredictionOptions{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+	queries, err := detector.Predict(ctx, noise(64, 64), PredictionOptions{EachQueryOnce: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := detector.Predict(ctx, noise(64, 64), PredictionOptions{AnyClass: true})
+	if err != nil || len(objects.Scores) != len(queries.Scores) || objects.Scores[0] <= queries.Scores[0] {
+		t.Error(objects, err)
+	}
 	var group sync.WaitGroup
 	for range 3 {
 		group.Add(1)

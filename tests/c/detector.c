@@ -208,7 +208,7 @@ static void images(const simdetr_detector_t *detector) {
   EXPECT_OK(simdetr_cancel_token_cancel(token, &error));
   run.cancel = token;
   EXPECT_STATUS(SIMDETR_ERROR_CANCELLED, simdetr_detector_predict(detector, batch, 2, &options, &run, again, &error));
-  options.reading = 3;
+  options.reading = SIMDETR_READING_OBJECTS + 1;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT,
                 simdetr_detector_predict(detector, batch, 2, &options, NULL, again, &error));
   options.reading = SIMDETR_READING_QUERIES;
@@ -220,9 +220,16 @@ static void images(const simdetr_detector_t *detector) {
   EXPECT_OK(simdetr_detector_predict(detector, batch, 1, &options, NULL, again, &error));
   {
     simdetr_detections_view_t view;
+    float best;
     view.struct_size = sizeof view;
     EXPECT_OK(simdetr_detections_view(again, &view, &error));
     EXPECT(view.count == 7);
+    best = view.scores[0];
+    options.reading = SIMDETR_READING_OBJECTS;
+    EXPECT_OK(simdetr_detector_predict(detector, batch, 1, &options, NULL, again, &error));
+    EXPECT_OK(simdetr_detections_view(again, &view, &error));
+    /* Of any class is more than of the best one. */
+    EXPECT(view.count == 7 && view.scores[0] > best && view.scores[0] <= 1);
     EXPECT_OK(simdetr_detector_predict(detector, NULL, 0, NULL, NULL, again, &error));
     EXPECT_OK(simdetr_detections_view(again, &view, &error));
     EXPECT(view.count == 0 && view.images_count == 0);

@@ -208,6 +208,9 @@ type PredictionOptions struct {
 	ScoreMin float32
 	// EachQueryOnce reads each query with its best class alone.
 	EachQueryOnce bool
+	// AnyClass reads each query once too, but scores that it is of any class: what ranks boxes where
+	// classes do not matter. It wins over EachQueryOnce.
+	AnyClass bool
 }
 
 func (o *PredictionOptions) raw() C.simdetr_prediction_options_t {
@@ -217,6 +220,9 @@ func (o *PredictionOptions) raw() C.simdetr_prediction_options_t {
 	raw.score_min = C.float(o.ScoreMin)
 	if o.EachQueryOnce {
 		raw.reading = C.SIMDETR_READING_QUERIES
+	}
+	if o.AnyClass {
+		raw.reading = C.SIMDETR_READING_OBJECTS
 	}
 	return raw
 }
