@@ -31,8 +31,8 @@
 //! | [`nn`] | layers and matrix products, trainable operations, networks over one arena |
 //!
 //! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
-//! backbone → nn`; `proposals, clustering, evaluation, encoder` stand beside training. Every room
-//! uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`].
+//! backbone → nn`; `proposals, clustering, evaluation, encoder` stand beside training and know
+//! nothing of it. Every room uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`].
 #![deny(unsafe_code)]
 
 pub mod backbone;

@@ -37,6 +37,8 @@ pub enum Purpose {
     Order = 9,
     /// Sizes, crops, colours and tiles of training images.
     Augmentation = 10,
+    /// Which images training does not learn from.
+    HeldOut = 11,
 }
 
 /// What a stream is keyed by. Two different keys give independent streams.

@@ -216,7 +216,8 @@ fn a_resumed_training_has_its_groups() {
     let path = folder.path().join(stem_of(1, 1)).with_extension("safetensors");
     let mut grouped = trainer(3, 1);
     step(&mut grouped);
-    grouped.save(&path, &Position { stage: 1, step: 1, settings: "settings".into() }).unwrap();
+    let position = Position { stage: 1, step: 1, settings: "settings".into(), checks: Vec::new() };
+    grouped.save(&path, &position).unwrap();
     let mut resumed = trainer(3, 1);
     assert_ne!(resumed.parameters(), grouped.parameters());
     resumed.load(&path, "settings").unwrap();
@@ -235,7 +236,8 @@ fn a_checkpoint_opens_as_the_detector_of_its_first_group() {
     let path = folder.path().join(stem_of(1, 1)).with_extension("safetensors");
     let mut grouped = trainer(3, 1);
     step(&mut grouped);
-    grouped.save(&path, &Position { stage: 1, step: 1, settings: "settings".into() }).unwrap();
+    let position = Position { stage: 1, step: 1, settings: "settings".into(), checks: Vec::new() };
+    grouped.save(&path, &position).unwrap();
     let plain = |config| {
         let resize =
             ResizeRule { image_short_side: 64, image_long_side_max: 96, side_multiple: 32 };

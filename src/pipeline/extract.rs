@@ -13,6 +13,7 @@ use crate::pipeline::image_extractor::ImageExtractor;
 use crate::pipeline::store_extraction::{image_pairs, proposals_document};
 use crate::pipeline::workspace::files::remove_store;
 use crate::pipeline::workspace::{OpenRun, RunInputs, RunRecord, Step, Workspace};
+use crate::training::held_out;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -95,6 +96,16 @@ impl<'a> Prepared<'a> {
              {per_image} each (`{key}`)"
         );
         Err(Error::invalid("cluster.classes", reason))
+    }
+
+    /// Refuses a share of held-out images that leaves one side without any.
+    ///
+    /// # Errors
+    /// As [`held_out::positions`].
+    pub fn check_held_out(&self) -> Result<()> {
+        let RunConfig { training, seed, .. } = self.request.config;
+        let ids = self.images.iter().map(|image| image.image_id);
+        held_out::positions(ids, training, *seed).map(drop)
     }
 
     /// Runs the step in a run that is open; answers its record too.

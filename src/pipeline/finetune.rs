@@ -19,7 +19,6 @@ use super::pretrain::stage_identity::steps_done;
 use super::pretrain::{stage_config, view};
 use super::step_memory::{self, SizesOf};
 use super::workspace::{Step, Workspace};
-use crate::Result;
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::coco::problems::Problems;
@@ -34,6 +33,7 @@ use crate::training::stage::{StageConfig, StageOutcome, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
+use crate::{Error, Result};
 use record::FinetuneRecord;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,10 +102,10 @@ pub struct FinetuneReport {
 /// labels, the images that they name, what it starts from, and each image of the test set.
 ///
 /// # Errors
-/// [`crate::Error::MissingImages`], [`crate::Error::InvalidArgument`] for a fraction that leaves no image, those
-/// of opening what it starts from, of training and of evaluation; [`crate::Error::RunMismatch`] for a
-/// folder of another run, with the keys, inputs and files that differ; [`crate::Error::Locked`] when
-/// somebody else writes there.
+/// [`Error::MissingImages`], [`Error::InvalidArgument`] for a fraction that leaves no image and for
+/// `training.held_out_share`, which is of pretraining; those of opening what it starts from, of
+/// training and of evaluation; [`Error::RunMismatch`] for a folder of another run, with the keys,
+/// inputs and files that differ; [`Error::Locked`] when somebody else writes there.
 pub fn finetune(
     request: &FinetuneRequest<'_>,
     out: &Path,
@@ -114,6 +114,7 @@ pub fn finetune(
 ) -> Result<FinetuneReport> {
     let config = request.config;
     config.validate()?;
+    refuse_checks(config)?;
     check_folder(out)?;
     let whole = TrainingSet::read(request.annotations, request.images)?;
     if request.strict {
@@ -172,6 +173,17 @@ fn checked<'a>(
         relative_path: image.relative_path.clone(),
     };
     Ok((test, set.images().iter().map(image).collect()))
+}
+
+/// Refuses early stopping: labels are true here, and those never choose when training ends.
+fn refuse_checks(config: &RunConfig) -> Result<()> {
+    let share = config.training.held_out_share;
+    if share == 0.0 {
+        return Ok(());
+    }
+    let reason =
+        format!("{share}; fine-tuning learns from true labels and ends after its steps: 0");
+    Err(Error::invalid("training.held_out_share", reason))
 }
 
 /// Refuses a run folder in which a file of the run cannot be written.

@@ -215,6 +215,7 @@ impl<'a> Run<'a> {
         let extraction = ExtractRequest { images, config, strict };
         let prepared = Prepared::new(&extraction)?;
         prepared.check_classes()?;
+        prepared.check_held_out()?;
         let run = workspace.open(Step::Extract)?;
         let begin = Begin { until: Step::Train, start };
         let (report, record) = prepared.extract(&run, &begin, workers, control)?;
@@ -383,6 +384,7 @@ pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageCo
         loader: config.loader.clone(),
         normalisation: config.encoder.normalisation(),
         limits: config.limits.clone(),
+        box_score: config.relabel.box_score,
         seed: config.seed,
         stage,
         fresh: is_fresh(config, stage),

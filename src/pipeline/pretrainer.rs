@@ -80,6 +80,7 @@ pub struct StageRequest<'a> {
 /// What a stage did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageReport {
+    /// Of the whole stage, those too that were spared because checks ended it.
     pub steps_count: usize,
     pub images_count: usize,
     pub boxes_count: usize,

@@ -5,6 +5,7 @@
 //! is from.
 
 use super::adamw::AdamW;
+use super::checks::Check;
 use crate::backbone::checkpoint::{self as tensor_file, Checkpoint as TensorFile};
 use crate::detector::deformable_detr::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::ParameterTable;
@@ -20,13 +21,16 @@ const MEANS: &str = "optimiser.means";
 const SQUARES: &str = "optimiser.squares";
 
 /// Where in a run a checkpoint was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Position {
     pub stage: u16,
-    /// Optimiser steps of the stage that are done.
+    /// Optimiser steps of the stage that are done. The last checkpoint of a stage that keeps its best
+    /// check says all of them, though its weights are those of the check.
     pub step: usize,
     /// What the results depend on, as text; another one is another run.
     pub settings: String,
+    /// Checks of the stage so far, in order; empty where no image is held out.
+    pub checks: Vec<Check>,
 }
 
 impl Position {
@@ -73,6 +77,8 @@ struct Header {
     step: usize,
     optimiser_steps: u32,
     settings: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
 }
 
 /// Writes a checkpoint; an older file of that name stays whole until the new one is.
@@ -96,9 +102,9 @@ pub fn save(
     for (name, values) in [(MEANS, &optimiser.means), (SQUARES, &optimiser.squares)] {
         tensors.push((name.into(), vec![values.len()], little_endian(values)));
     }
-    let Position { stage, step, settings } = position.clone();
+    let Position { stage, step, settings, checks } = position.clone();
     let optimiser_steps = optimiser.steps;
-    let header = Header { version: VERSION, stage, step, optimiser_steps, settings };
+    let header = Header { version: VERSION, stage, step, optimiser_steps, settings, checks };
     let text = crate::config::to_text(&header, "checkpoint")?;
     write_tensors(path, &tensors, Some((KEY, text)))
 }
@@ -123,7 +129,8 @@ pub fn load(
         let differences = crate::config::text_differences("settings", &header.settings, settings);
         return Err(Error::RunMismatch { path: path.into(), differences });
     }
-    let position = Position { stage: header.stage, step: header.step, settings: settings.into() };
+    let Header { stage, step, checks, .. } = header;
+    let position = Position { stage, step, settings: settings.into(), checks };
     position.check_name(path)?;
     let file = TensorFile::read(&bytes, &path.display().to_string())?;
     let mut values = memory::filled(0.0, parameters.len(), "a detector's parameters")?;
@@ -164,7 +171,8 @@ mod tests {
     }
 
     fn position(settings: &str) -> Position {
-        Position { stage: 2, step: 40, settings: settings.into() }
+        let checks = [1.0 / 3.0, 0.1 + 0.2, 0.0].map(|own_recall| Check { step: 10, own_recall });
+        Position { stage: 2, step: 40, settings: settings.into(), checks: checks.into() }
     }
 
     #[test]

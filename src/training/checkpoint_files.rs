@@ -69,19 +69,24 @@ pub fn files_of(position: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     extensions.iter().map(|extension| position.with_extension(extension)).collect()
 }
 
-/// Removes the checkpoints of a stage but the newest `kept`, 0 keeping all of them, and what killed
-/// writers left up to the newest. The last one of a stage stays at any count: the next stage, and
-/// labelling with this one, begin with it.
+/// Removes the checkpoints of a stage but the newest `kept`, 0 keeping all of them, and that of the
+/// step `best`, and what killed writers left up to the newest. The last one of a stage stays at any
+/// count: the next stage, and labelling with this one, begin with it.
 ///
 /// # Errors
 /// As [`last_checkpoint`].
-pub fn prune(folder: &Path, stage: u16, extensions: &[&str], kept: usize) -> Result<()> {
+pub fn prune(
+    folder: &Path,
+    stage: u16,
+    extensions: &[&str],
+    (kept, best): (usize, Option<usize>),
+) -> Result<()> {
     let steps = list(folder, stage, extensions)?;
     let whole =
         || steps.iter().filter(|(_, files)| files.position.is_some()).map(|(step, _)| *step);
     let Some(newest) = whole().next_back() else { return Ok(()) };
     let count = if kept == 0 { usize::MAX } else { kept };
-    let kept: BTreeSet<usize> = whole().rev().take(count).collect();
+    let kept: BTreeSet<usize> = whole().rev().take(count).chain(best).collect();
     for (step, files) in steps.range(..=newest) {
         files.unfinished.iter().try_for_each(|path| remove(path))?;
         if !kept.contains(step) {
@@ -139,7 +144,7 @@ mod tests {
         let last = |stage| last_checkpoint(folder.path(), stage, HOST).unwrap();
         assert_eq!(last(1), Some((1_000_008, folder.path().join("stage1-1000008.toml"))));
         assert_eq!(last(3), None);
-        prune(folder.path(), 1, HOST, 2).unwrap();
+        prune(folder.path(), 1, HOST, (2, None)).unwrap();
         // The host's file of step 4 has no position; that of step 10 may be in the making.
         let expected = [
             "stage1-000006.host",
@@ -153,20 +158,21 @@ mod tests {
         ];
         assert_eq!(names(&folder), expected);
         for kept in [0, 2, 9] {
-            prune(folder.path(), 1, HOST, kept).unwrap();
+            prune(folder.path(), 1, HOST, (kept, None)).unwrap();
             assert_eq!(names(&folder), expected, "{kept}");
         }
-        prune(folder.path(), 1, HOST, 1).unwrap();
+        prune(folder.path(), 1, HOST, (1, Some(6))).unwrap();
+        assert_eq!(names(&folder), expected);
+        prune(folder.path(), 1, HOST, (1, None)).unwrap();
         assert_eq!(names(&folder), expected[2..]);
-        prune(folder.path(), 5, HOST, 1).unwrap();
+        prune(folder.path(), 5, HOST, (1, None)).unwrap();
     }
 
     #[test]
     fn checkpoints_of_another_kind_of_detector_are_refused() {
         let folder = folder(&["stage1-000002.safetensors", "notes.txt"]);
-        for refused in
-            [last_checkpoint(folder.path(), 1, HOST).map(drop), prune(folder.path(), 1, HOST, 1)]
-        {
+        let pruned = prune(folder.path(), 1, HOST, (1, None));
+        for refused in [last_checkpoint(folder.path(), 1, HOST).map(drop), pruned] {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains("`checkpoint` is *.safetensors there, *.toml here"), "{error}");
         }

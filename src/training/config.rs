@@ -6,6 +6,9 @@
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Most of a set that may be held out: what is learned from is not the smaller part.
+const HELD_OUT_SHARE_MAX: f64 = 0.5;
+
 /// How the learning rate changes over a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +66,20 @@ pub struct TrainingConfig {
     pub networks_kept: usize,
     /// Steps between lines of `metrics.jsonl`. Default 10.
     pub metrics_steps: usize,
+    /// Share, in [0, 0.5], of the set's images that no stage learns from. On these the detector is
+    /// checked against their own labels, those of the stage, never against true boxes; they are
+    /// labelled like the others. Which they are depends on the seed and their ids alone, so that
+    /// they are the same in every stage. An epoch is one of the other images. Default 0: none.
+    pub held_out_share: f64,
+    /// Steps between checks: each takes a prediction for every held-out image, writes a line of
+    /// `metrics.jsonl` with the class-agnostic recall at 100 boxes, and is a checkpoint. The last
+    /// step of a stage is checked too. 0 where no image is held out, and only there. Default 0.
+    pub check_steps: usize,
+    /// A stage ends after so many checks in a row that are no better than the best one before them,
+    /// and then, as at its last step, with the weights of its best check, the earliest of equals.
+    /// The schedule is that of all steps. 0: checks change nothing, and a stage ends with its last
+    /// weights. Default 0.
+    pub patience_checks: usize,
     /// Bytes that a step may take: parameters, gradients, moments, activations and batches. A run whose
     /// step takes more is refused before it begins. Default 0: what the machine has free.
     pub memory_bytes_max: u64,
@@ -89,6 +106,9 @@ impl Default for TrainingConfig {
             checkpoints_kept: 3,
             networks_kept: 16,
             metrics_steps: 10,
+            held_out_share: 0.0,
+            check_steps: 0,
+            patience_checks: 0,
             memory_bytes_max: 0,
         }
     }
@@ -123,9 +143,28 @@ impl TrainingConfig {
         if self.epochs == 0 && self.steps == 0 {
             return Err(Error::invalid("epochs", "0, and steps is 0 too: nothing to train"));
         }
+        self.validate_checks()?;
         if !self.batch_size.is_multiple_of(self.part()) {
             let reason = format!("{} does not divide batch_size {}", self.part(), self.batch_size);
             return Err(Error::invalid("part_size", reason));
+        }
+        Ok(())
+    }
+
+    /// The keys of early stopping.
+    fn validate_checks(&self) -> Result<()> {
+        let TrainingConfig { held_out_share: share, check_steps, patience_checks, .. } = *self;
+        if !(0.0..=HELD_OUT_SHARE_MAX).contains(&share) {
+            let reason = format!("{share} is not in [0, {HELD_OUT_SHARE_MAX}]");
+            return Err(Error::invalid("held_out_share", reason));
+        }
+        if (share == 0.0) != (check_steps == 0) {
+            let reason = format!("{share} and {check_steps}; both are to be 0 or neither");
+            return Err(Error::invalid("held_out_share, check_steps", reason));
+        }
+        if share == 0.0 && patience_checks != 0 {
+            let reason = format!("{patience_checks}, but held_out_share is 0: there are no checks");
+            return Err(Error::invalid("patience_checks", reason));
         }
         Ok(())
     }
@@ -135,7 +174,7 @@ impl TrainingConfig {
         if self.part_size == 0 { self.batch_size } else { self.part_size }
     }
 
-    /// Optimiser steps of a stage over `images_count` images.
+    /// Optimiser steps of a stage that learns from `images_count` images.
     pub fn steps_count(&self, images_count: usize) -> usize {
         match self.steps {
             0 => self.epochs.saturating_mul(images_count).div_ceil(self.batch_size),
@@ -168,5 +207,32 @@ mod tests {
         assert!(refused(|config| config.networks_kept = 0).starts_with("networks_kept"));
         assert!(refused(|config| config.part_size = 5).contains("5 does not divide"));
         assert!(refused(|config| config.epochs = 0).starts_with("epochs"));
+    }
+
+    #[test]
+    fn keys_of_early_stopping_are_given_together() {
+        let with = |held_out_share, check_steps, patience_checks| TrainingConfig {
+            held_out_share,
+            check_steps,
+            patience_checks,
+            ..TrainingConfig::default()
+        };
+        for patience_checks in [0, 3] {
+            with(0.5, 1, patience_checks).validate().unwrap();
+        }
+        for (config, reason) in [
+            (with(0.6, 1, 0), "held_out_share: 0.6 is not in [0, 0.5]"),
+            (with(-0.1, 1, 0), "held_out_share: -0.1 is not in [0, 0.5]"),
+            (with(f64::NAN, 1, 0), "held_out_share: NaN is not in [0, 0.5]"),
+            (
+                with(0.1, 0, 0),
+                "held_out_share, check_steps: 0.1 and 0; both are to be 0 or neither",
+            ),
+            (with(0.0, 7, 0), "held_out_share, check_steps: 0 and 7; both are to be 0 or neither"),
+            (with(0.0, 0, 2), "patience_checks: 2, but held_out_share is 0"),
+        ] {
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.starts_with(reason), "{error}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! the next attempt replaces, so that the state of one step never meets the position of another.
 
 use super::checkpoint::Position;
+use super::checks::Check;
 use super::host_model::HostModel;
 use crate::data::atomic_file;
 use crate::{Error, Result};
@@ -29,6 +30,8 @@ struct Header {
     /// Length of the host's file.
     bytes: u64,
     settings: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
 }
 
 /// The host's file beside a position file.
@@ -44,9 +47,9 @@ pub fn save(path: &Path, position: &Position, model: &mut dyn HostModel) -> Resu
     let file = host_file(path);
     atomic_file::write_by(&file, |partial| model.save(partial))?;
     let bytes = std::fs::metadata(&file).map_err(|error| Error::io(&file, error))?.len();
-    let Position { stage, step, settings } = position.clone();
+    let Position { stage, step, settings, checks } = position.clone();
     let host = model.name().to_string();
-    let header = Header { version: VERSION, host, stage, step, bytes, settings };
+    let header = Header { version: VERSION, host, stage, step, bytes, settings, checks };
     let text = crate::config::to_text(&header, "checkpoint")?;
     atomic_file::write(path, text.as_bytes())
 }
@@ -73,7 +76,8 @@ pub fn load(path: &Path, settings: &str, model: &mut dyn HostModel) -> Result<Po
     if !differences.is_empty() {
         return Err(Error::RunMismatch { path: path.into(), differences });
     }
-    let position = Position { stage: header.stage, step: header.step, settings: settings.into() };
+    let (stage, step, checks) = (header.stage, header.step, header.checks);
+    let position = Position { stage, step, settings: settings.into(), checks };
     position.check_name(path)?;
     let file = host_file(path);
     let bytes = std::fs::metadata(&file).map_err(|error| Error::io(&file, error))?.len();

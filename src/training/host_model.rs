@@ -84,7 +84,7 @@ pub trait HostModel: Send {
     fn step(&mut self, update: &HostUpdate) -> Result<f64>;
 
     /// The `count` best boxes of an image, in its pixels; all of them under `usize::MAX`. `None`: the library reads them off a
-    /// forward pass.
+    /// forward pass. Asked for between two steps as well where images are held out.
     ///
     /// # Errors
     /// The host's.
@@ -96,7 +96,8 @@ pub trait HostModel: Send {
     /// The host's.
     fn save(&mut self, path: &Path) -> Result<()>;
 
-    /// Reads what [`HostModel::save`] wrote.
+    /// Reads what [`HostModel::save`] wrote: behind [`HostModel::start_stage`], and at the end of a stage
+    /// that ends with the weights of an earlier step.
     ///
     /// # Errors
     /// The host's.

@@ -1,9 +1,11 @@
-//! `metrics.jsonl`: one line for each reported step and, behind a stage's steps, one with the figures
-//! that were measured after it ([`super::measured_lines`]); the same bytes after any number of kills.
+//! `metrics.jsonl`: one line for each reported step, one for each check on held-out images
+//! ([`super::checks`]) and, behind a stage's steps, one with the figures that were measured after it
+//! ([`super::measured_lines`]); the same bytes after any number of kills.
 //!
 //! Times are not in it, because they would differ; a resumed run cuts the lines after its
 //! checkpoint and writes them again.
 
+use super::checks;
 use super::measured_lines::{self, MEASURED};
 use super::step::StepReport;
 use crate::{Error, Result};
@@ -96,11 +98,11 @@ impl Metrics {
         Ok(Metrics { file, path: path.into() })
     }
 
-    /// Appends a line.
+    /// Appends a line of a step or of a check.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write(&mut self, line: &MetricsLine) -> Result<()> {
+    pub fn write<T: Serialize>(&mut self, line: &T) -> Result<()> {
         let mut text = serde_json::to_string(line)
             .map_err(|error| Error::Internal { reason: format!("metrics: {error}") })?;
         text.push('\n');
@@ -112,7 +114,8 @@ impl Metrics {
 pub(super) fn place_of(line: &str) -> Option<(u16, usize)> {
     let of_step = || serde_json::from_str::<MetricsLine>(line).ok();
     let measured = || measured_lines::stage_of(line).map(|stage| (stage, MEASURED));
-    of_step().map(|line| (line.stage, line.step)).or_else(measured)
+    let of_check = || checks::place_of(line);
+    of_step().map(|line| (line.stage, line.step)).or_else(of_check).or_else(measured)
 }
 
 /// Every line of a step; one that a kill cut short, or that is being written, is left out.
@@ -125,9 +128,15 @@ pub fn read(path: &Path) -> Result<Vec<MetricsLine>> {
         serde_json::from_str(line)
             .map_err(|error| Error::format(path, format!("line {}: {error}", index + 1)))
     };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let of_steps = |(_, line): &(usize, &str)| measured_lines::stage_of(line).is_none();
-    whole.lines().enumerate().filter(of_steps).map(parse).collect()
+    let of_steps = |(_, line): &(usize, &str)| {
+        measured_lines::stage_of(line).is_none() && checks::place_of(line).is_none()
+    };
+    whole_lines(&text).enumerate().filter(of_steps).map(parse).collect()
+}
+
+/// The lines of a file but one that a kill cut short, or that is being written.
+pub(super) fn whole_lines(text: &str) -> std::str::Lines<'_> {
+    text.rfind('\n').map_or("", |end| &text[..end]).lines()
 }
 
 #[cfg(test)]
@@ -156,6 +165,25 @@ mod tests {
         metrics.write(&line(1, 4)).unwrap();
         metrics.write(&line(2, 1)).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_check_stands_behind_its_step_and_is_cut_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let check = |step| checks::CheckLine { stage: 1, step, held_out_own_recall: 1.0 / 3.0 };
+        let mut metrics = Metrics::resume(&path, 1, 0).unwrap();
+        metrics.write(&line(1, 2)).unwrap();
+        metrics.write(&check(2)).unwrap();
+        metrics.write(&check(3)).unwrap();
+        metrics.write(&line(1, 4)).unwrap();
+        assert_eq!(read(&path).unwrap(), [line(1, 2), line(1, 4)]);
+        assert_eq!(checks::read(&path).unwrap(), [check(2), check(3)]);
+        measured_lines::put(&path, 1, &[0.5]).unwrap();
+        Metrics::resume(&path, 1, 2).unwrap();
+        assert_eq!(checks::read(&path).unwrap(), [check(2)]);
+        Metrics::resume(&path, 1, 1).unwrap();
+        assert!(std::fs::read(&path).unwrap().is_empty());
     }
 
     #[test]

@@ -3,14 +3,18 @@
 pub mod adamw;
 pub mod checkpoint;
 pub mod checkpoint_files;
+pub mod checks;
 pub mod config;
+mod course;
 pub mod fusion;
 pub mod groups;
+pub mod held_out;
 pub mod host_checkpoint;
 pub mod host_detector;
 pub mod host_model;
 pub mod measured_lines;
 pub mod metrics;
+mod own_recall;
 pub mod relabel;
 mod relabel_config;
 mod relabel_shards;

@@ -2,13 +2,18 @@
 //!
 //! Batch i depends on the run's seed, the stage and i alone (see [`crate::data::training`]), and a
 //! checkpoint holds everything else, so that a killed stage ends with the bytes of one that was not.
+//! What stands between two steps is [`super::course`].
 
 use super::checkpoint::{Position, stem_of};
-use super::checkpoint_files::{last_checkpoint, prune};
+use super::checkpoint_files::last_checkpoint;
 use super::config::TrainingConfig;
-use super::metrics::{Metrics, MetricsLine};
+use super::course::{Course, prune_to};
+use super::held_out;
+use super::metrics::Metrics;
+use super::own_recall::HeldOutImages;
+use super::relabel_config::BoxScore;
 use super::step::StepPlace;
-use super::trainable::{StageStart, TrainableDetector};
+use super::trainable::{StageStart, TrainableDetector, View};
 use crate::control::Control;
 use crate::data::folder::BrokenImage;
 use crate::data::image::{ImageLimits, Normalisation};
@@ -16,6 +21,7 @@ use crate::data::training::augmentation::AugmentationConfig;
 use crate::data::training::loader::{LoaderConfig, LoaderRun, TrainingLoader};
 use crate::data::training::set::TrainingSet;
 use crate::{Error, Result};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +33,8 @@ pub struct StageConfig {
     pub loader: LoaderConfig,
     pub normalisation: Normalisation,
     pub limits: ImageLimits,
+    /// What ranks the boxes of checks on held-out images.
+    pub box_score: BoxScore,
     pub seed: u64,
     /// 1 for the first stage after clustering.
     pub stage: u16,
@@ -68,19 +76,20 @@ impl StagePaths {
 /// What a stage did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageOutcome {
-    /// Steps of the whole stage.
+    /// Steps of the whole stage, those too that were spared because checks ended it.
     pub steps_count: usize,
     /// Images that could not be read and were replaced by others, as far as this call met them.
     pub broken: Vec<BrokenImage>,
 }
 
-/// Trains `detector` on `set`, from its last checkpoint where there is one, to the end of the stage.
+/// Trains `detector` on `set`, held-out images aside, from its last checkpoint where there is one, to
+/// the end of the stage.
 ///
 /// # Errors
 /// [`Error::Diverged`] (the last checkpoint is then whole), [`Error::Cancelled`],
 /// [`Error::RunMismatch`] for checkpoints of another run and for one that lies behind the end of the
-/// stage, [`Error::Format`] for a damaged one or one under another's name, those of the loader,
-/// [`Error::Io`].
+/// stage, [`Error::Format`] for a damaged one or one under another's name, those of the loader, of
+/// [`held_out::of_set`] and of predicting on held-out images, [`Error::Io`].
 pub fn train(
     detector: &mut dyn TrainableDetector,
     set: &Arc<TrainingSet>,
@@ -89,7 +98,12 @@ pub fn train(
     control: &Control<'_>,
 ) -> Result<StageOutcome> {
     let training = &config.training;
-    let steps_count = training.steps_count(set.images_count());
+    let positions = held_out::of_set(set, training, config.seed)?;
+    let learned = match positions.is_empty() {
+        true => set.clone(),
+        false => Arc::new(set.without(&positions)?),
+    };
+    let steps_count = training.steps_count(learned.images_count());
     std::fs::create_dir_all(&paths.checkpoints)
         .map_err(|error| Error::io(&paths.checkpoints, error))?;
     let start = StageStart {
@@ -100,15 +114,67 @@ pub fn train(
         seed: config.seed,
     };
     detector.start_stage(&start)?;
-    let begun = resume(detector, config, paths, steps_count)?;
+    let Position { step: begun, checks, .. } = resume(detector, config, paths, steps_count)?;
     if begun == steps_count {
         // Lines of later stages may follow: a stage that is done leaves the metrics alone.
         return Ok(StageOutcome { steps_count, broken: Vec::new() });
     }
-    let mut metrics = Metrics::resume(&paths.metrics, config.stage, begun)?;
+    let metrics = Metrics::resume(&paths.metrics, config.stage, begun)?;
+    let held_out = images_held_out(set, positions, config);
+    let mut course =
+        Course { detector, config, paths, control, steps_count, metrics, held_out, checks };
     let parts = (training.batch_size / training.part()) as u64;
-    let mut loader = TrainingLoader::new(
-        set.clone(),
+    let mut loader = loader(&learned, config, begun..steps_count, parts)?;
+    let mut batches = Vec::with_capacity(parts as usize);
+    let mut done = begun;
+    while done < steps_count && !course.is_over() {
+        for _ in 0..parts {
+            let ended = || Error::Internal { reason: format!("no batches left at step {done}") };
+            batches.push(loader.next(control)?.ok_or_else(ended)?);
+        }
+        let place = StepPlace { seed: config.seed, stage: config.stage, step: done, steps_count };
+        let report = course.detector.step(&batches, &place)?;
+        batches.drain(..).for_each(|batch| loader.recycle(batch));
+        done += 1;
+        course.after_step(done, &report)?;
+        control.report("train", done as u64, steps_count as u64)?;
+    }
+    if done < steps_count {
+        course.end(done)?;
+    }
+    let mut broken = broken_images(&learned, &loader);
+    broken.extend(course.held_out.into_iter().flat_map(|images| images.broken));
+    Ok(StageOutcome { steps_count, broken })
+}
+
+/// The images that the stage is checked on; `None` where there are none.
+fn images_held_out(
+    set: &Arc<TrainingSet>,
+    positions: Vec<usize>,
+    config: &StageConfig,
+) -> Option<HeldOutImages> {
+    let (resize, normalisation) = (config.augmentation.seen_size(), config.normalisation.clone());
+    (!positions.is_empty()).then(|| HeldOutImages {
+        set: set.clone(),
+        positions,
+        view: View { resize, normalisation },
+        box_score: config.box_score,
+        limits: config.limits.clone(),
+        strict: config.loader.strict_images,
+        broken: Vec::new(),
+    })
+}
+
+/// Makes the batches of these steps, `parts` each.
+fn loader(
+    learned: &Arc<TrainingSet>,
+    config: &StageConfig,
+    steps: Range<usize>,
+    parts: u64,
+) -> Result<TrainingLoader> {
+    let first_of = |step: usize| parts.saturating_mul(step as u64);
+    TrainingLoader::new(
+        learned.clone(),
         LoaderRun {
             augmentation: config.augmentation.clone(),
             loader: config.loader.clone(),
@@ -116,36 +182,10 @@ pub fn train(
             limits: config.limits.clone(),
             seed: config.seed,
             stage: config.stage,
-            batch_size: training.part(),
-            batches: parts.saturating_mul(begun as u64)..parts.saturating_mul(steps_count as u64),
+            batch_size: config.training.part(),
+            batches: first_of(steps.start)..first_of(steps.end),
         },
-    )?;
-    let mut batches = Vec::with_capacity(parts as usize);
-    for step in begun..steps_count {
-        for _ in 0..parts {
-            let ended = || Error::Internal { reason: format!("no batches left at step {step}") };
-            batches.push(loader.next(control)?.ok_or_else(ended)?);
-        }
-        let place = StepPlace { seed: config.seed, stage: config.stage, step, steps_count };
-        let report = detector.step(&batches, &place)?;
-        batches.drain(..).for_each(|batch| loader.recycle(batch));
-        let done = step + 1;
-        if done.is_multiple_of(training.metrics_steps) || done == steps_count {
-            let rate = training.learning_rate;
-            let images = training.batch_size;
-            metrics.write(&MetricsLine::new(config.stage, done, &report, rate, images))?;
-        }
-        let due = training.checkpoint_steps != 0 && done.is_multiple_of(training.checkpoint_steps);
-        if due || done == steps_count {
-            let position =
-                Position { stage: config.stage, step: done, settings: config.settings.clone() };
-            let extensions = detector.checkpoint_extensions();
-            detector.save(&paths.checkpoint(config.stage, done, extensions[0]), &position)?;
-            prune(&paths.checkpoints, config.stage, extensions, training.checkpoints_kept)?;
-        }
-        control.report("train", done as u64, steps_count as u64)?;
-    }
-    Ok(StageOutcome { steps_count, broken: broken_images(set, &loader) })
+    )
 }
 
 /// The broken images that batches met, by their paths.
@@ -157,26 +197,28 @@ fn broken_images(set: &TrainingSet, loader: &TrainingLoader) -> Vec<BrokenImage>
     broken.collect()
 }
 
-/// Loads the stage's last checkpoint; answers the step that it holds, 0 where there is none.
+/// Loads the stage's last checkpoint; answers where it was written, step 0 where there is none.
 fn resume(
     detector: &mut dyn TrainableDetector,
     config: &StageConfig,
     paths: &StagePaths,
     steps_count: usize,
-) -> Result<usize> {
-    let extensions = detector.checkpoint_extensions();
-    let Some((_, path)) = last_checkpoint(&paths.checkpoints, config.stage, extensions)? else {
-        return Ok(0);
+) -> Result<Position> {
+    let (stage, extensions) = (config.stage, detector.checkpoint_extensions());
+    let Some((_, path)) = last_checkpoint(&paths.checkpoints, stage, extensions)? else {
+        let settings = config.settings.clone();
+        return Ok(Position { stage, step: 0, settings, checks: Vec::new() });
     };
-    let Position { stage, step, .. } = detector.load(&path, &config.settings)?;
-    if stage != config.stage {
-        return Err(Error::mismatch(path, "stage", &stage.to_string(), &config.stage.to_string()));
+    let position = detector.load(&path, &config.settings)?;
+    if position.stage != stage {
+        let (found, wanted) = (position.stage.to_string(), stage.to_string());
+        return Err(Error::mismatch(path, "stage", &found, &wanted));
     }
-    if step > steps_count {
+    if position.step > steps_count {
         let wanted = format!("at most {steps_count}");
-        return Err(Error::mismatch(path, "step", &step.to_string(), &wanted));
+        return Err(Error::mismatch(path, "step", &position.step.to_string(), &wanted));
     }
     // A kill may have come between the last checkpoint and the end of those before it.
-    prune(&paths.checkpoints, stage, extensions, config.training.checkpoints_kept)?;
-    Ok(step)
+    prune_to(&position, steps_count, config, paths, extensions)?;
+    Ok(position)
 }

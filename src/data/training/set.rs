@@ -11,6 +11,7 @@ use crate::data::image::{Image, ImageLimits, decode};
 use crate::random::{Purpose, StreamKey};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One image of the set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,8 @@ pub struct DroppedBoxes {
 pub struct TrainingSet {
     pub(super) folder: PathBuf,
     pub(super) images: Vec<TrainingImage>,
-    pub(super) targets: Vec<Target>,
+    /// Of all images; sets that are parts of one another share them.
+    pub(super) targets: Arc<Vec<Target>>,
     /// In ascending order of their foreign ids: dense class index to category.
     pub(super) categories: Vec<CocoCategory>,
     pub(super) dropped: DroppedBoxes,
@@ -183,6 +185,21 @@ impl TrainingSet {
         chosen.sort_unstable();
         let images = chosen.into_iter().map(|index| self.images[index as usize].clone()).collect();
         Ok(TrainingSet { images, ..self.clone() })
+    }
+
+    /// Without the images at the positions `left_out`, ascending; all classes stay.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when no image is left.
+    pub fn without(&self, left_out: &[usize]) -> Result<TrainingSet> {
+        let stays = |position: &usize| left_out.binary_search(position).is_err();
+        let positions = (0..self.images.len()).filter(stays);
+        let images: Vec<TrainingImage> =
+            positions.map(|position| self.images[position].clone()).collect();
+        match images.is_empty() {
+            true => Err(Error::invalid("left_out", format!("all of {}", self.images.len()))),
+            false => Ok(TrainingSet { images, ..self.clone() }),
+        }
     }
 
     /// Without the images that have fewer than `targets_min` boxes.

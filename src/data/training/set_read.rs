@@ -10,6 +10,7 @@ use crate::data::folder;
 use crate::geometry::BoundingBox;
 use crate::{Error, Result};
 use std::path::Path;
+use std::sync::Arc;
 
 impl TrainingSet {
     /// Reads `annotations` and finds its images in `folder`: by the whole relative path first,
@@ -47,7 +48,7 @@ impl TrainingSet {
         let mut set = TrainingSet {
             folder: folder.into(),
             images: Vec::with_capacity(places.found.len()),
-            targets: Vec::with_capacity(file.annotations.len()),
+            targets: Arc::default(),
             categories: std::mem::take(&mut file.categories),
             dropped: DroppedBoxes { bad_count: file.left_out.count(), ..DroppedBoxes::default() },
             left_out: std::mem::take(&mut file.left_out),
@@ -57,9 +58,10 @@ impl TrainingSet {
             set.left_out.add(|| format!("image {position} (id {id}): `file_name` is missing"));
         });
         let grouped = group(annotations, &file)?;
+        let mut targets = Vec::with_capacity(file.annotations.len());
         for (image_id, position) in places.found {
             let image = &file.images[position];
-            let first = set.targets.len();
+            let first = targets.len();
             for &index in &grouped[position] {
                 let annotation = &file.annotations[index as usize];
                 let class = ranks
@@ -71,16 +73,17 @@ impl TrainingSet {
                     _ => 1.0,
                 };
                 let bounds = bounds_of(annotation, image, &mut set.dropped);
-                set.targets.extend(bounds.map(|bounds| Target { bounds, class, score }));
+                targets.extend(bounds.map(|bounds| Target { bounds, class, score }));
             }
             set.images.push(TrainingImage {
                 image_id,
                 relative_path: found[image_id as usize - 1].relative_path.clone(),
                 width: image.width,
                 height: image.height,
-                targets: first..set.targets.len(),
+                targets: first..targets.len(),
             });
         }
+        set.targets = Arc::new(targets);
         Ok(set)
     }
 }
@@ -295,6 +298,9 @@ mod tests {
             assert!(set.subset(fraction, 0).is_err(), "{fraction}");
         }
         assert_eq!(set.clone().with_targets(2).unwrap().images()[0].image_id, 3);
+        assert_eq!(set.without(&[0]).unwrap().images()[0].image_id, 3);
+        assert_eq!(set.without(&[0]).unwrap().targets(0), set.targets(1));
+        assert!(set.without(&[0, 1]).unwrap_err().to_string().contains("all of 2"));
         assert!(set.with_targets(3).unwrap_err().to_string().contains("none of 2 images"));
     }
 }

@@ -10,6 +10,7 @@ use crate::pipeline::config::RunConfig;
 use crate::pipeline::workspace::identity::{self, STAGE_TABLES};
 use crate::pipeline::workspace::stage_record::StageRecord;
 use crate::training::checkpoint_files::last_checkpoint;
+use crate::training::held_out;
 use std::path::Path;
 
 /// What a detector of the host starts from, as the library knows it.
@@ -32,7 +33,8 @@ impl StageIdentity<'_> {
     /// The record of the stage on `set`.
     ///
     /// # Errors
-    /// [`crate::Error::Io`]; [`crate::Error::RunStep`] where a stage that goes on from the one before has none.
+    /// [`crate::Error::Io`]; [`crate::Error::RunStep`] where a stage that goes on from the one before has
+    /// none; those of [`held_out::of_set`].
     pub fn record(&self, config: &RunConfig, set: &TrainingSet) -> Result<StageRecord> {
         let start = match is_fresh(config, self.stage) {
             true => self.start.to_string(),
@@ -44,7 +46,8 @@ impl StageIdentity<'_> {
             ("start", start),
         ];
         let settings = identity::document(config, &STAGE_TABLES, &inputs)?;
-        Ok(StageRecord { steps_count: config.training.steps_count(set.images_count()), settings })
+        let steps_count = held_out::steps_count(set, &config.training, config.seed)?;
+        Ok(StageRecord { steps_count, settings })
     }
 }
 

@@ -10,9 +10,11 @@ use crate::pipeline::measure::figures::Truth;
 use crate::pipeline::measure::{MeasuredImages, MeasuredRow, table};
 use crate::pipeline::report::{Curves, Line, ReportImage, ReportTable};
 use crate::pipeline::workspace::{RunRecord, Workspace};
+use crate::training::checks::{self, CheckLine};
 use crate::training::measured_lines;
 use crate::training::metrics::{self, MetricsLine};
 use crate::workers::Workers;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Images that are shown with the labels of every stage.
@@ -117,7 +119,8 @@ pub(super) fn curves_of(path: &Path) -> Result<TrainingSections> {
         return Ok(TrainingSections::default());
     }
     let lines = metrics::read(path)?;
-    let curves = if lines.is_empty() { Vec::new() } else { curves(&lines) };
+    let checks = checks::read(path)?;
+    let curves = if lines.is_empty() { Vec::new() } else { curves(&lines, &checks) };
     let (lines_count, tables) = (lines.len(), measured_tables(path)?);
     Ok(TrainingSections { lines_count, curves, tables, ..TrainingSections::default() })
 }
@@ -151,18 +154,25 @@ fn row(
     row
 }
 
-fn curves(lines: &[MetricsLine]) -> Vec<Curves> {
-    let mut marks = Vec::new();
-    let mut places = Vec::with_capacity(lines.len());
+/// The steps of all stages before each stage.
+fn starts(lines: &[MetricsLine]) -> BTreeMap<u16, usize> {
+    let mut starts = BTreeMap::new();
     let (mut before, mut last) = (0, None);
     for line in lines {
         if last.is_some_and(|(stage, _)| stage != line.stage) {
             before += last.map_or(0, |(_, step)| step);
-            marks.push(before as f64);
         }
         last = Some((line.stage, line.step));
-        places.push((before + line.step) as f64);
+        starts.entry(line.stage).or_insert(before);
     }
+    starts
+}
+
+fn curves(lines: &[MetricsLine], checks: &[CheckLine]) -> Vec<Curves> {
+    let starts = starts(lines);
+    let marks: Vec<f64> = starts.values().skip(1).map(|&start| start as f64).collect();
+    let place = |stage: u16, step: usize| Some((starts.get(&stage)? + step) as f64);
+    let places: Vec<f64> = lines.iter().filter_map(|line| place(line.stage, line.step)).collect();
     let line_of = |name: &str, of: fn(&MetricsLine) -> f64| Line {
         name: name.into(),
         points: places.iter().copied().zip(lines.iter().map(of)).collect(),
@@ -173,7 +183,7 @@ fn curves(lines: &[MetricsLine]) -> Vec<Curves> {
         lines,
         marks: marks.clone(),
     };
-    vec![
+    let mut curves = vec![
         chart("Loss of all layers", vec![line_of("weighted sum", |line| line.loss)]),
         chart(
             "Losses of the last layer",
@@ -188,7 +198,15 @@ fn curves(lines: &[MetricsLine]) -> Vec<Curves> {
             "Matched queries whose class is right",
             vec![line_of("share", |line| line.matched_class_accuracy)],
         ),
-    ]
+    ];
+    let point =
+        |check: &CheckLine| Some((place(check.stage, check.step)?, check.held_out_own_recall));
+    let points: Vec<(f64, f64)> = checks.iter().filter_map(point).collect();
+    if !points.is_empty() {
+        let line = Line { name: "class-agnostic AR@100".into(), points };
+        curves.push(chart("Recall of held-out images' own labels", vec![line]));
+    }
+    curves
 }
 
 fn comparisons(
@@ -238,7 +256,11 @@ mod tests {
     #[test]
     fn stages_follow_one_another_on_one_axis() {
         let line = |stage, step| MetricsLine::new(stage, step, &StepReport::default(), 1e-3, 2);
-        let curves = curves(&[line(1, 10), line(1, 20), line(2, 10)]);
+        let lines = [line(1, 10), line(1, 20), line(2, 10)];
+        assert_eq!(curves(&lines, &[]).len(), 4);
+        let check = CheckLine { stage: 2, step: 5, held_out_own_recall: 0.25 };
+        let curves = curves(&lines, &[check]);
+        assert_eq!(curves[4].lines[0].points, [(25.0, 0.25)]);
         let places: Vec<f64> = curves[0].lines[0].points.iter().map(|point| point.0).collect();
         assert_eq!(places, [10.0, 20.0, 30.0]);
         assert_eq!(curves[0].marks, [20.0]);

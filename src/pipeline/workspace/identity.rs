@@ -115,6 +115,10 @@ pub const NEUTRAL: [&str; 10] = [
     "training.recompute",
 ];
 
+/// Keys that say nothing while no image is held out, and are left out then: runs that began before
+/// there were such keys go on.
+const OF_CHECKS: [&str; 3] = ["held_out_share", "check_steps", "patience_checks"];
+
 /// Keys whose value is a path or a name of what the inputs hold by content.
 const PATHS: [&str; 3] = ["encoder.encoder", "encoder.onnx_library", "pretrain.backbone_init"];
 
@@ -131,7 +135,16 @@ pub fn keys(config: &RunConfig, tables: &[&str]) -> Result<toml::Table> {
             table.remove(key);
         }
     }
-    all.retain(|name, _| tables.contains(&name));
+    let has_checks = config.training.held_out_share != 0.0 && tables.contains(&"training");
+    if let (false, Some(toml::Value::Table(training))) = (has_checks, all.get_mut("training")) {
+        training.retain(|key, _| !OF_CHECKS.contains(&key));
+    }
+    // Checks rank boxes by one key of a table that training does not read otherwise.
+    let only_score = has_checks && !tables.contains(&"relabel");
+    if let (true, Some(toml::Value::Table(relabel))) = (only_score, all.get_mut("relabel")) {
+        relabel.retain(|key, _| key == "box_score");
+    }
+    all.retain(|name, _| tables.contains(&name) || (only_score && name == "relabel"));
     Ok(all)
 }
 
@@ -163,6 +176,7 @@ pub fn text(document: &toml::Table) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::relabel::{BoxScore, RelabelConfig};
 
     #[test]
     fn every_table_belongs_to_one_step_and_every_name_exists() {
@@ -183,6 +197,35 @@ mod tests {
             let (table, key) = path.split_once('.').unwrap();
             assert!(all[table].as_table().unwrap().contains_key(key), "{path}");
         }
+        let training = all["training"].as_table().unwrap();
+        assert!(OF_CHECKS.iter().all(|key| training.contains_key(*key)));
+    }
+
+    #[test]
+    fn keys_of_checks_count_while_images_are_held_out_and_with_them_what_ranks_boxes() {
+        let mut config = RunConfig::default();
+        let of = |config: &RunConfig| keys(config, &STAGE_TABLES).unwrap();
+        let off = of(&config);
+        assert!(!off.contains_key("relabel"));
+        assert!(
+            OF_CHECKS.iter().all(|key| !off["training"].as_table().unwrap().contains_key(*key))
+        );
+        (config.training.held_out_share, config.training.check_steps) = (0.1, 7);
+        let on = of(&config);
+        assert_eq!(on["training"]["check_steps"].as_integer(), Some(7));
+        config.relabel.suppression_iou = 0.9;
+        assert_eq!(of(&config), on);
+        config.relabel.box_score = BoxScore::AnyClass;
+        assert_ne!(of(&config), on);
+        config.relabel = RelabelConfig::default();
+        config.training.patience_checks = 1;
+        assert_ne!(of(&config), on);
+        assert_eq!(
+            keys(&config, &PROPOSAL_TABLES).unwrap(),
+            keys(&RunConfig::default(), &PROPOSAL_TABLES).unwrap()
+        );
+        let whole = keys(&config, Step::Train.tables()).unwrap();
+        assert!(whole["relabel"].as_table().unwrap().contains_key("mirrored"));
     }
 
     #[test]
