@@ -680,6 +680,12 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_READING_QUERIES 2
 
 /**
+ * Each query once, with its best class; its score is that it is of any class, the cube root of 1 minus
+ * the product of 1 - p^3 over all classes: where classes do not matter, this ranks best.
+ */
+#define SIMDETR_READING_OBJECTS 3
+
+/**
  * Names of the official Deformable DETR.
  */
 #define SIMDETR_NAMING_OFFICIAL 1
