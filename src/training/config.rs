@@ -77,8 +77,8 @@ pub struct TrainingConfig {
     pub check_steps: usize,
     /// A stage ends after so many checks in a row that are no better than the best one before them,
     /// and then, as at its last step, with the weights of its best check, the earliest of equals.
-    /// The schedule is that of all steps. 0: checks change nothing, and a stage ends with its last
-    /// weights. Default 0.
+    /// The schedule is that of all steps: patience is to outlast the time before its rate drops. 0:
+    /// checks change nothing, and a stage ends with its last weights. Default 0.
     pub patience_checks: usize,
     /// Bytes that a step may take: parameters, gradients, moments, activations and batches. A run whose
     /// step takes more is refused before it begins. Default 0: what the machine has free.
