@@ -680,8 +680,9 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_READING_QUERIES 2
 
 /**
- * Each query once, with its best class; its score is that it is of any class, the cube root of 1 minus
- * the product of 1 - p^3 over all classes: where classes do not matter, this ranks best.
+ * Each query once, with its best class; its score is one of all classes, the cube root of 1 minus the
+ * product of 1 - p^3 over their probabilities: it ranks boxes better than the best class alone where
+ * classes are hard to tell apart.
  */
 #define SIMDETR_READING_OBJECTS 3
 
@@ -2085,7 +2086,8 @@ typedef struct simdetr_detector_start_t {
 
 /**
  * Makes ready for a stage: parameters as `start` says, the optimiser without memory.
- * `simdetr_detector_load_fn_t` may follow.
+ * `simdetr_detector_load_fn_t` may follow; it is also called at the end of a stage that ends with the
+ * weights of an earlier step (`training.patience_checks`).
  */
 typedef int32_t (*simdetr_detector_start_fn_t)(void *user_data,
                                                const struct simdetr_detector_start_t *start);
@@ -2275,7 +2277,8 @@ typedef int32_t (*simdetr_detector_step_fn_t)(void *user_data,
                                               struct simdetr_detector_update_t *update);
 
 /**
- * Finds the best boxes of an image by the host's own way. Under `relabel.mirrored` it is called for the
+ * Finds the best boxes of an image by the host's own way: for labels, for measuring, and between two steps
+ * where images are held out (`training.held_out_share`). Under `relabel.mirrored` it is called for the
  * image and then for the mirrored one, whose boxes are those of the mirrored pixels.
  *
  * @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
@@ -2346,7 +2349,7 @@ typedef struct simdetr_detector_callbacks_t {
    */
   simdetr_detector_step_fn_t step;
   /**
-   * Finds boxes for labels; NULL reads them off the last layer of `forward`.
+   * Finds boxes; NULL reads them off the last layer of `forward`.
    */
   simdetr_detector_predict_fn_t predict;
   /**
@@ -2440,7 +2443,8 @@ typedef struct simdetr_stage_report_t {
    */
   size_t struct_size;
   /**
-   * Optimiser steps of the stage, those of earlier calls included.
+   * Optimiser steps of the stage, those of earlier calls included, and those that were spared because
+   * checks on held-out images ended it.
    */
   uint64_t steps_count;
   /**

@@ -10,9 +10,10 @@ his own. Then
 (a) boxes: AP and recall of T_0, of every stage's detector and of its labels on the true boxes of the images
 that were trained on without them;
 (b) detectors: fine-tuning on a part of BCCD's labels, the same steps in every arm; AP and AP50 on its test
-images, mean and spread over the seeds, and how much more than from the encoder's weights, seed by seed, with
+images, mean and spread over the seeds, and how much more than without pretraining, seed by seed, with
 the 95 % interval of that difference (Student's t). A seed draws the images that keep their labels, the
-weights that are new, and the batches; every arm is pretrained once.
+weights that are new, and the batches; every arm is pretrained once, so that intervals do not hold what
+another pretraining would change.
 
 A cell is one run of the command; its answer lies in OUT/cells, and a cell that is there is not run
 again. A killed cell goes on from its last checkpoint. `--only TEXT` runs the cells whose name holds
@@ -90,6 +91,7 @@ T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31,
 FIGURES = ["average_precision", "average_precision_50", "recall_1", "recall_10", "recall_25", "recall_100"]
 # The arm and AP50 at all labels without which the comparison says nothing.
 CONVERGED_ARM, CONVERGED_AP50 = "encoder weights only", 0.30
+RANDOM_ARM = "random initialisation"
 
 
 class Bench:
@@ -138,13 +140,11 @@ class Bench:
         if start is None:
             return None
         data = self.options.data / "bccd"
-        # Every arm has the sizes that its pretraining had, so that nothing but the weights differs.
-        detector = {"detector": self.pretrain.get("detector", {}), "seed": seed}
         # Arms that no pretraining is in are the same whatever the others were pretrained on.
         name = name if pretraining is None else f"{self.options.on} {name}"
         command = ["finetune", "--annotations", data / "train.json", "--images", data / "images", "--init", start,
                    "--fraction", fraction, "--split-seed", seed, "--test-annotations", data / "test.json"]
-        return self.cell(f"finetune {name} {fraction} {seed}", command, merged(self.scale["finetune"], detector))
+        return self.cell(f"finetune {name} {fraction} {seed}", command, merged(self.scale["finetune"], {"seed": seed}))
 
     def measured_table(self):
         """What `pretrain` measured on the images that have true boxes, which it trained on without them."""
@@ -160,21 +160,23 @@ class Bench:
         return lines
 
     def arms(self):
-        """The seeds' answers, by fraction, of each arm that has any."""
+        """The seeds' answers that are there, by fraction, of each arm."""
         for arm in ARMS:
             cells = {fraction: {seed: self.finetuning(arm, fraction, seed) for seed in range(self.options.seeds)}
                      for fraction in self.fractions}
             yield arm[0], {fraction: {seed: cell for seed, cell in of.items() if cell} for fraction, of in cells.items()}
 
     def differences_table(self):
-        """AP of each arm less that of the encoder's weights at the same seed."""
+        """AP of each arm less that of its start without pretraining, at the same seed."""
         heads = [f"{100 * fraction:.0f} %" for fraction in self.fractions]
-        lines = ["| AP more than encoder weights only, at the same seed | " + " | ".join(heads) + " |",
-                 "|---" * (1 + len(heads)) + "|"]
+        lines = ["| AP at the same seed | more than | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
         arms = dict(self.arms())
-        for name, of in arms.items():
-            texts = [difference(of[fraction], arms[CONVERGED_ARM][fraction]) for fraction in self.fractions]
-            lines += [f"| {name} | " + " | ".join(texts) + " |"] if name != CONVERGED_ARM else []
+        for name, pretraining, _ in ARMS:
+            if pretraining is None:
+                continue
+            without = RANDOM_ARM if "backbone_init" in PRETRAININGS[pretraining].get("pretrain", {}) else CONVERGED_ARM
+            texts = [difference(arms[name][fraction], arms[without][fraction]) for fraction in self.fractions]
+            lines.append(f"| {name} | {without} | " + " | ".join(texts) + " |")
         return lines
 
     def detectors_table(self):
@@ -201,8 +203,10 @@ class Bench:
 def difference(ours, theirs):
     """Mean of the differences (x100) of the seeds that both have, and its 95 % interval."""
     values = [100 * (cell["AP"] - theirs[seed]["AP"]) for seed, cell in ours.items() if seed in theirs]
-    if len(values) < 2:
+    if not values:
         return "not run"
+    if len(values) == 1:
+        return f"{values[0]:+.1f}"
     mean, reach = statistics.mean(values), T_95[len(values) - 1] * statistics.stdev(values) / len(values) ** 0.5
     return f"{mean:+.1f} ({mean - reach:+.1f} to {mean + reach:+.1f})"
 

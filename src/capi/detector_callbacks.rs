@@ -121,7 +121,8 @@ pub struct simdetr_detector_update_t {
 }
 
 /// Makes ready for a stage: parameters as `start` says, the optimiser without memory.
-/// `simdetr_detector_load_fn_t` may follow.
+/// `simdetr_detector_load_fn_t` may follow; it is also called at the end of a stage that ends with the
+/// weights of an earlier step (`training.patience_checks`).
 pub type simdetr_detector_start_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, start: *const simdetr_detector_start_t) -> i32,
 >;
@@ -148,7 +149,8 @@ pub type simdetr_detector_step_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, update: *mut simdetr_detector_update_t) -> i32,
 >;
 
-/// Finds the best boxes of an image by the host's own way. Under `relabel.mirrored` it is called for the
+/// Finds the best boxes of an image by the host's own way: for labels, for measuring, and between two steps
+/// where images are held out (`training.held_out_share`). Under `relabel.mirrored` it is called for the
 /// image and then for the mirrored one, whose boxes are those of the mirrored pixels.
 ///
 /// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
@@ -203,7 +205,7 @@ pub struct simdetr_detector_callbacks_t {
     pub backward: simdetr_detector_backward_fn_t,
     /// Changes the parameters.
     pub step: simdetr_detector_step_fn_t,
-    /// Finds boxes for labels; NULL reads them off the last layer of `forward`.
+    /// Finds boxes; NULL reads them off the last layer of `forward`.
     pub predict: simdetr_detector_predict_fn_t,
     /// Writes a checkpoint.
     pub save: simdetr_detector_save_fn_t,

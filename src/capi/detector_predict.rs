@@ -22,8 +22,9 @@ use std::path::Path;
 pub const SIMDETR_READING_PAIRS: i32 = 1;
 /// Each query once, with its best class, as in relabelling.
 pub const SIMDETR_READING_QUERIES: i32 = 2;
-/// Each query once, with its best class; its score is that it is of any class, the cube root of 1 minus
-/// the product of 1 - p^3 over all classes: where classes do not matter, this ranks best.
+/// Each query once, with its best class; its score is one of all classes, the cube root of 1 minus the
+/// product of 1 - p^3 over their probabilities: it ranks boxes better than the best class alone where
+/// classes are hard to tell apart.
 pub const SIMDETR_READING_OBJECTS: i32 = 3;
 
 /// Which of a detector's boxes are wanted. Zero in a field is its default.

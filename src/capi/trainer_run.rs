@@ -39,7 +39,8 @@ pub struct simdetr_labels_t {
 pub struct simdetr_stage_report_t {
     /// `sizeof(simdetr_stage_report_t)`, set by the caller.
     pub struct_size: usize,
-    /// Optimiser steps of the stage, those of earlier calls included.
+    /// Optimiser steps of the stage, those of earlier calls included, and those that were spared because
+    /// checks on held-out images ended it.
     pub steps_count: u64,
     /// Images of its data set.
     pub images_count: u64,

@@ -1,8 +1,8 @@
 //! From logits and boxes of one image to detections.
 //!
 //! Three readings: the official detectors' (the best pairs of query and class), and one box a query
-//! with its best class, as in relabelling (patent ¶40), by the score of that class or by the chance
-//! that there is anything at all.
+//! with its best class, as in relabelling (patent ¶40), by the score of that class or by one of all
+//! classes.
 
 /// A box that a detector found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,38 +21,35 @@ pub enum Reading {
     Pairs,
     /// Each query once, with its best class.
     Queries,
-    /// Each query once, with its best class; its score is that it is of any class:
-    /// `(1 - Π(1 - p^3))^(1/3)` over the probabilities p, which is p for a single one. Where classes are
+    /// Each query once, with its best class; its score is one of all classes,
+    /// `(1 - Π(1 - p^3))^(1/3)` over their probabilities p, which is p for a single one. Where classes are
     /// hard to tell apart, a query's certainty is spread over several, and the best one alone ranks boxes
     /// badly; without the power, what all classes have of background drowns the one that is sure.
     Objects,
 }
 
-/// Of the classes' probabilities before their sum. AP (x100) of two detectors of 16 classes, scenes, and of
-/// two of 64, photographs: 18.8, 16.2, 1.7 and 1.7; of order 1 5.6, 4.7, 1.4 and 1.9; of order 4 19.1,
-/// 16.6, 1.3 and 1.6; by the best class alone 18.8, 16.8, 0.8 and 1.4.
-const OBJECT_ORDER: f64 = 3.0;
+/// Of the probabilities in the product. AP (x100) of two detectors of 16 classes, scenes, and of two of 64,
+/// photographs: 18.8, 16.2, 1.7 and 1.7; of order 1 5.6, 4.7, 1.4 and 1.9; of order 4 19.1, 16.6, 1.3 and
+/// 1.6; by the best class alone 18.8, 16.8, 0.8 and 1.4.
+pub const OBJECTS_ORDER: f64 = 3.0;
 
 /// The log-odds of the score of [`Reading::Objects`] of a query with the logits `row`.
 fn any_class(row: &[f32]) -> f32 {
-    let none: f64 = row.iter().map(|&logit| not_this_class(f64::from(logit))).sum();
-    // Of the score s: ln(s), and ln(1 - s), which has its digits near 1 too.
-    let score = (-none.exp_m1()).max(f64::MIN_POSITIVE).ln() / OBJECT_ORDER;
-    let rest = (-none.exp()).ln_1p() / OBJECT_ORDER;
-    let rest = (-rest.exp_m1()).max(f64::MIN_POSITIVE).ln();
-    (score - rest) as f32
+    let none_of_this = |&logit: &f32| {
+        let logit = f64::from(logit);
+        let probability = logit.min(0.0) - (-logit.abs()).exp().ln_1p();
+        rest(OBJECTS_ORDER * probability)
+    };
+    let none: f64 = row.iter().map(none_of_this).sum();
+    let score = rest(none) / OBJECTS_ORDER;
+    (score - rest(score)) as f32
 }
 
-/// ln(1 - p^3) of the probability p of a logit.
-fn not_this_class(logit: f64) -> f64 {
-    let small = (-logit.abs()).exp();
-    let probability = if logit > 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
-    let rest = if logit > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
-    // 1 - p^3 = (1 - p) (1 + p + p^2), which has its digits where p is nearly 1.
-    if probability < 0.5 {
-        (-probability.powf(OBJECT_ORDER)).ln_1p()
-    } else {
-        rest.max(f64::MIN_POSITIVE).ln() + (1.0 + probability + probability * probability).ln()
+/// ln(1 - e^`x`) for `x` up to 0, where no digits are lost on either side; finite.
+fn rest(x: f64) -> f64 {
+    match x > -std::f64::consts::LN_2 {
+        true => (-x.exp_m1()).max(f64::MIN_POSITIVE).ln(),
+        false => (-x.exp()).ln_1p(),
     }
 }
 
@@ -139,6 +136,18 @@ mod tests {
         let wanted = (1.0 - 0.875f32.powi(3)).cbrt();
         assert!((objects[0].score - wanted).abs() < 1e-6, "{objects:?}");
         assert!((objects[1].score - queries[0].score).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_score_is_the_formula() {
+        for row in [[3.0, -1.0, 0.2], [-6.0, -5.0, -7.5], [0.0, 9.0, -0.1]] {
+            let none: f64 =
+                row.iter().map(|logit: &f64| 1.0 - (1.0 + (-logit).exp()).powi(-3)).product();
+            let wanted = (1.0 - none).cbrt();
+            let found = f64::from(any_class(&row.map(|logit| logit as f32)));
+            let found = 1.0 / (1.0 + (-found).exp());
+            assert!((found - wanted).abs() < 1e-6, "{row:?}: {found} and {wanted}");
+        }
     }
 
     #[test]

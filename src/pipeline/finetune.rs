@@ -182,7 +182,7 @@ fn refuse_checks(config: &RunConfig) -> Result<()> {
         return Ok(());
     }
     let reason =
-        format!("{share}; fine-tuning learns from true labels and ends after its steps: 0");
+        format!("{share}; fine-tuning learns from true labels and has no checks: set it to 0");
     Err(Error::invalid("training.held_out_share", reason))
 }
 
@@ -202,6 +202,7 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
         dropout: config.detector.dropout,
         frozen: config.detector.frozen,
         query_groups_count: config.detector.query_groups_count,
+        look_forward_twice: config.detector.look_forward_twice,
         ..of.clone()
     };
     let trainer = |sizes: &DetectorConfig, sizes_of: SizesOf| {

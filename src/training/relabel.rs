@@ -20,7 +20,7 @@ use crate::data::coco::{CocoImage, LabelledBox};
 use crate::data::folder::BrokenImage;
 use crate::data::image::{Image, ImageLimits};
 use crate::data::training::set::TrainingSet;
-use crate::detector::prediction::Detection;
+use crate::detector::prediction::{Detection, OBJECTS_ORDER};
 use crate::encoder::fingerprint;
 use crate::nn::simd;
 use crate::{Error, Result};
@@ -176,6 +176,7 @@ fn identity(request: &RelabelRequest<'_>) -> Result<String> {
         format!("view {view:?}"),
         format!("classes {}", set.classes_count()),
         format!("shard {SHARD_IMAGES}"),
+        format!("objects of order {OBJECTS_ORDER}"),
         crate::config::to_text(limits, "limits")?,
         crate::config::to_text(config, "relabel")?,
     ];

@@ -39,7 +39,7 @@ pub enum BoxScore {
     /// The probability of its best class.
     #[default]
     BestClass,
-    /// That it is of any class ([`Reading::Objects`]). A detector that the host reads off itself has
+    /// One score of all classes ([`Reading::Objects`]). A detector that the host reads off itself has
     /// scores of its own.
     AnyClass,
 }

@@ -10,6 +10,7 @@ use crate::control::Control;
 use crate::data::coco::CocoFile;
 use crate::data::coco::read::{read_dataset, read_detections};
 use crate::data::training::set::TrainingSet;
+use crate::detector::prediction::OBJECTS_ORDER;
 use crate::nn::simd;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::pretrain::view;
@@ -264,6 +265,7 @@ impl Side {
             format!("view {view:?}"),
             crate::config::to_text(&config.limits, "limits")?,
             relabel_keys,
+            format!("objects of order {OBJECTS_ORDER}"),
         ];
         let kept = Kept::new(context.measured(name), what, &identity.join("\n"));
         let shards = kept.path.with_extension("shards");

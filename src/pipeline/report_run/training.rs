@@ -154,22 +154,23 @@ fn row(
     row
 }
 
-/// The steps of all stages before each stage.
-fn starts(lines: &[MetricsLine]) -> BTreeMap<u16, usize> {
-    let mut starts = BTreeMap::new();
-    let (mut before, mut last) = (0, None);
-    for line in lines {
-        if last.is_some_and(|(stage, _)| stage != line.stage) {
-            before += last.map_or(0, |(_, step)| step);
-        }
-        last = Some((line.stage, line.step));
-        starts.entry(line.stage).or_insert(before);
+/// The steps of all stages before each stage. A stage that checks ended may end behind its last line.
+fn starts(lines: &[MetricsLine], checks: &[CheckLine]) -> BTreeMap<u16, usize> {
+    let mut ends: BTreeMap<u16, usize> = BTreeMap::new();
+    let of_lines = lines.iter().map(|line| (line.stage, line.step));
+    for (stage, step) in of_lines.chain(checks.iter().map(|check| (check.stage, check.step))) {
+        let end = ends.entry(stage).or_default();
+        *end = step.max(*end);
     }
-    starts
+    let mut before = 0;
+    for end in ends.values_mut() {
+        before += std::mem::replace(end, before);
+    }
+    ends
 }
 
 fn curves(lines: &[MetricsLine], checks: &[CheckLine]) -> Vec<Curves> {
-    let starts = starts(lines);
+    let starts = starts(lines, checks);
     let marks: Vec<f64> = starts.values().skip(1).map(|&start| start as f64).collect();
     let place = |stage: u16, step: usize| Some((starts.get(&stage)? + step) as f64);
     let places: Vec<f64> = lines.iter().filter_map(|line| place(line.stage, line.step)).collect();
@@ -264,6 +265,9 @@ mod tests {
         let places: Vec<f64> = curves[0].lines[0].points.iter().map(|point| point.0).collect();
         assert_eq!(places, [10.0, 20.0, 30.0]);
         assert_eq!(curves[0].marks, [20.0]);
+        // A stage that a check ended behind its last line, and one without a line.
+        let checks = [(1, 28), (2, 7)].map(|(stage, step)| CheckLine { stage, step, ..check });
+        assert_eq!(starts(&[line(1, 20)], &checks), BTreeMap::from([(1, 0), (2, 28)]));
         let row = row(2, &CocoFile::default(), &[line(1, 10)], Some([0.5; 3]));
         assert_eq!(row[0], "T_2");
         assert_eq!(row[2..], ["–", "–", "–", "0.5000", "0.5000", "0.5000"]);

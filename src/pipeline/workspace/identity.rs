@@ -115,10 +115,6 @@ pub const NEUTRAL: [&str; 10] = [
     "training.recompute",
 ];
 
-/// Keys that say nothing while no image is held out, and are left out then: runs that began before
-/// there were such keys go on.
-const OF_CHECKS: [&str; 3] = ["held_out_share", "check_steps", "patience_checks"];
-
 /// Keys whose value is a path or a name of what the inputs hold by content.
 const PATHS: [&str; 3] = ["encoder.encoder", "encoder.onnx_library", "pretrain.backbone_init"];
 
@@ -135,11 +131,8 @@ pub fn keys(config: &RunConfig, tables: &[&str]) -> Result<toml::Table> {
             table.remove(key);
         }
     }
-    let has_checks = config.training.held_out_share != 0.0 && tables.contains(&"training");
-    if let (false, Some(toml::Value::Table(training))) = (has_checks, all.get_mut("training")) {
-        training.retain(|key, _| !OF_CHECKS.contains(&key));
-    }
     // Checks rank boxes by one key of a table that training does not read otherwise.
+    let has_checks = config.training.held_out_share != 0.0 && tables.contains(&"training");
     let only_score = has_checks && !tables.contains(&"relabel");
     if let (true, Some(toml::Value::Table(relabel))) = (only_score, all.get_mut("relabel")) {
         relabel.retain(|key, _| key == "box_score");
@@ -197,19 +190,13 @@ mod tests {
             let (table, key) = path.split_once('.').unwrap();
             assert!(all[table].as_table().unwrap().contains_key(key), "{path}");
         }
-        let training = all["training"].as_table().unwrap();
-        assert!(OF_CHECKS.iter().all(|key| training.contains_key(*key)));
     }
 
     #[test]
-    fn keys_of_checks_count_while_images_are_held_out_and_with_them_what_ranks_boxes() {
+    fn what_ranks_boxes_counts_for_a_stage_while_images_are_held_out() {
         let mut config = RunConfig::default();
         let of = |config: &RunConfig| keys(config, &STAGE_TABLES).unwrap();
-        let off = of(&config);
-        assert!(!off.contains_key("relabel"));
-        assert!(
-            OF_CHECKS.iter().all(|key| !off["training"].as_table().unwrap().contains_key(*key))
-        );
+        assert!(!of(&config).contains_key("relabel"));
         (config.training.held_out_share, config.training.check_steps) = (0.1, 7);
         let on = of(&config);
         assert_eq!(on["training"]["check_steps"].as_integer(), Some(7));

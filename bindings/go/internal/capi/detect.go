@@ -208,8 +208,8 @@ type PredictionOptions struct {
 	ScoreMin float32
 	// EachQueryOnce reads each query with its best class alone.
 	EachQueryOnce bool
-	// AnyClass reads each query once too, but scores that it is of any class: what ranks boxes where
-	// classes do not matter. It wins over EachQueryOnce.
+	// AnyClass reads each query once too, with one score of all its classes, which ranks boxes better
+	// where classes are hard to tell apart. It wins over EachQueryOnce.
 	AnyClass bool
 }
 
