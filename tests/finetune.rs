@@ -173,3 +173,19 @@ fn what_cannot_be_trained_is_named() {
     assert_eq!(status, 1);
     assert!(message.contains("1 of 6 images") && message.contains("scene-2.png"), "{message}");
 }
+
+#[test]
+fn what_only_training_has_is_the_documents_on_a_detector_of_a_file_too() {
+    let place = Place::new();
+    let with = |key: &str| {
+        let document = QUICK_DETECTOR.replace("[detector]", &format!("[detector]\n{key}"));
+        fs::write(place.path("config.toml"), document).unwrap();
+    };
+    with("box_refinement = false");
+    let plain = place.finetune("random", "plain", &[]);
+    with("look_forward_twice = true");
+    // Its layers refine no boxes.
+    let (status, message) = place.refused(plain["detector"].as_str().unwrap(), &[]);
+    assert_eq!(status, 2, "{message}");
+    assert!(message.contains("look_forward_twice: true; only layers that refine"), "{message}");
+}
