@@ -125,7 +125,7 @@ pub struct simdetr_detections_view_t {
     pub image_offsets: *const usize,
     /// `[count, 4]`: x0, y0, x1, y1 in pixels of the upright image.
     pub boxes: *const f32,
-    /// `[count]`: sigmoid of the class's logit.
+    /// `[count]`: sigmoid of the class's logit, or what `SIMDETR_READING_OBJECTS` says.
     pub scores: *const f32,
     /// `[count]`: class indices, which `simdetr_detector_category` names.
     pub classes: *const i32,

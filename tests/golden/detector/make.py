@@ -144,7 +144,7 @@ def outputs_of(model, pixels, mask, twice):
         hidden = found.intermediate_hidden_states[:, layer]
         reference = found.init_reference_points if layer == 0 else found.intermediate_reference_points[:, layer - 1]
         correction = model.bbox_embed[layer](hidden)
-        # DINO, eq. 6: the references of the peer's later layers are detached, `ahead` is not.
+        # DINO, §3.5: the references of the peer's later layers are detached, `ahead` is not.
         boxes.append(corrected(correction, ahead if twice and layer > 0 else reference))
         ahead = corrected(correction, reference)
         logits.append(model.class_embed[layer](hidden))

@@ -2690,7 +2690,7 @@ typedef struct simdetr_detections_view_t {
    */
   const float *boxes;
   /**
-   * `[count]`: sigmoid of the class's logit.
+   * `[count]`: sigmoid of the class's logit, or what `SIMDETR_READING_OBJECTS` says.
    */
   const float *scores;
   /**

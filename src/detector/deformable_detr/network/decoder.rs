@@ -2,7 +2,7 @@
 //!
 //! With box refinement each layer's boxes are the next layer's references, through which no
 //! gradient flows (Zhu et al., A.4). With look forward twice the next layer's boxes are corrections of
-//! boxes through which one does, to this layer's correction and no further (DINO, eq. 6).
+//! boxes through which one does, to this layer's correction and no further (DINO, §3.5).
 
 use super::super::batch_geometry::BatchGeometry;
 use super::super::names::heads_count;
