@@ -382,7 +382,7 @@ pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageCo
         training: config.training.clone(),
         augmentation: config.augmentation.clone(),
         loader: config.loader.clone(),
-        normalisation: config.encoder.normalisation(),
+        view: view(config),
         limits: config.limits.clone(),
         box_score: config.relabel.box_score,
         seed: config.seed,

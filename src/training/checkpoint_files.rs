@@ -69,24 +69,28 @@ pub fn files_of(position: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     extensions.iter().map(|extension| position.with_extension(extension)).collect()
 }
 
-/// Removes the checkpoints of a stage but the newest `kept`, 0 keeping all of them, and that of the
-/// step `best`, and what killed writers left up to the newest. The last one of a stage stays at any
-/// count: the next stage, and labelling with this one, begin with it.
+/// Which checkpoints of a stage stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// How many of the newest; 0 is all of them.
+    pub newest_count: usize,
+    /// And that of this step.
+    pub best_step: Option<usize>,
+}
+
+/// Removes the checkpoints of a stage that `keep` does not name, and what killed writers left up to
+/// the newest. The last one of a stage stays at any count: the next stage, and labelling with this
+/// one, begin with it.
 ///
 /// # Errors
 /// As [`last_checkpoint`].
-pub fn prune(
-    folder: &Path,
-    stage: u16,
-    extensions: &[&str],
-    (kept, best): (usize, Option<usize>),
-) -> Result<()> {
+pub fn prune(folder: &Path, stage: u16, extensions: &[&str], keep: Keep) -> Result<()> {
     let steps = list(folder, stage, extensions)?;
     let whole =
         || steps.iter().filter(|(_, files)| files.position.is_some()).map(|(step, _)| *step);
     let Some(newest) = whole().next_back() else { return Ok(()) };
-    let count = if kept == 0 { usize::MAX } else { kept };
-    let kept: BTreeSet<usize> = whole().rev().take(count).chain(best).collect();
+    let count = if keep.newest_count == 0 { usize::MAX } else { keep.newest_count };
+    let kept: BTreeSet<usize> = whole().rev().take(count).chain(keep.best_step).collect();
     for (step, files) in steps.range(..=newest) {
         files.unfinished.iter().try_for_each(|path| remove(path))?;
         if !kept.contains(step) {
@@ -109,6 +113,10 @@ mod tests {
     use super::*;
 
     const HOST: &[&str] = &["toml", "host"];
+
+    fn keep(newest_count: usize, best_step: Option<usize>) -> Keep {
+        Keep { newest_count, best_step }
+    }
 
     fn folder(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -144,7 +152,7 @@ mod tests {
         let last = |stage| last_checkpoint(folder.path(), stage, HOST).unwrap();
         assert_eq!(last(1), Some((1_000_008, folder.path().join("stage1-1000008.toml"))));
         assert_eq!(last(3), None);
-        prune(folder.path(), 1, HOST, (2, None)).unwrap();
+        prune(folder.path(), 1, HOST, keep(2, None)).unwrap();
         // The host's file of step 4 has no position; that of step 10 may be in the making.
         let expected = [
             "stage1-000006.host",
@@ -158,20 +166,20 @@ mod tests {
         ];
         assert_eq!(names(&folder), expected);
         for kept in [0, 2, 9] {
-            prune(folder.path(), 1, HOST, (kept, None)).unwrap();
+            prune(folder.path(), 1, HOST, keep(kept, None)).unwrap();
             assert_eq!(names(&folder), expected, "{kept}");
         }
-        prune(folder.path(), 1, HOST, (1, Some(6))).unwrap();
+        prune(folder.path(), 1, HOST, keep(1, Some(6))).unwrap();
         assert_eq!(names(&folder), expected);
-        prune(folder.path(), 1, HOST, (1, None)).unwrap();
+        prune(folder.path(), 1, HOST, keep(1, None)).unwrap();
         assert_eq!(names(&folder), expected[2..]);
-        prune(folder.path(), 5, HOST, (1, None)).unwrap();
+        prune(folder.path(), 5, HOST, keep(1, None)).unwrap();
     }
 
     #[test]
     fn checkpoints_of_another_kind_of_detector_are_refused() {
         let folder = folder(&["stage1-000002.safetensors", "notes.txt"]);
-        let pruned = prune(folder.path(), 1, HOST, (1, None));
+        let pruned = prune(folder.path(), 1, HOST, keep(1, None));
         for refused in [last_checkpoint(folder.path(), 1, HOST).map(drop), pruned] {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains("`checkpoint` is *.safetensors there, *.toml here"), "{error}");

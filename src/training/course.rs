@@ -6,7 +6,7 @@
 //! not know of checks. The checkpoint of the best check stays until then, however few are kept.
 
 use super::checkpoint::Position;
-use super::checkpoint_files::prune;
+use super::checkpoint_files::{Keep, prune};
 use super::checks::{Check, CheckLine, are_over, best};
 use super::metrics::{Metrics, MetricsLine};
 use super::own_recall::HeldOutImages;
@@ -120,6 +120,7 @@ pub(super) fn prune_to(
     extensions: &[&str],
 ) -> Result<()> {
     let best = deciding(&position.checks, config).filter(|_| position.step < steps_count);
-    let kept = (config.training.checkpoints_kept, best.map(|best| best.step));
-    prune(&paths.checkpoints, position.stage, extensions, kept)
+    let newest_count = config.training.checkpoints_kept;
+    let keep = Keep { newest_count, best_step: best.map(|best| best.step) };
+    prune(&paths.checkpoints, position.stage, extensions, keep)
 }

@@ -16,7 +16,7 @@ use super::step::StepPlace;
 use super::trainable::{StageStart, TrainableDetector, View};
 use crate::control::Control;
 use crate::data::folder::BrokenImage;
-use crate::data::image::{ImageLimits, Normalisation};
+use crate::data::image::ImageLimits;
 use crate::data::training::augmentation::AugmentationConfig;
 use crate::data::training::loader::{LoaderConfig, LoaderRun, TrainingLoader};
 use crate::data::training::set::TrainingSet;
@@ -31,7 +31,8 @@ pub struct StageConfig {
     pub training: TrainingConfig,
     pub augmentation: AugmentationConfig,
     pub loader: LoaderConfig,
-    pub normalisation: Normalisation,
+    /// How images that the stage is checked on are seen; batches have its normalisation.
+    pub view: View,
     pub limits: ImageLimits,
     /// What ranks the boxes of checks on held-out images.
     pub box_score: BoxScore,
@@ -153,11 +154,10 @@ fn images_held_out(
     positions: Vec<usize>,
     config: &StageConfig,
 ) -> Option<HeldOutImages> {
-    let (resize, normalisation) = (config.augmentation.seen_size(), config.normalisation.clone());
     (!positions.is_empty()).then(|| HeldOutImages {
         set: set.clone(),
         positions,
-        view: View { resize, normalisation },
+        view: config.view.clone(),
         box_score: config.box_score,
         limits: config.limits.clone(),
         strict: config.loader.strict_images,
@@ -178,7 +178,7 @@ fn loader(
         LoaderRun {
             augmentation: config.augmentation.clone(),
             loader: config.loader.clone(),
-            normalisation: config.normalisation.clone(),
+            normalisation: config.view.normalisation.clone(),
             limits: config.limits.clone(),
             seed: config.seed,
             stage: config.stage,
