@@ -11,13 +11,11 @@
 //! backward of the map and one of the weights take.
 
 use simdetr::backbone::architecture::{Architecture, NamedConvolution};
-use simdetr::nn::convolution::Geometry;
 use simdetr::nn::matrix_product::Update;
-use simdetr::nn::max_pool::MaxPool as Pool;
 use simdetr::nn::network::{Memory, Network, NetworkBuilder, Purpose, TensorId};
 use simdetr::nn::operation::StepKey;
-use simdetr::nn::ops::convolution::{Channels, Convolution};
-use simdetr::nn::ops::max_pool::MaxPool;
+use simdetr::nn::ops::convolution::{Channels, Convolution, Geometry};
+use simdetr::nn::ops::max_pool::{MaxPool, Window as Pool};
 use simdetr::workers::Workers;
 use std::error::Error;
 use std::io::BufRead;

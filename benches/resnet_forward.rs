@@ -9,6 +9,8 @@
 use simdetr::backbone::architecture::Architecture;
 use simdetr::backbone::resnet::{ResNet, ResNetPlan};
 use simdetr::backbone::resnet_weights::ResNetWeights;
+use simdetr::control::Control;
+use simdetr::nn::network::Memory;
 use simdetr::random::{Purpose, Random, StreamKey};
 use simdetr::workers::Workers;
 use std::error::Error;
@@ -31,13 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = ResNet::from_safetensors(&std::fs::read(weights)?, weights)?;
     let pixels = floats(&std::fs::read(input)?);
     let workers = Workers::with_threads(threads)?;
-    let mut plan = network.plan(images, height, width, &[3])?;
+    let plan = network.plan([images, height, width], &[3], &workers)?;
+    let mut memory = Memory::default();
     for line in std::io::stdin().lock().lines() {
         line?;
-        println!("{:.3}", forward_ms(&network, &mut plan, &pixels, &workers));
+        println!("{:.3}", forward_ms(&network, &plan, &mut memory, &pixels, &workers)?);
     }
-    let values = (0..images).flat_map(|image| plan.map(0, image).unwrap().1);
-    std::fs::write(output, values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())?;
+    let values = plan.values(&memory, 0).iter();
+    std::fs::write(output, values.flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())?;
     Ok(())
 }
 
@@ -46,15 +49,17 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 }
 
 /// Milliseconds of one forward, the copy into the plan left out as torch's input is in place too.
-fn forward_ms(network: &ResNet, plan: &mut ResNetPlan, pixels: &[f32], workers: &Workers) -> f64 {
-    let (_, height, width) = plan.input_size();
-    plan.fill(workers, |image, y, row| {
-        let start = (image * height + y) * width * 3;
-        row.copy_from_slice(&pixels[start..start + width * 3]);
-    });
+fn forward_ms(
+    network: &ResNet,
+    plan: &ResNetPlan,
+    memory: &mut Memory<f32>,
+    pixels: &[f32],
+    workers: &Workers,
+) -> simdetr::Result<f64> {
+    plan.images_mut(memory)?.copy_from_slice(pixels);
     let start = Instant::now();
-    network.forward(plan, workers);
-    start.elapsed().as_secs_f64() * 1e3
+    network.forward(plan, memory, (workers, &Control::default()))?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
 fn drawn() -> Result<(), Box<dyn Error>> {
@@ -67,13 +72,15 @@ fn drawn() -> Result<(), Box<dyn Error>> {
         let count = shape.iter().product();
         (0..count).map(|_| (centre + bound * random.normal()) as f32).collect()
     })?;
-    let network = ResNet::new(&weights);
+    let network = ResNet::new(&weights)?;
     let workers = Workers::with_threads(2)?;
-    let mut plan = network.plan(4, 480, 480, &[3, 2])?;
+    let plan = network.plan([4, 480, 480], &[3, 2], &workers)?;
+    let mut memory = Memory::default();
     let pixels: Vec<f32> =
         (0..4 * 480 * 480 * 3).map(|index| (index * 7 % 101) as f32 / 50.0 - 1.0).collect();
-    let times: Vec<f64> =
-        (0..=ROUNDS).map(|_| forward_ms(&network, &mut plan, &pixels, &workers)).collect();
+    let times = (0..=ROUNDS)
+        .map(|_| forward_ms(&network, &plan, &mut memory, &pixels, &workers))
+        .collect::<simdetr::Result<Vec<f64>>>()?;
     let fastest = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
     println!("ResNet-50, 4x480x480, 2 threads: {fastest:.1} ms, the fastest of {ROUNDS}");
     Ok(())

@@ -89,6 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             output: output.as_mut_slice(),
             saved: saved.as_mut_slice(),
             scratch: scratch.as_mut_slice(),
+            prepared: &[],
             step: &STEP,
             workers: &workers,
         });

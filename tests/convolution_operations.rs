@@ -4,15 +4,13 @@
 
 mod golden_file;
 
-use simdetr::nn::convolution::Geometry;
 use simdetr::nn::matrix_product::Update;
-use simdetr::nn::max_pool::MaxPool as Pool;
 use simdetr::nn::network::{Memory, NetworkBuilder, Purpose, TensorId};
 use simdetr::nn::operation::{Operation, StepKey};
 use simdetr::nn::ops::bilinear_resize::BilinearResize;
-use simdetr::nn::ops::convolution::{Channels, Convolution};
+use simdetr::nn::ops::convolution::{Channels, Convolution, Geometry};
 use simdetr::nn::ops::group_norm::GroupNorm;
-use simdetr::nn::ops::max_pool::MaxPool;
+use simdetr::nn::ops::max_pool::{MaxPool, Window as Pool};
 use simdetr::workers::Workers;
 
 const FILE: &str = "operations/convolution_operations.safetensors";

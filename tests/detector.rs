@@ -7,6 +7,7 @@ mod formula;
 
 use formula::uniform;
 use serde_json::Value;
+use simdetr::control::Control;
 use simdetr::criterion::{Criterion, CriterionConfig, Gradients};
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::detector::deformable_detr::names::parameter_table;
@@ -15,6 +16,7 @@ use simdetr::matching::{Predictions, Targets};
 use simdetr::nn::matrix_product::Update;
 use simdetr::nn::network::{Memory, Purpose};
 use simdetr::nn::operation::StepKey;
+use simdetr::nn::parameter_values::ParameterValues;
 use simdetr::nn::parameters::{Parameter, ParameterTable};
 use simdetr::workers::Workers;
 
@@ -117,6 +119,13 @@ fn forward(case: &Value, purpose: Purpose, workers: &Workers) -> Run {
             let inside = pixel / width < rows && pixel % width < columns;
             *target = if inside { (4.0 * u - 2.0) as f32 } else { 0.0 };
         }
+        if purpose == Purpose::Prediction {
+            let parameters = ParameterValues::new(parameters.clone());
+            let constants = network.constants(&parameters, Some(&sizes), workers).unwrap();
+            let runners = (workers, &Control::default());
+            network.network().predict(&mut memory, &parameters, &constants, runners).unwrap();
+            continue;
+        }
         network.set_sizes(&mut memory, &sizes);
         network.network().forward(&mut memory, &parameters, &STEP, workers);
     }
@@ -140,10 +149,15 @@ fn outputs_of_every_layer_agree_with_the_peer() {
     let workers = Workers::with_threads(2).unwrap();
     for name in ["small", "refining", "looking forward twice", "deep", "full"] {
         let case = case(name);
-        let run = forward(&case, Purpose::Prediction, &workers);
-        for layer in 0..run.layers {
-            let logits = run.network.logits(&run.memory, layer);
-            let boxes = run.network.boxes(&run.memory, layer);
+        let run = forward(&case, Purpose::Training { recompute: false }, &workers);
+        let predicting = forward(&case, Purpose::Prediction, &workers);
+        assert_eq!(predicting.network.predictions().layers, 1);
+        // The last layer twice: as in training, and as prediction has it alone.
+        for layer in 0..=run.layers {
+            let (run, at) = if layer < run.layers { (&run, layer) } else { (&predicting, 0) };
+            let layer = layer.min(run.layers - 1);
+            let logits = run.network.logits(&run.memory, at);
+            let boxes = run.network.boxes(&run.memory, at);
             let of_logits = difference(logits, &case["logits"][layer]);
             let of_boxes = difference(boxes, &case["boxes"][layer]);
             println!("{name}, layer {layer}: logits {of_logits:.1e}, boxes {of_boxes:.1e}");

@@ -8,6 +8,7 @@ mod onnx_runtime;
 use formula::uniform;
 use safetensors::SafeTensors;
 use serde_json::Value;
+use simdetr::control::Control;
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::deformable_detr::config::DetectorConfig;
 use simdetr::detector::deformable_detr::description::DetectorDescription;
@@ -19,7 +20,7 @@ use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use simdetr::detector::deformable_detr::weights::Naming;
 use simdetr::detector::onnx;
 use simdetr::nn::network::{Memory, Purpose};
-use simdetr::nn::operation::StepKey;
+use simdetr::nn::parameter_values::ParameterValues;
 use simdetr::workers::Workers;
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +28,6 @@ use std::path::Path;
 use std::process::Command;
 
 const NAMES: &str = include_str!("golden/detector/names.json");
-const STEP: StepKey = StepKey { seed: 0, stage: 0, step: 0, part: 0, training: false };
 const IMAGES: usize = 2;
 const HEIGHT: usize = 64;
 const WIDTH: usize = 96;
@@ -89,10 +89,11 @@ impl Case {
                 (place / (HEIGHT * WIDTH * 3), place / 3 % (HEIGHT * WIDTH), place % 3);
             *target = images[(image * 3 + channel) * HEIGHT * WIDTH + pixel];
         }
-        network.set_sizes(&mut memory, &[[HEIGHT as u32, WIDTH as u32]; IMAGES]);
-        network.network().forward(&mut memory, detector.parameters(), &STEP, &workers);
-        let last = config.decoder_layers_count - 1;
-        let (logits, boxes) = (network.logits(&memory, last), network.boxes(&memory, last));
+        let parameters = ParameterValues::new(detector.parameters().to_vec());
+        let constants = network.constants(&parameters, None, &workers).unwrap();
+        let runners = (&workers, &Control::default());
+        network.network().predict(&mut memory, &parameters, &constants, runners).unwrap();
+        let (logits, boxes) = (network.logits(&memory, 0), network.boxes(&memory, 0));
         let case = Case {
             folder: tempfile::tempdir().unwrap(),
             logits: logits.to_vec(),

@@ -48,6 +48,7 @@ fn check(name: &str, operation: &dyn Operation<f32>, fixed: &[usize]) {
         output: &mut output,
         saved: &mut saved,
         scratch: &mut scratch,
+        prepared: &[],
         step: &STEP,
         workers: &workers,
     });

@@ -4,7 +4,7 @@
 //! bottleneck is at its 3x3 convolution, and names are torchvision's, which timm shares for 18, 34
 //! and 50. A width multiplier m makes the stem 64 m channels wide and every stage in proportion.
 
-use crate::nn::convolution::Geometry;
+use crate::nn::ops::convolution::Geometry;
 
 /// What a stage repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! | [`checkpoint`] | a safetensors file as named f32 tensors, under whatever prefix it uses |
 //! | [`file_kind`] | what a file is that should hold weights, and what to do with it |
 //! | [`networks`] | which network of a checkpoint is read: the trained one, not its slow copy |
+//! | [`operations`] | a ResNet as operations of a network |
 //! | [`resnet_weights`] | the parameters of a ResNet, checked against the table |
 //! | [`resnet`] | the network for inference |
 
@@ -13,5 +14,6 @@ pub mod architecture;
 pub mod checkpoint;
 pub mod file_kind;
 pub mod networks;
+pub mod operations;
 pub mod resnet;
 pub mod resnet_weights;

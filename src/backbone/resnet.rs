@@ -1,20 +1,15 @@
-//! ResNet for inference: batch norms folded, weights packed, one plan for each input size.
+//! ResNet for inference: weights packed once, one plan for each input size.
 
-use super::architecture::{Architecture, Block, STAGES};
+use super::architecture::{Architecture, STAGES};
+use super::operations::{Map, ResNetOperations};
 use super::resnet_weights::ResNetWeights;
-use crate::nn::activation::{Activation, Layout};
-use crate::nn::batch_norm::BatchNorm;
-use crate::nn::convolution::Convolution;
-use crate::nn::max_pool::MaxPool;
-use crate::nn::plan::{BufferId, Plan, PlanBuilder, PlanMemory};
-use crate::nn::simd::Level;
+use crate::control::Control;
+use crate::nn::network::named::NamedBuilder;
+use crate::nn::network::{Constants, Memory, Network, Purpose, TensorId};
+use crate::nn::parameter_values::ParameterValues;
+use crate::nn::parameters::{ParameterSpec, ParameterTable};
 use crate::workers::Workers;
-use crate::{Error, Result, memory};
-
-/// The pool after the stem.
-const POOL: MaxPool = MaxPool { window: 3, stride: 2, padding: 1 };
-/// Padding of the stem, hence the border of the input.
-const STEM_PADDING: usize = 3;
+use crate::{Error, Result};
 
 /// A map that the network can give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,50 +21,50 @@ pub struct StageMap {
     pub stride: usize,
 }
 
-/// A ResNet that is ready to run. Shared between threads; what a run writes is in its plan.
+/// A ResNet that is ready to run. Shared between threads.
 #[derive(Debug)]
 pub struct ResNet {
     architecture: Architecture,
-    level: Level,
-    convolutions: Vec<Convolution>,
+    table: ParameterTable,
+    parameters: ParameterValues<f32>,
 }
 
-/// The memory of one run: inputs of one size and the maps that were asked for.
+/// The network for inputs of one size; what a run writes is in a [`Memory`].
 #[derive(Debug)]
 pub struct ResNetPlan {
-    plan: Plan,
+    network: Network<f32>,
+    constants: Constants<f32>,
+    input: TensorId,
+    /// Images, height, width.
+    size: [usize; 3],
+    maps: Vec<Map>,
 }
 
 impl ResNet {
-    /// Folds and packs `weights` for this processor.
-    pub fn new(weights: &ResNetWeights) -> ResNet {
-        ResNet::with_level(weights, Level::best())
-    }
-
-    /// The same for one of [`Level::available`].
-    pub fn with_level(weights: &ResNetWeights, level: Level) -> ResNet {
+    /// A network with these weights.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(weights: &ResNetWeights) -> Result<ResNet> {
         let architecture = *weights.architecture();
-        let fold = |layer: super::architecture::NamedConvolution| {
-            let part = |part: &str| weights.values(&format!("{}.{part}", layer.norm));
-            let norm = BatchNorm {
-                scale: part("weight"),
-                shift: part("bias"),
-                mean: part("running_mean"),
-                variance: part("running_var"),
-            };
-            let (kernel, bias) = norm.fold(weights.values(&format!("{}.weight", layer.name)));
-            Convolution::new(layer.geometry, &kernel, &bias, level)
+        let spec = |(name, shape): (String, Vec<usize>)| ParameterSpec {
+            trained: false,
+            ..ParameterSpec::new(name, &shape)
         };
-        let convolutions = architecture.convolutions().into_iter().map(fold).collect();
-        ResNet { architecture, level, convolutions }
+        let table = ParameterTable::new(architecture.parameters().into_iter().map(spec).collect())?;
+        let mut values = crate::memory::with_capacity(table.length(), "an encoder's weights")?;
+        for parameter in table.iter() {
+            values.extend_from_slice(weights.values(&parameter.name));
+        }
+        Ok(ResNet { architecture, table, parameters: ParameterValues::new(values) })
     }
 
     /// Reads a safetensors file at hand; see [`ResNetWeights::from_safetensors`].
     ///
     /// # Errors
-    /// As [`ResNetWeights::from_safetensors`].
+    /// As [`ResNetWeights::from_safetensors`]; [`Error::OutOfMemory`].
     pub fn from_safetensors(bytes: &[u8], source: &str) -> Result<ResNet> {
-        Ok(ResNet::new(&ResNetWeights::from_safetensors(bytes, source)?))
+        ResNet::new(&ResNetWeights::from_safetensors(bytes, source)?)
     }
 
     /// Depth and width.
@@ -86,35 +81,21 @@ impl ResNet {
         })
     }
 
-    /// Bytes of the packed weights.
+    /// Bytes of the weights and, after the first plan, of what was packed from them.
     pub fn memory_bytes(&self) -> usize {
-        self.convolutions.iter().map(Convolution::memory_bytes).sum()
+        self.parameters.memory_bytes()
     }
 
-    /// Memory for runs on `images` images of `height` by `width` that give the maps of `stages`
+    /// The network for `images` images of `height` by `width`, which gives the maps of `stages`
     /// (0 to 3, in the order of the answers).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a size of 0, no stages or a stage over 3; [`Error::OutOfMemory`].
     pub fn plan(
         &self,
-        images: usize,
-        height: usize,
-        width: usize,
-        stages: &[usize],
-    ) -> Result<ResNetPlan> {
-        self.plan_in(PlanMemory::default(), [images, height, width], stages)
-    }
-
-    /// The same in the memory of a plan that runs no more; what that one held is lost.
-    ///
-    /// # Errors
-    /// As [`ResNet::plan`].
-    pub fn plan_in(
-        &self,
-        memory: PlanMemory,
         [images, height, width]: [usize; 3],
         stages: &[usize],
+        workers: &Workers,
     ) -> Result<ResNetPlan> {
         if images == 0 || height == 0 || width == 0 {
             let sizes = format!("{images} images of {height}x{width}: none may be 0");
@@ -124,100 +105,61 @@ impl ResNet {
             Some(&deepest) if deepest < STAGES => deepest,
             _ => return Err(Error::invalid("stages", format!("{stages:?} are not all in 0..4"))),
         };
-        let layout = Layout { images, height, width, channels: 3, border: STEM_PADDING };
-        let (mut builder, input) = PlanBuilder::new(&self.convolutions, layout);
-        let stem = builder.convolution(0, input, None, true, 0);
-        let mut map = builder.max_pool(POOL, stem, self.map_border());
-        let mut maps = Vec::new();
-        let mut layer = 1;
-        for stage in 0..=deepest {
-            for index in 0..self.architecture.blocks[stage] {
-                let shortcut = self.architecture.has_shortcut(stage, index);
-                map = self.add_block(&mut builder, layer, map, shortcut);
-                layer += self.architecture.block_convolutions() + usize::from(shortcut);
-            }
-            maps.push(map);
-        }
-        let outputs: Vec<BufferId> = stages.iter().map(|&stage| maps[stage]).collect();
-        Ok(ResNetPlan { plan: builder.finish(&outputs, memory)? })
+        let mut builder = NamedBuilder::new(&self.table, workers.count());
+        let input = builder.network.data(images * height * width * 3);
+        let images_map = Map { tensor: input, images, height, width, channels: 3 };
+        let architecture = self.architecture;
+        let mut operations = ResNetOperations { builder: &mut builder, architecture, prefix: "" };
+        let all = operations.maps(images_map, deepest + 1)?;
+        let maps: Vec<Map> = stages.iter().map(|&stage| all[stage]).collect();
+        let outputs: Vec<TensorId> = maps.iter().map(|map| map.tensor).collect();
+        let network = builder.network.finish(&outputs, Purpose::Prediction);
+        let constants = network.constants(&self.parameters, &[], workers)?;
+        Ok(ResNetPlan { network, constants, input, size: [images, height, width], maps })
     }
 
-    /// The border of maps between blocks: basic blocks read them with a 3x3 convolution.
-    fn map_border(&self) -> usize {
-        match self.architecture.block {
-            Block::Basic => 1,
-            Block::Bottleneck => 0,
-        }
-    }
-
-    fn add_block(
+    /// Runs the network on the plan's input, which is used up. `control` is looked at before every
+    /// layer.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn forward(
         &self,
-        builder: &mut PlanBuilder<'_>,
-        first: usize,
-        input: BufferId,
-        shortcut: bool,
-    ) -> BufferId {
-        let last = first + self.architecture.block_convolutions() - 1;
-        let mut inner = builder.convolution(first, input, None, true, 1);
-        if self.architecture.block == Block::Bottleneck {
-            inner = builder.convolution(first + 1, inner, None, true, 0);
-        }
-        let residual = match shortcut {
-            true => builder.convolution(last + 1, input, None, false, 0),
-            false => input,
-        };
-        builder.convolution(last, inner, Some(residual), true, self.map_border())
-    }
-
-    /// Runs the network on the plan's input.
-    pub fn forward(&self, plan: &mut ResNetPlan, workers: &Workers) {
-        plan.plan.run(&self.convolutions, self.level, workers);
+        plan: &ResNetPlan,
+        memory: &mut Memory<f32>,
+        runners: (&Workers, &Control<'_>),
+    ) -> Result<()> {
+        plan.network.predict(memory, &self.parameters, &plan.constants, runners)
     }
 }
 
 impl ResNetPlan {
     /// Number, height and width of the images.
-    pub fn input_size(&self) -> (usize, usize, usize) {
-        let layout = self.plan.input_layout();
-        (layout.images, layout.height, layout.width)
+    pub fn input_size(&self) -> [usize; 3] {
+        self.size
     }
 
-    /// Gives the memory to another plan.
-    pub fn into_memory(self) -> PlanMemory {
-        self.plan.into_memory()
-    }
-
-    /// Fills the input: `write(image, y, row)` writes row `y`, `width * 3` floats, RGB. A run uses
-    /// the input up.
-    pub fn fill(&mut self, workers: &Workers, write: impl Fn(usize, usize, &mut [f32]) + Sync) {
-        let input = self.plan.input();
-        let length = input.layout.width * input.layout.channels;
-        input.for_each_band(1, workers, |band| {
-            for y in band.rows.clone() {
-                let start = band.offset(y, 0);
-                write(band.image, y, &mut band.data[start..start + length]);
-            }
-        });
-    }
-
-    /// A map of the last run, by its place in the list of stages: `(height, width, channels)` and
-    /// the values of `image`, HWC.
+    /// The images, `[images, height, width, 3]`, normalised RGB, to be filled before each run.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn map(&self, index: usize, image: usize) -> Result<((usize, usize, usize), Vec<f32>)> {
-        let Activation { data, layout } = self.plan.output(index);
-        let length = layout.width * layout.channels;
-        let mut values = memory::with_capacity(layout.height * length, "a feature map")?;
-        for y in layout.border..layout.border + layout.height {
-            let start = layout.offset(image, y, layout.border);
-            values.extend_from_slice(&data[start..start + length]);
-        }
-        Ok(((layout.height, layout.width, layout.channels), values))
+    pub fn images_mut<'a>(&self, memory: &'a mut Memory<f32>) -> Result<&'a mut [f32]> {
+        memory.fit(&self.network)?;
+        Ok(self.network.data_mut(memory, self.input))
     }
 
-    /// Bytes of the arena and of scratch memory.
+    /// A map of the last run, by its place in the list of stages.
+    pub fn map(&self, index: usize) -> Map {
+        self.maps[index]
+    }
+
+    /// Its values, `[images, height, width, channels]`.
+    pub fn values<'a>(&self, memory: &'a Memory<f32>, index: usize) -> &'a [f32] {
+        self.network.output(memory, index)
+    }
+
+    /// Bytes of the plan; its values lie in the memory that it runs in.
     pub fn memory_bytes(&self) -> usize {
-        self.plan.memory_bytes()
+        self.network.memory_bytes() + self.constants.memory_bytes()
     }
 }

@@ -6,7 +6,7 @@ use super::options::{Versioned, write_struct};
 use super::pointers::{copy_wanted, output};
 use super::status::simdetr_status_t;
 use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
-use crate::detector::prediction::Detection;
+use crate::detector::prediction::Detections;
 use crate::{Error, Result};
 
 /// f32 `[count, 4]`: boxes.
@@ -38,14 +38,14 @@ impl Handle for simdetr_detections_t {
 
 impl simdetr_detections_t {
     /// Replaces everything by what was found on each image.
-    pub(super) fn fill(&mut self, found: &[Vec<Detection>]) {
+    pub(super) fn fill(&mut self, found: &Detections) {
         self.boxes.clear();
         self.scores.clear();
         self.classes.clear();
         self.images.clear();
         self.offsets.clear();
         self.offsets.push(0);
-        for (image, detections) in found.iter().enumerate() {
+        for (image, detections) in found.images().enumerate() {
             for detection in detections {
                 self.boxes.push(detection.bounds);
                 self.scores.push(detection.score);
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn simdetr_detections_create(
         // SAFETY: promised by the caller.
         let out = unsafe { output(out, "out") }?;
         let mut detections = simdetr_detections_t::default();
-        detections.fill(&[]);
+        detections.fill(&Detections::default());
         out.set(into_handle(detections));
         Ok(())
     })

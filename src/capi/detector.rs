@@ -12,6 +12,7 @@ use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::detector::deformable_detr::description::DetectorDescription;
 use crate::detector::deformable_detr::detector::Detector;
 use crate::detector::deformable_detr::model::PredictorMemory;
+use crate::detector::prediction::Detections;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::finetune::plain_description;
 use crate::pipeline::preset;
@@ -27,8 +28,16 @@ pub struct simdetr_detector_t {
     pub(super) detector: Detector,
     pub(super) config: RunConfig,
     pub(super) workers: Workers,
-    memory: Mutex<Vec<PredictorMemory>>,
+    memory: Mutex<Vec<PredictionMemory>>,
     poison: Poison,
+}
+
+/// What one call at a time uses.
+#[derive(Default)]
+pub(super) struct PredictionMemory {
+    pub(super) predictor: PredictorMemory,
+    /// What is found, until the call cannot fail any more.
+    pub(super) found: Detections,
 }
 
 impl Handle for simdetr_detector_t {
@@ -39,14 +48,14 @@ impl Handle for simdetr_detector_t {
 }
 
 impl simdetr_detector_t {
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<PredictorMemory>> {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<PredictionMemory>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets `work` use memory that no other call uses.
     pub(super) fn with_memory<T>(
         &self,
-        work: impl FnOnce(&mut PredictorMemory) -> Result<T>,
+        work: impl FnOnce(&mut PredictionMemory) -> Result<T>,
     ) -> Result<T> {
         let mut memory = self.free().pop().unwrap_or_default();
         let outcome = work(&mut memory);
@@ -257,7 +266,8 @@ pub unsafe extern "C" fn simdetr_detector_memory_bytes(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle(detector, error, |detector| {
-            let kept: usize = detector.free().iter().map(PredictorMemory::memory_bytes).sum();
+            let kept: usize =
+                detector.free().iter().map(|memory| memory.predictor.memory_bytes()).sum();
             output(bytes, "bytes")?.set((detector.detector.memory_bytes() + kept) as u64);
             Ok(())
         })

@@ -1,10 +1,10 @@
 //! Images to detections: pixels of the host, encoded images, files, a tensor.
 
 use super::detections::simdetr_detections_t;
-use super::detector::simdetr_detector_t;
+use super::detector::{PredictionMemory, simdetr_detector_t};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::image::{copy_image, copy_tensor_image, simdetr_image_t};
+use super::image::{copy_image_into, copy_tensor_image, simdetr_image_t};
 use super::options::{Versioned, copy_options, init};
 use super::pointers::{borrow_mut, slice, texts};
 use super::run::{simdetr_run_options_t, with_control};
@@ -100,14 +100,14 @@ unsafe fn prediction_options(
 }
 
 impl simdetr_detector_t {
-    /// Predicts on `count` images, of which one is in memory at a time.
+    /// Predicts on `count` images, which `image` writes one at a time.
     ///
     /// # Safety
     /// `options`, `run` and `detections` are as the header says.
     unsafe fn predict(
         &self,
         count: usize,
-        image: impl Fn(usize) -> Result<Image>,
+        mut image: impl FnMut(usize, &mut Image) -> Result<()>,
         options: *const simdetr_prediction_options_t,
         run: *const simdetr_run_options_t,
         detections: *mut simdetr_detections_t,
@@ -115,26 +115,23 @@ impl simdetr_detector_t {
         // SAFETY: promised by the caller.
         let (options, target) =
             unsafe { (prediction_options(options)?, borrow_mut(detections, "detections")?) };
-        let mut found = Vec::with_capacity(count);
         // SAFETY: promised by the caller.
         unsafe {
             with_control(run, |control| {
                 self.with_memory(|memory| {
-                    for index in 0..count {
-                        control.check()?;
-                        let image = image(index)?;
-                        let name = format!("images[{index}]");
-                        self.config.limits.check_pixels(&name, image.width, image.height)?;
-                        let (images, workers) = ([image], &self.workers);
-                        found.extend(self.detector.predict(&images, &options, memory, workers)?);
-                        control.report("predict", index as u64 + 1, count as u64)?;
-                    }
+                    let read = |index: usize, frame: &mut Image| {
+                        image(index, frame)?;
+                        let name = format_args!("images[{index}]");
+                        self.config.limits.check_pixels(name, frame.width, frame.height)
+                    };
+                    let (images, runners) = ((count, read), (&self.workers, control));
+                    let PredictionMemory { predictor, found } = memory;
+                    self.detector.predict(images, &options, predictor, runners, found)?;
+                    target.fill(found);
                     Ok(())
                 })
             })
-        }?;
-        target.fill(&found);
-        Ok(())
+        }
     }
 }
 
@@ -165,7 +162,7 @@ pub unsafe extern "C" fn simdetr_detector_predict(
     unsafe {
         guard_handle(detector, error, |detector| {
             let images = slice(images, images_count, "images")?;
-            let image = |index: usize| copy_image(images[index]);
+            let image = |index: usize, frame: &mut Image| copy_image_into(images[index], frame);
             detector.predict(images_count, image, options, run, detections)
         })
     }
@@ -201,10 +198,11 @@ pub unsafe extern "C" fn simdetr_detector_predict_encoded(
         guard_handle(detector, error, |detector| {
             let data = slice(data, images_count, "data")?;
             let lengths = slice(lengths, images_count, "lengths")?;
-            let image = |index: usize| {
+            let image = |index: usize, frame: &mut Image| {
                 let name = format!("data[{index}]");
                 let bytes = slice(data[index], lengths[index], &name)?;
-                decode::decode(bytes, &name, &detector.config.limits)
+                *frame = decode::decode(bytes, &name, &detector.config.limits)?;
+                Ok(())
             };
             detector.predict(images_count, image, options, run, detections)
         })
@@ -240,7 +238,10 @@ pub unsafe extern "C" fn simdetr_detector_predict_files(
         guard_handle(detector, error, |detector| {
             let paths = texts(paths, images_count, "paths")?;
             let limits = &detector.config.limits;
-            let image = |index: usize| decode::read(Path::new(paths[index]), limits);
+            let image = |index: usize, frame: &mut Image| {
+                *frame = decode::read(Path::new(paths[index]), limits)?;
+                Ok(())
+            };
             detector.predict(images_count, image, options, run, detections)
         })
     }
@@ -271,7 +272,10 @@ pub unsafe extern "C" fn simdetr_detector_predict_tensor(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle(detector, error, |detector| {
-            let copy = |_| copy_tensor_image(image, "image");
+            let copy = |_: usize, frame: &mut Image| {
+                *frame = copy_tensor_image(image, "image")?;
+                Ok(())
+            };
             detector.predict(1, copy, options, run, detections)
         })
     }

@@ -95,6 +95,21 @@ pub(super) fn borrowed_image(image: &Image) -> simdetr_image_t {
 /// # Safety
 /// `given` is NULL or describes readable pixels.
 pub(super) unsafe fn copy_image(given: *const simdetr_image_t) -> Result<Image> {
+    let mut image = Image::default();
+    // SAFETY: promised by the caller.
+    unsafe { copy_image_into(given, &mut image) }?;
+    Ok(image)
+}
+
+/// [`copy_image`] into memory that is used again: nothing is allocated once it has held an image of
+/// this size.
+///
+/// # Safety
+/// As [`copy_image`].
+pub(super) unsafe fn copy_image_into(
+    given: *const simdetr_image_t,
+    target: &mut Image,
+) -> Result<()> {
     // SAFETY: promised by the caller.
     let image = unsafe { copy_struct(given) }?;
     if image.reserved != 0 {
@@ -115,8 +130,12 @@ pub(super) unsafe fn copy_image(given: *const simdetr_image_t) -> Result<Image> 
     // SAFETY: the caller promises that every row of the layout is readable.
     let bytes = unsafe { slice(lowest, span, "simdetr_image_t.data") }?;
     let view = ImageView::new(bytes, layout)?;
-    memory::probe(u64::from(layout.width) * u64::from(layout.height) * 3, "a copy of the image")?;
-    Ok(view.to_image())
+    let length = u64::from(layout.width) * u64::from(layout.height) * 3;
+    if (target.pixels.capacity() as u64) < length {
+        memory::probe(length, "a copy of the image")?;
+    }
+    view.copy_into(target);
+    Ok(())
 }
 
 /// Copies an image tensor as RGB: `[3, H, W]` or `[H, W, 3]`, with or without a leading 1, any

@@ -53,22 +53,89 @@ fn rest(x: f64) -> f64 {
     }
 }
 
-/// The `count` best detections of one image, best first; ties by query, then by class.
-///
-/// `logits` are `[queries, classes]`, `boxes` `[queries, 4]` cxcywh in units of the un-padded image
-/// of `width` by `height` pixels.
-pub fn best(
-    logits: &[f32],
-    boxes: &[f32],
-    (width, height): (f32, f32),
-    count: usize,
-    reading: Reading,
-) -> Vec<Detection> {
-    let queries = boxes.len() / 4;
-    let classes = logits.len() / queries.max(1);
-    let mut candidates: Vec<(f32, u32)> = match reading {
+/// What was found on several images, in flat lists.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Detections {
+    all: Vec<Detection>,
+    /// Where the detections of each image end.
+    ends: Vec<usize>,
+}
+
+/// Pairs of log-odds and number that are ranked, in memory that is used again.
+pub type Candidates = Vec<(f32, u32)>;
+
+/// Which boxes of an image are wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wanted {
+    /// The best ones, at most as many.
+    pub count: usize,
+    /// Boxes with a lower score are left out.
+    pub score_min: f32,
+    pub reading: Reading,
+}
+
+impl Detections {
+    /// Forgets every image.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.ends.clear();
+    }
+
+    /// Number of images.
+    pub fn images_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Those of all images, one image after another.
+    pub fn all(&self) -> &[Detection] {
+        &self.all
+    }
+
+    /// Those of each image, best first.
+    pub fn images(&self) -> impl Iterator<Item = &[Detection]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.all[start..end])
+    }
+
+    /// Adds the wanted detections of one image, best first; ties by query, then by class.
+    ///
+    /// `logits` are `[queries, classes]`, `boxes` `[queries, 4]` cxcywh in units of the un-padded image
+    /// of `width` by `height` pixels.
+    pub fn add(
+        &mut self,
+        candidates: &mut Candidates,
+        (logits, boxes): (&[f32], &[f32]),
+        (width, height): (f32, f32),
+        wanted: &Wanted,
+    ) {
+        let classes = logits.len() / (boxes.len() / 4).max(1);
+        rank(candidates, (logits, classes), wanted);
+        for &(logit, pair) in &*candidates {
+            let (query, class) = (pair as usize / classes, pair as usize % classes);
+            let [x, y, w, h] = [0, 1, 2, 3].map(|part| boxes[4 * query + part]);
+            let clip = |value: f32, side: f32| (value * side).clamp(0.0, side);
+            let bounds = [
+                clip(x - w / 2.0, width),
+                clip(y - h / 2.0, height),
+                clip(x + w / 2.0, width),
+                clip(y + h / 2.0, height),
+            ];
+            let score = 1.0 / (1.0 + (-logit).exp());
+            if score >= wanted.score_min {
+                self.all.push(Detection { bounds, class: class as u32, score });
+            }
+        }
+        self.ends.push(self.all.len());
+    }
+}
+
+/// The best pairs of query and class that a reading gives, best first.
+fn rank(candidates: &mut Candidates, (logits, classes): (&[f32], usize), wanted: &Wanted) {
+    let Wanted { count, reading, .. } = *wanted;
+    candidates.clear();
+    match reading {
         Reading::Pairs => {
-            logits.iter().enumerate().map(|(pair, logit)| (*logit, pair as u32)).collect()
+            candidates.extend(logits.iter().enumerate().map(|(pair, logit)| (*logit, pair as u32)));
         }
         Reading::Queries | Reading::Objects => {
             let best_class = |(query, row): (usize, &[f32])| {
@@ -81,33 +148,34 @@ pub fn best(
                 let score = if reading == Reading::Objects { any_class(row) } else { row[best] };
                 (score, (query * classes + best) as u32)
             };
-            logits.chunks_exact(classes).enumerate().map(best_class).collect()
+            candidates.extend(logits.chunks_exact(classes).enumerate().map(best_class));
         }
-    };
+    }
     let order = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     if candidates.len() > count {
         candidates.select_nth_unstable_by(count, order);
         candidates.truncate(count);
     }
     candidates.sort_unstable_by(order);
-    let detection = |(logit, pair): (f32, u32)| {
-        let (query, class) = (pair as usize / classes, pair as usize % classes);
-        let [x, y, w, h] = [0, 1, 2, 3].map(|part| boxes[4 * query + part]);
-        let clip = |value: f32, side: f32| (value * side).clamp(0.0, side);
-        let bounds = [
-            clip(x - w / 2.0, width),
-            clip(y - h / 2.0, height),
-            clip(x + w / 2.0, width),
-            clip(y + h / 2.0, height),
-        ];
-        Detection { bounds, class: class as u32, score: 1.0 / (1.0 + (-logit).exp()) }
-    };
-    candidates.into_iter().map(detection).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn best(
+        logits: &[f32],
+        boxes: &[f32],
+        sides: (f32, f32),
+        count: usize,
+        reading: Reading,
+    ) -> Vec<Detection> {
+        let mut found = Detections::default();
+        let wanted = Wanted { count, score_min: 0.0, reading };
+        found.add(&mut Candidates::default(), (logits, boxes), sides, &wanted);
+        assert_eq!(found.images().next(), Some(found.all()));
+        found.all().to_vec()
+    }
 
     const BOXES: [f32; 8] = [0.5, 0.5, 0.5, 0.5, 0.1, 0.5, 0.4, 1.0];
 
@@ -159,6 +227,19 @@ mod tests {
         let rows = [[-f32::MAX; 3], [-300.0; 3], [0.0; 3], [300.0; 3], [f32::MAX; 3]];
         let found = rows.map(|row| any_class(&row));
         assert!(found.iter().all(|odds| odds.is_finite()) && found.is_sorted(), "{found:?}");
+    }
+
+    #[test]
+    fn images_stay_apart_and_low_scores_are_left_out() {
+        let (mut found, mut candidates) = (Detections::default(), Candidates::default());
+        for score_min in [0.0, 0.6, 1.0] {
+            let wanted = Wanted { count: 5, score_min, reading: Reading::Queries };
+            found.add(&mut candidates, (&[2.0, 0.0], &BOXES), (100.0, 50.0), &wanted);
+        }
+        let counts: Vec<usize> = found.images().map(<[Detection]>::len).collect();
+        assert_eq!((counts, found.images_count()), (vec![2, 1, 0], 3));
+        found.clear();
+        assert_eq!(found, Detections::default());
     }
 
     #[test]

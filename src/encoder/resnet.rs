@@ -5,17 +5,25 @@ use super::{Encoder, MapDescription, common_multiple, fingerprint};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::read_file;
 use crate::backbone::networks::Choice;
+use crate::backbone::operations::Map;
 use crate::backbone::resnet::{ResNet, ResNetPlan};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
+use crate::control::Control;
 use crate::data::feature_map::{FeatureMap, FeatureMapView};
+use crate::data::image::normalise::to_tensor;
 use crate::data::image::{Image, Normalisation};
+use crate::nn::kept::Kept;
+use crate::nn::network::Memory;
 use crate::workers::Workers;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Maps that are taken where none are asked for (patent ¶53: the two top-most).
 const LAYERS: [&str; 2] = ["layer4", "layer3"];
+
+/// Sizes of image whose plans are kept; one is a description of some kilobytes.
+const PLANS_KEPT: usize = 16;
 
 /// A ResNet, the maps that are taken of it, and memory of earlier runs.
 #[derive(Debug)]
@@ -28,8 +36,10 @@ pub struct ResNetEncoder {
     /// The file, in errors.
     source: String,
     fingerprint: String,
-    /// Plans that no run holds.
-    plans: Mutex<Vec<ResNetPlan>>,
+    /// Plans of the sizes that were used last.
+    plans: Mutex<Kept<[usize; 3], Arc<ResNetPlan>>>,
+    /// Memory that no run holds: as much as there were runs at once.
+    memory: Mutex<Vec<Memory<f32>>>,
 }
 
 impl ResNetEncoder {
@@ -56,7 +66,7 @@ impl ResNetEncoder {
         normalisation.validate()?;
         let (weights, choice) =
             ResNetWeights::read(bytes, source, &options.weights_prefix, ENCODER_KEY)?;
-        let network = ResNet::new(&weights);
+        let network = ResNet::new(&weights)?;
         let (maps, stages) = choose_maps(network.architecture(), &options.layers)?;
         Ok(ResNetEncoder {
             network,
@@ -65,7 +75,8 @@ impl ResNetEncoder {
             stages,
             source: source.into(),
             fingerprint: fingerprint_of(bytes, &choice),
-            plans: Mutex::new(Vec::new()),
+            plans: Mutex::new(Kept::new(PLANS_KEPT)),
+            memory: Mutex::default(),
         })
     }
 
@@ -75,50 +86,43 @@ impl ResNetEncoder {
     }
 
     fn encode_one(&self, image: &Image, workers: &Workers) -> Result<Vec<FeatureMap>> {
-        let (height, width) = (image.height as usize, image.width as usize);
-        let mut plan = self.take_plan(height, width)?;
-        let [red, green, blue] = self.normalisation.table();
-        plan.fill(workers, |_, y, row| {
-            let pixels = &image.pixels[y * width * 3..(y + 1) * width * 3];
-            for (target, source) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-                target[0] = red[usize::from(source[0])];
-                target[1] = green[usize::from(source[1])];
-                target[2] = blue[usize::from(source[2])];
-            }
-        });
-        self.network.forward(&mut plan, workers);
-        let map = |index: usize| {
-            let ((height, width, channels), values) = plan.map(index, 0)?;
-            // Weights may be finite and still lead out of the numbers.
-            let name = format!("encoder {}: map `{}`", self.source, self.maps[index].name);
-            FeatureMapView::checked(&name, &values, height, width, channels)?;
-            Ok(FeatureMap { values, height, width, channels })
-        };
-        let maps = (0..self.stages.len()).map(map).collect();
-        self.plans().push(plan);
+        let plan = self.plan([1, image.height as usize, image.width as usize], workers)?;
+        let mut memory = self.free_memory().pop().unwrap_or_default();
+        let maps = self.run(&plan, &mut memory, image, workers);
+        self.free_memory().push(memory);
         maps
     }
 
-    /// A free plan for images of this size, or one whose memory now serves it, or a new one. There
-    /// are never more plans than runs at once, so a folder of images of many sizes takes as much
-    /// memory as the largest of them on every thread.
-    fn take_plan(&self, height: usize, width: usize) -> Result<ResNetPlan> {
-        let free = {
-            let mut plans = self.plans();
-            let fits = plans.iter().position(|plan| plan.input_size() == (1, height, width));
-            fits.map(|index| plans.remove(index)).or_else(|| plans.pop())
+    fn run(
+        &self,
+        plan: &ResNetPlan,
+        memory: &mut Memory<f32>,
+        image: &Image,
+        workers: &Workers,
+    ) -> Result<Vec<FeatureMap>> {
+        to_tensor(image, &self.normalisation, plan.images_mut(memory)?)?;
+        self.network.forward(plan, memory, (workers, &Control::default()))?;
+        let map = |index: usize| {
+            let Map { height, width, channels, .. } = plan.map(index);
+            let found = plan.values(memory, index);
+            // Weights may be finite and still lead out of the numbers.
+            let name = format!("encoder {}: map `{}`", self.source, self.maps[index].name);
+            FeatureMapView::checked(&name, found, height, width, channels)?;
+            let mut values = memory::with_capacity(found.len(), "a feature map")?;
+            values.extend_from_slice(found);
+            Ok(FeatureMap { values, height, width, channels })
         };
-        match free {
-            Some(plan) if plan.input_size() == (1, height, width) => Ok(plan),
-            other => {
-                let memory = other.map(ResNetPlan::into_memory).unwrap_or_default();
-                self.network.plan_in(memory, [1, height, width], &self.stages)
-            }
-        }
+        (0..self.stages.len()).map(map).collect()
     }
 
-    fn plans(&self) -> MutexGuard<'_, Vec<ResNetPlan>> {
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn plan(&self, size: [usize; 3], workers: &Workers) -> Result<Arc<ResNetPlan>> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || self.network.plan(size, &self.stages, workers).map(Arc::new);
+        plans.of(size, make).cloned()
+    }
+
+    fn free_memory(&self) -> MutexGuard<'_, Vec<Memory<f32>>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -176,8 +180,10 @@ impl Encoder for ResNetEncoder {
     }
 
     fn memory_bytes(&self) -> usize {
-        let plans: usize = self.plans().iter().map(ResNetPlan::memory_bytes).sum();
-        self.network.memory_bytes() + plans
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let plans: usize = plans.values().map(|plan| plan.memory_bytes()).sum();
+        let memory: usize = self.free_memory().iter().map(Memory::memory_bytes).sum();
+        self.network.memory_bytes() + plans + memory
     }
 
     /// With as many images as workers, each worker takes whole images and nobody waits between
@@ -255,12 +261,13 @@ mod tests {
             encoder.encode(&[image(width, height, seed)], &Workers::caller()).unwrap()
         };
         let first = encode(96, 128, 5);
-        let largest = encoder.memory_bytes();
+        let arena = || encoder.free_memory().iter().map(Memory::memory_bytes).sum::<usize>();
+        let largest = arena();
         for size in [64, 32, 96] {
             encode(size, size, size);
         }
         // What other sizes left in the memory does not show.
         assert_eq!(encode(96, 128, 5), first);
-        assert_eq!(encoder.memory_bytes(), largest);
+        assert_eq!(arena(), largest);
     }
 }

@@ -6,21 +6,19 @@
 pub mod activation;
 pub mod aligned;
 pub mod batch_norm;
-pub mod convolution;
 mod exponential;
+pub mod kept;
 pub mod local;
 #[allow(unsafe_code)]
 pub mod matrix_product;
-pub mod max_pool;
 pub mod network;
 pub mod operation;
 pub mod ops;
 #[allow(unsafe_code)]
 mod pages;
+pub mod parameter_values;
 pub mod parameters;
 pub mod placement;
-pub mod plan;
-pub mod scratch;
 #[allow(unsafe_code)]
 pub mod simd;
 pub mod winograd;

@@ -11,6 +11,7 @@ use crate::workers::Workers;
 use num_traits::{Float, NumAssign};
 use std::fmt::Debug;
 use std::iter::Sum;
+use std::ops::Range;
 
 /// Most inputs of one operation, parameters included.
 pub const INPUTS_MAX: usize = 8;
@@ -138,6 +139,9 @@ pub struct Forward<'a, T> {
     pub saved: &'a mut [T],
     /// Free during the call; arbitrary values on entry.
     pub scratch: &'a mut [T],
+    /// What [`Operation::prepare`] wrote for these inputs, where the network was built for
+    /// prediction; empty in training, whose weights change with every step.
+    pub prepared: &'a [T],
     pub step: &'a StepKey,
     pub workers: &'a Workers,
 }
@@ -185,6 +189,33 @@ pub trait Operation<T: Real>: Debug + Send + Sync {
     /// Numbers of scratch memory that either call needs on `workers_count` workers.
     fn scratch_length(&self, _workers_count: usize) -> usize {
         0
+    }
+
+    /// Numbers that [`Operation::prepare`] writes; 0 for operations that have nothing to prepare.
+    fn prepared_length(&self) -> usize {
+        0
+    }
+
+    /// The inputs that [`Operation::prepare`] reads: they must be the same in every forward.
+    fn prepared_inputs(&self) -> Range<usize> {
+        0..0
+    }
+
+    /// Brings weights into the form that forwards read, once for all of them. What it writes does
+    /// not depend on the size of the other inputs, so that networks of several sizes share it.
+    /// Inputs outside [`Operation::prepared_inputs`] are empty slices.
+    fn prepare(&self, _inputs: &[&[T]], _to: &mut [T], _workers: &Workers) {}
+
+    /// Numbers of scratch memory that a forward in prediction needs, with or without what was
+    /// prepared.
+    fn prediction_scratch_length(&self, workers_count: usize, _prepared: bool) -> usize {
+        self.scratch_length(workers_count)
+    }
+
+    /// Numbers of [`Forward::saved`] in prediction, which has no backward: 0 where the forward can do
+    /// without.
+    fn prediction_saved_length(&self) -> usize {
+        self.saved_length()
     }
 
     /// Whether a forward costs little beside what its neighbours do, so that it may run again on

@@ -8,10 +8,9 @@
 //! Barabasz, Anderson, Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd
 //! convolution", ACM TOMS 2020).
 
-use super::activation::{Activation, ActivationMut, Band, Layout};
-use super::aligned::{AlignedFloats, LINE};
-use super::convolution::{Finish, Geometry};
-use super::scratch::Scratch;
+use super::activation::{Activation, Band};
+use super::aligned::LINE;
+use super::ops::convolution::Geometry;
 use super::simd::Level;
 use super::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use super::simd::winograd::{
@@ -31,80 +30,14 @@ const GROUP: usize = 64;
 /// Tiles whose offsets are collected together: a multiple of the six rows of a product's tile.
 const OFFSETS_TOGETHER: usize = 96;
 
-/// Transformed weights.
-#[derive(Debug)]
-pub struct Winograd {
-    in_channels: usize,
-    out_channels: usize,
-    level: Level,
-    weights: AlignedFloats,
-    bias: Vec<f32>,
-}
-
-impl Winograd {
-    /// Whether this form computes `geometry` and is faster than the direct one. Fewer channels in
-    /// a group than the transforms ask for leave too little multiplication to pay for them.
-    pub fn pays(geometry: &Geometry) -> bool {
-        let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1;
-        let last_group = (geometry.out_channels - 1) % GROUP + 1;
-        fits && geometry.in_channels.min(last_group) >= CHANNELS_MIN
-    }
-
-    /// Transforms `weights` (OIHW).
-    pub fn new(geometry: &Geometry, weights: &[f32], bias: &[f32], level: Level) -> Winograd {
-        let (in_channels, out_channels) = (geometry.in_channels, geometry.out_channels);
-        let length = WinogradView::weights_length(level, in_channels, out_channels);
-        let mut transformed = AlignedFloats::zeros(length);
-        let fill = |step: usize, first: usize, count: usize, kernels: &mut Kernels| {
-            for lane in 0..count {
-                let start = ((first + lane) * in_channels + step) * KERNEL_VALUES;
-                for (value, lanes) in weights[start..].iter().zip(&mut *kernels) {
-                    lanes[lane] = *value;
-                }
-            }
-        };
-        let to = transformed.as_mut_slice();
-        transform_weights(level, (in_channels, out_channels), fill, to, &Workers::caller());
-        let (weights, bias) = (transformed, bias.to_vec());
-        Winograd { in_channels, out_channels, level, weights, bias }
-    }
-
-    /// The weights as a forward reads them.
-    pub fn view(&self) -> WinogradView<'_> {
-        WinogradView {
-            in_channels: self.in_channels,
-            out_channels: self.out_channels,
-            level: self.level,
-            weights: self.weights.as_slice(),
-            bias: &self.bias,
-        }
-    }
-
-    /// Bytes of the transformed weights.
-    pub fn memory_bytes(&self) -> usize {
-        self.weights.memory_bytes()
-    }
-
-    /// Floats of scratch memory that one task of a forward on `input` needs.
-    pub fn scratch_length(&self, input: &Layout) -> usize {
-        self.view().scratch_length(input.height, input.width)
-    }
-
-    /// Writes `output`, border included. The caller has checked the layouts.
-    pub fn forward(
-        &self,
-        input: Activation<'_>,
-        output: ActivationMut<'_>,
-        finish: Finish<'_>,
-        scratch: &Scratch,
-        workers: &Workers,
-    ) {
-        let view = self.view();
-        let band_rows = band_rows(output.layout.height, output.layout.width);
-        output.for_each_band(band_rows, workers, |band| {
-            scratch.borrow(|memory| view.write_band(input, finish, band, memory));
-        });
-    }
+/// What is added to the sums, and whether negative results become 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Finish<'a> {
+    /// A map of the output's shape (its border may differ).
+    pub residual: Option<Activation<'a>>,
+    pub relu: bool,
+    /// What the output holds is added too (gradients).
+    pub add: bool,
 }
 
 /// Floats between the places of one group's transformed weights, of `columns` columns. The extra
@@ -161,6 +94,14 @@ pub struct WinogradView<'a> {
 }
 
 impl WinogradView<'_> {
+    /// Whether this form computes `geometry` and is faster than the direct one. Fewer channels in
+    /// a group than the transforms ask for leave too little multiplication to pay for them.
+    pub fn pays(geometry: &Geometry) -> bool {
+        let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1;
+        let last_group = (geometry.out_channels - 1) % GROUP + 1;
+        fits && geometry.in_channels.min(last_group) >= CHANNELS_MIN
+    }
+
     /// Floats of transformed weights.
     pub fn weights_length(level: Level, in_channels: usize, out_channels: usize) -> usize {
         let whole = out_channels / GROUP * place_stride(level, in_channels, GROUP);

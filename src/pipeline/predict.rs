@@ -10,6 +10,7 @@ use crate::data::folder::{self, BrokenImage, FolderImage, LeftOut};
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
 use crate::detector::deformable_detr::model::PredictorMemory;
+use crate::detector::prediction::Detections;
 use crate::pipeline::folder_extraction::{is_about_the_image, skip, skipped_by_reason};
 use crate::pipeline::predict_names::{Listed, Names};
 use crate::workers::Workers;
@@ -112,7 +113,7 @@ pub fn predict_images(
     }
     let Names { images: listed, categories, mut report } = names;
     let mut memory = PredictorMemory::default();
-    let (mut entries, mut boxes) = (Vec::new(), Vec::new());
+    let (mut entries, mut boxes, mut found) = (Vec::new(), Vec::new(), Detections::default());
     let mut first_trouble = None;
     for (index, entry) in listed.iter().enumerate() {
         let image = match read(entry, request) {
@@ -127,8 +128,15 @@ pub fn predict_images(
         };
         let mut written = entry.written.clone();
         (written.width, written.height) = (image.width, image.height);
-        let found = request.detector.predict(&[image], request.options, &mut memory, workers)?;
-        boxes.extend(found.into_iter().flatten().map(|detection| LabelledBox {
+        let mut image = Some(image);
+        let read = |_: usize, frame: &mut Image| {
+            *frame = image.take().unwrap_or_default();
+            Ok(())
+        };
+        let runners = (workers, &Control { progress: None, ..*control });
+        let options = request.options;
+        request.detector.predict((1, read), options, &mut memory, runners, &mut found)?;
+        boxes.extend(found.all().iter().map(|detection| LabelledBox {
             image_id: written.id,
             category_id: categories[detection.class as usize].id,
             bounds: detection.bounds,

@@ -15,7 +15,7 @@ use crate::data::coco::CocoCategory;
 use crate::data::image::normalise::to_tensor;
 use crate::data::image::{Image, resize};
 use crate::data::training::batch::Batch;
-use crate::detector::prediction::{Detection, Reading, best};
+use crate::detector::prediction::{Candidates, Detection, Detections, Reading, Wanted};
 use crate::matching::{ClassLoss, Predictions};
 use crate::workers::Workers;
 use crate::{Error, Result, memory};
@@ -126,7 +126,13 @@ impl HostDetector {
         predictions.check_unit(last)?;
         let (logits, boxes) = (predictions.logits_of(last), predictions.boxes_of(last));
         let sides = (image.width as f32, image.height as f32);
-        let read = |logits: &[f32]| best(logits, boxes.as_flattened(), sides, count, reading);
+        let wanted = Wanted { count, score_min: 0.0, reading };
+        let read = |logits: &[f32]| {
+            let mut found = Detections::default();
+            let predictions = (logits, boxes.as_flattened());
+            found.add(&mut Candidates::default(), predictions, sides, &wanted);
+            found.all().to_vec()
+        };
         Ok(if softmax { read(&log_odds(logits, logits_count)) } else { read(logits) })
     }
 }

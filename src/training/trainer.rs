@@ -10,6 +10,7 @@ use super::relabel_config::BoxScore;
 use super::schedule;
 use super::step::{Judge, StepPlace, StepReport};
 use super::trainable::{StageStart, TrainableDetector, View};
+use crate::control::Control;
 use crate::criterion::{CriterionConfig, Gradients};
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
@@ -18,16 +19,17 @@ use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::detector::deformable_detr::description::DetectorDescription;
 use crate::detector::deformable_detr::detector::Detector;
 use crate::detector::deformable_detr::initialise::initialise;
-use crate::detector::deformable_detr::kept_networks::KeptNetworks;
 use crate::detector::deformable_detr::model::{Predictor, PredictorMemory};
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use crate::detector::deformable_detr::weights::{Naming, take_over};
-use crate::detector::prediction::Detection;
+use crate::detector::prediction::{Detection, Detections, Wanted};
 use crate::matching::{ClassLoss, Predictions};
+use crate::nn::kept::Kept;
 use crate::nn::matrix_product::Update;
 use crate::nn::network::{Memory, Purpose};
 use crate::nn::operation::StepKey;
+use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 use crate::{Error, Result, memory};
@@ -41,12 +43,12 @@ pub struct Trainer {
     detector: DetectorConfig,
     training: TrainingConfig,
     table: ParameterTable,
-    parameters: Vec<f32>,
+    parameters: ParameterValues<f32>,
     gradients: Vec<f32>,
     optimiser: AdamW,
     groups: Vec<Group>,
     judge: Judge,
-    networks: KeptNetworks,
+    networks: Kept<BatchShape, DetectorNetwork>,
     memory: Memory<f32>,
     prediction: PredictorMemory,
     /// What a fresh start draws from.
@@ -77,12 +79,12 @@ impl Trainer {
         }
         let table = parameter_table(detector)?;
         Ok(Trainer {
-            parameters: initialise(detector, &table, seed)?,
+            parameters: ParameterValues::new(initialise(detector, &table, seed)?),
             gradients: memory::filled(0.0, table.trained_length(), "the gradients")?,
             optimiser: AdamW::new(table.trained_length())?,
             groups: groups(&table, training),
             judge: Judge::new(criterion)?,
-            networks: KeptNetworks::new(training.networks_kept),
+            networks: Kept::new(training.networks_kept),
             memory: Memory::default(),
             prediction: PredictorMemory::keeping(training.networks_kept),
             seed,
@@ -106,17 +108,17 @@ impl Trainer {
 
     /// The flat parameters, in the places that [`Trainer::table`] says.
     pub fn parameters(&self) -> &[f32] {
-        &self.parameters
+        self.parameters.as_slice()
     }
 
     /// The flat parameters, to be loaded.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.parameters
+        self.parameters.as_mut_slice()
     }
 
     /// The flat parameters and the optimiser, to be saved or loaded together.
-    pub fn state_mut(&mut self) -> (&ParameterTable, &mut Vec<f32>, &mut AdamW) {
-        (&self.table, &mut self.parameters, &mut self.optimiser)
+    pub fn state_mut(&mut self) -> (&ParameterTable, &mut [f32], &mut AdamW) {
+        (&self.table, self.parameters.as_mut_slice(), &mut self.optimiser)
     }
 
     /// Applies `start` to the parameters, now and at every later fresh start.
@@ -124,7 +126,7 @@ impl Trainer {
     /// # Errors
     /// Those of `start`.
     pub fn start_with(&mut self, start: Start) -> Result<()> {
-        start(&self.table, &mut self.parameters)?;
+        start(&self.table, self.parameters.as_mut_slice())?;
         self.start = Some(start);
         Ok(())
     }
@@ -146,7 +148,7 @@ impl Trainer {
         memory.fit(network.network())?;
         network.images_mut(memory).copy_from_slice(&part.maps);
         network.set_sizes(memory, &part.sizes);
-        network.network().forward(memory, &self.parameters, key, &self.workers);
+        network.network().forward(memory, self.parameters.as_slice(), key, &self.workers);
         let outputs = network.outputs(memory);
         let predictions = Predictions::new(outputs.logits, outputs.boxes, network.predictions())?;
         let (logits, boxes) = (outputs.logits_gradient, outputs.boxes_gradient);
@@ -154,7 +156,7 @@ impl Trainer {
         self.judge.evaluate(&predictions, part, &mut gradients, (report, place), &self.workers)?;
         network.network().backward(
             memory,
-            &self.parameters,
+            self.parameters.as_slice(),
             &mut self.gradients,
             update,
             key,
@@ -171,9 +173,10 @@ impl TrainableDetector for Trainer {
 
     fn start_stage(&mut self, start: &StageStart) -> Result<()> {
         if start.fresh {
-            self.parameters = initialise(&self.detector, &self.table, self.seed)?;
+            self.parameters =
+                ParameterValues::new(initialise(&self.detector, &self.table, self.seed)?);
             if let Some(start) = &self.start {
-                start(&self.table, &mut self.parameters)?;
+                start(&self.table, self.parameters.as_mut_slice())?;
             }
         }
         self.optimiser = AdamW::new(self.table.trained_length())?;
@@ -201,7 +204,7 @@ impl TrainableDetector for Trainer {
             gradient_norm_max: self.training.gradient_norm_max,
         };
         report.gradient_norm = self.optimiser.step(
-            &mut self.parameters,
+            self.parameters.as_mut_slice(),
             &self.gradients,
             &self.groups,
             &settings,
@@ -227,15 +230,22 @@ impl TrainableDetector for Trainer {
             resize: &view.resize,
             normalisation: &view.normalisation,
         };
-        predictor.predict(image, count, score.reading(), &mut self.prediction, &self.workers)
+        let wanted = Wanted { count, score_min: 0.0, reading: score.reading() };
+        let read = |_: usize, frame: &mut Image| {
+            frame.clone_from(image);
+            Ok(())
+        };
+        let (mut found, runners) = (Detections::default(), (&self.workers, &Control::default()));
+        predictor.predict((1, read), &wanted, &mut self.prediction, runners, &mut found)?;
+        Ok(found.all().to_vec())
     }
 
     fn save(&mut self, path: &Path, position: &Position) -> Result<()> {
-        checkpoint::save(path, position, &self.table, &self.parameters, &self.optimiser)
+        checkpoint::save(path, position, &self.table, self.parameters(), &self.optimiser)
     }
 
     fn load(&mut self, path: &Path, settings: &str) -> Result<Position> {
-        let (table, parameters) = (&self.table, &mut self.parameters);
+        let (table, parameters) = (&self.table, self.parameters.as_mut_slice());
         checkpoint::load(path, settings, table, parameters, &mut self.optimiser)
     }
 
@@ -254,20 +264,21 @@ impl TrainableDetector for Trainer {
         let path = stem.with_extension("safetensors");
         let table = parameter_table(&description.config)?;
         let mut parameters = memory::filled(0.0, table.length(), "the parameters of a detector")?;
-        take_over(&self.table, &self.parameters, &table, &mut parameters, |_| true)?;
+        take_over(&self.table, self.parameters(), &table, &mut parameters, |_| true)?;
         Detector::new(description, parameters)?.save(&path, Naming::Official)?;
         Ok(path)
     }
 
     fn memory_bytes(&self) -> usize {
-        let numbers =
-            self.parameters.len() + self.gradients.len() + 2 * self.table.trained_length();
+        let numbers = self.gradients.len() + 2 * self.table.trained_length();
         let groups = self.groups.capacity() * size_of::<Group>();
-        let networks = self.networks.memory_bytes() + self.memory.memory_bytes();
+        let networks: usize = self.networks.values().map(DetectorNetwork::memory_bytes).sum();
         size_of::<Trainer>()
             + numbers * size_of::<f32>()
             + groups
             + networks
+            + self.memory.memory_bytes()
+            + self.parameters.memory_bytes()
             + self.prediction.memory_bytes()
             + self.judge.memory_bytes()
     }

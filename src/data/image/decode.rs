@@ -20,6 +20,7 @@ use crate::{Error, Result, memory};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -55,15 +56,15 @@ impl ImageLimits {
 
     /// # Errors
     /// [`Error::ImageTooLarge`] when `width` x `height` is over the limit of pixels.
-    pub fn check_pixels(&self, name: &str, width: u32, height: u32) -> Result<()> {
+    pub fn check_pixels(&self, name: impl Display, width: u32, height: u32) -> Result<()> {
         let pixels = u64::from(width) * u64::from(height);
         check_limit(name, "pixels", pixels, self.pixels_max)
     }
 }
 
-fn check_limit(name: &str, what: &'static str, got: u64, limit: u64) -> Result<()> {
+fn check_limit(name: impl Display, what: &'static str, got: u64, limit: u64) -> Result<()> {
     match got > limit {
-        true => Err(Error::ImageTooLarge { image: name.into(), what, got, limit }),
+        true => Err(Error::ImageTooLarge { image: name.to_string(), what, got, limit }),
         false => Ok(()),
     }
 }

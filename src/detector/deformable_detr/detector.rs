@@ -9,9 +9,11 @@ use super::model::{Predictor, PredictorMemory};
 use super::names::parameter_table;
 use super::weights::{self, CLASS_BIAS, Naming};
 use crate::backbone::checkpoint::{Checkpoint, read_file, weights_file};
+use crate::control::Control;
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
-use crate::detector::prediction::{Detection, Reading};
+use crate::detector::prediction::{Detections, Reading, Wanted};
+use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 use crate::{Error, Result, memory};
@@ -25,7 +27,7 @@ const PARAMETERS: &str = "a detector's parameters";
 pub struct Detector {
     description: DetectorDescription,
     table: ParameterTable,
-    parameters: Vec<f32>,
+    parameters: ParameterValues<f32>,
 }
 
 /// Which of a detector's boxes are wanted.
@@ -73,7 +75,7 @@ impl Detector {
         if table.length() != parameters.len() {
             return Err(Error::shape("parameters", table.length(), parameters.len()));
         }
-        Ok(Detector { description, table, parameters })
+        Ok(Detector { description, table, parameters: ParameterValues::new(parameters) })
     }
 
     /// A detector that has learned nothing.
@@ -83,7 +85,7 @@ impl Detector {
     pub fn untrained(description: DetectorDescription, seed: u64) -> Result<Detector> {
         description.validate()?;
         let table = parameter_table(&description.config)?;
-        let parameters = initialise(&description.config, &table, seed)?;
+        let parameters = ParameterValues::new(initialise(&description.config, &table, seed)?);
         Ok(Detector { description, table, parameters })
     }
 
@@ -154,7 +156,7 @@ impl Detector {
             },
         };
         let (table, parameters) = read_first_group(&file, &description.config)?;
-        Ok(Detector { description, table, parameters })
+        Ok(Detector { description, table, parameters: ParameterValues::new(parameters) })
     }
 
     /// Whether `bytes` are a safetensors file with a detector's heads, as opposed to a backbone.
@@ -169,7 +171,7 @@ impl Detector {
     /// [`Error::Io`].
     pub fn save(&self, path: &Path, naming: Naming) -> Result<()> {
         let text = Some((KEY, self.description.to_text()?));
-        weights::write(path, self.config(), &self.table, &self.parameters, naming, text)
+        weights::write(path, self.config(), &self.table, self.parameters(), naming, text)
     }
 
     /// Writes the backbone alone under torchvision's names.
@@ -177,7 +179,7 @@ impl Detector {
     /// # Errors
     /// [`Error::Io`].
     pub fn save_backbone(&self, path: &Path) -> Result<()> {
-        weights::write_backbone(path, &self.table, &self.parameters)
+        weights::write_backbone(path, &self.table, self.parameters())
     }
 
     /// Sizes, what it sees, categories.
@@ -202,12 +204,13 @@ impl Detector {
 
     /// The flat parameters, in the places that [`Detector::table`] says.
     pub fn parameters(&self) -> &[f32] {
-        &self.parameters
+        self.parameters.as_slice()
     }
 
-    /// Bytes of the parameters; networks come with the first prediction, in its memory.
+    /// Bytes of the parameters and, after the first prediction, of what was packed from them for it;
+    /// networks lie in the memory of predictions.
     pub fn memory_bytes(&self) -> usize {
-        size_of_val(self.parameters.as_slice())
+        self.parameters.memory_bytes()
     }
 
     /// Reads detections off images one at a time.
@@ -221,27 +224,23 @@ impl Detector {
         }
     }
 
-    /// The best detections of each image, best first, in its pixels. An image's answer does not
-    /// depend on those beside it.
+    /// The best detections of `count` images, each in its own pixels, best first, in place of what
+    /// `found` held: see [`Predictor::predict`].
     ///
     /// # Errors
     /// Those of [`PredictionOptions::validate`] and [`Predictor::predict`].
     pub fn predict(
         &self,
-        images: &[Image],
+        images: (usize, impl FnMut(usize, &mut Image) -> Result<()>),
         options: &PredictionOptions,
         memory: &mut PredictorMemory,
-        workers: &Workers,
-    ) -> Result<Vec<Vec<Detection>>> {
+        runners: (&Workers, &Control<'_>),
+        found: &mut Detections,
+    ) -> Result<()> {
         options.validate()?;
-        let predictor = self.predictor();
-        let PredictionOptions { detections_max, score_min, reading } = *options;
-        let found = |image| {
-            let mut found = predictor.predict(image, detections_max, reading, memory, workers)?;
-            found.retain(|detection| detection.score >= score_min);
-            Ok(found)
-        };
-        images.iter().map(found).collect()
+        let PredictionOptions { detections_max: count, score_min, reading } = *options;
+        let wanted = Wanted { count, score_min, reading };
+        self.predictor().predict(images, &wanted, memory, runners, found)
     }
 }
 
@@ -309,6 +308,7 @@ fn fitted(plain: &DetectorDescription, file: &Checkpoint<'_>) -> Result<Detector
 mod tests {
     use super::*;
     use crate::data::image::{Normalisation, ResizeRule};
+    use crate::detector::prediction::Detection;
 
     fn detector() -> Detector {
         let config = DetectorConfig {
@@ -345,8 +345,15 @@ mod tests {
         let path = folder.path().join("detector.safetensors");
         let predict = |detector: &Detector, images: &[Image]| {
             let options = PredictionOptions { detections_max: 9, ..Default::default() };
-            let mut memory = PredictorMemory::default();
-            detector.predict(images, &options, &mut memory, &Workers::caller()).unwrap()
+            let (mut memory, mut found) = (PredictorMemory::default(), Detections::default());
+            let read = |index: usize, image: &mut Image| {
+                image.clone_from(&images[index]);
+                Ok(())
+            };
+            let runners = (&Workers::caller(), &Control::default());
+            let images = (images.len(), read);
+            detector.predict(images, &options, &mut memory, runners, &mut found).unwrap();
+            found.images().map(<[Detection]>::to_vec).collect::<Vec<_>>()
         };
         let expected = predict(&detector, &images());
         assert_eq!(expected.iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 9]);

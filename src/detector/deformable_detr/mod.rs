@@ -11,7 +11,6 @@ mod file_sizes;
 pub mod hugging_face_config;
 pub mod hugging_face_folder;
 pub mod initialise;
-pub mod kept_networks;
 pub mod model;
 pub mod names;
 pub mod network;

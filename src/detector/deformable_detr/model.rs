@@ -1,25 +1,55 @@
 //! A detector that predicts: parameters, and networks for the sizes of image it has met.
+//!
+//! Images of one size that follow each other are one forward. Weights are packed once and lie with the
+//! parameters; a network of each size keeps what depends on its size alone. Once sizes repeat, nothing
+//! is allocated.
 
 use super::config::DetectorConfig;
-use super::kept_networks::KeptNetworks;
 use super::network::{BatchShape, DetectorNetwork};
 use crate::Result;
+use crate::control::Control;
 use crate::data::image::normalise::to_tensor;
-use crate::data::image::{Image, Normalisation, ResizeRule, resize};
-use crate::detector::prediction::{Detection, Reading, best};
-use crate::nn::network::{Memory, Purpose};
-use crate::nn::operation::StepKey;
+use crate::data::image::{Image, Normalisation, ResizeRule, Sampler, Window};
+use crate::detector::prediction::{Candidates, Detections, Wanted};
+use crate::nn::kept::Kept;
+use crate::nn::network::{Constants, Memory, Purpose};
+use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 
 /// Sizes of image whose networks a detector keeps for later images.
 const NETWORKS_KEPT: usize = 16;
+/// Most images of one forward: more gain nothing and take memory.
+const IMAGES_TOGETHER_MAX: usize = 8;
 
 /// Memory of predictions: what changes while parameters stay.
 #[derive(Debug)]
 pub struct PredictorMemory {
-    networks: KeptNetworks,
+    networks: Kept<BatchShape, SizedNetwork>,
     memory: Memory<f32>,
+    /// The image that is read next.
+    frame: Image,
+    /// Images that wait for their forward, as the detector sees them.
+    waiting: Vec<Waiting>,
+    waiting_count: usize,
+    sampler: Sampler,
+    candidates: Candidates,
+}
+
+/// A network and what it computes once.
+#[derive(Debug)]
+struct SizedNetwork {
+    network: DetectorNetwork,
+    constants: Constants<f32>,
+}
+
+/// An image before its forward.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Of the size that the detector sees.
+    image: Image,
+    /// Width and height of the original.
+    sides: (f32, f32),
 }
 
 impl Default for PredictorMemory {
@@ -31,12 +61,25 @@ impl Default for PredictorMemory {
 impl PredictorMemory {
     /// Memory that keeps networks for `networks_max` sizes of image.
     pub fn keeping(networks_max: usize) -> PredictorMemory {
-        PredictorMemory { networks: KeptNetworks::new(networks_max), memory: Memory::default() }
+        PredictorMemory {
+            networks: Kept::new(networks_max),
+            memory: Memory::default(),
+            frame: Image::default(),
+            waiting: Vec::new(),
+            waiting_count: 0,
+            sampler: Sampler::default(),
+            candidates: Candidates::default(),
+        }
     }
 
-    /// Bytes of the arena, which is as large as the largest image needed, and of the networks.
+    /// Bytes of the arena, which is as large as the largest images needed, of the networks with
+    /// their constants, and of the images on their way.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.memory_bytes() + self.networks.memory_bytes()
+        let network =
+            |one: &SizedNetwork| one.network.memory_bytes() + one.constants.memory_bytes();
+        let networks: usize = self.networks.values().map(network).sum();
+        let waiting: usize = self.waiting.iter().map(|one| one.image.pixels.capacity()).sum();
+        self.memory.memory_bytes() + networks + self.frame.pixels.capacity() + waiting
     }
 }
 
@@ -45,7 +88,7 @@ impl PredictorMemory {
 pub struct Predictor<'a> {
     pub config: &'a DetectorConfig,
     pub table: &'a ParameterTable,
-    pub parameters: &'a [f32],
+    pub parameters: &'a ParameterValues<f32>,
     /// The size that the detector sees.
     pub resize: &'a ResizeRule,
     /// That of the backbone.
@@ -53,34 +96,102 @@ pub struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// The `count` best detections of one upright image, in its pixels, best first.
+    /// The `wanted` detections of `count` upright images, each in its own pixels, best first, in place
+    /// of what `found` held. `read(index, image)` writes an image into memory that is used again, in
+    /// the order of the indices. An image's answer does not depend on those beside it. `control` is looked
+    /// at before every image and every layer and told of images that are done.
     ///
     /// # Errors
-    /// Those of [`DetectorNetwork::new`] and of resizing; [`crate::Error::OutOfMemory`].
+    /// Those of `read`, [`DetectorNetwork::new`] and resizing; [`crate::Error::OutOfMemory`];
+    /// [`crate::Error::Cancelled`]. `found` then holds some of the images.
     pub fn predict(
         &self,
-        image: &Image,
-        count: usize,
-        reading: Reading,
+        (count, mut read): (usize, impl FnMut(usize, &mut Image) -> Result<()>),
+        wanted: &Wanted,
         kept: &mut PredictorMemory,
-        workers: &Workers,
-    ) -> Result<Vec<Detection>> {
-        let (width, height) = self.resize.target(image.width, image.height);
-        let resized = resize(image, width, height)?;
-        let shape = BatchShape { images: 1, height: height as usize, width: width as usize };
-        let PredictorMemory { networks, memory } = kept;
-        let network = networks.of(shape, || {
-            let (table, purpose) = (self.table, Purpose::Prediction);
-            DetectorNetwork::new(self.config, table, shape, purpose, workers.count())
-        })?;
+        runners: (&Workers, &Control<'_>),
+        found: &mut Detections,
+    ) -> Result<()> {
+        found.clear();
+        kept.waiting_count = 0;
+        for index in 0..count {
+            runners.1.check()?;
+            read(index, &mut kept.frame)?;
+            let size = self.resize.target(kept.frame.width, kept.frame.height);
+            let first = kept.waiting.first().map(|one| (one.image.width, one.image.height));
+            let joins = kept.waiting_count < IMAGES_TOGETHER_MAX && first == Some(size);
+            if kept.waiting_count > 0 && !joins {
+                self.forward(wanted, kept, runners, found)?;
+                runners.1.report("predict", found.images_count() as u64, count as u64)?;
+            }
+            kept.queue(size)?;
+        }
+        if kept.waiting_count > 0 {
+            self.forward(wanted, kept, runners, found)?;
+            runners.1.report("predict", found.images_count() as u64, count as u64)?;
+        }
+        Ok(())
+    }
+
+    /// One forward of the images that wait.
+    fn forward(
+        &self,
+        wanted: &Wanted,
+        kept: &mut PredictorMemory,
+        runners: (&Workers, &Control<'_>),
+        found: &mut Detections,
+    ) -> Result<()> {
+        let PredictorMemory { networks, memory, waiting, waiting_count, candidates, .. } = kept;
+        let waiting = &waiting[..std::mem::take(waiting_count)];
+        let [height, width] = [waiting[0].image.height, waiting[0].image.width];
+        let (images, workers) = (waiting.len(), runners.0);
+        let shape = BatchShape { images, height: height as usize, width: width as usize };
+        let make = || self.lay_out(shape, workers);
+        let sized = networks.of(shape, make)?;
+        if !sized.constants.are_of(self.parameters) {
+            sized.constants = sized.network.constants(self.parameters, None, workers)?;
+        }
+        let network = &sized.network;
         memory.fit(network.network())?;
-        to_tensor(&resized, self.normalisation, network.images_mut(memory))?;
-        network.set_sizes(memory, &[[height, width]]);
-        let step = StepKey { seed: 0, stage: 0, step: 0, part: 0, training: false };
-        network.network().forward(memory, self.parameters, &step, workers);
-        let last = self.config.decoder_layers_count - 1;
-        let (logits, boxes) = (network.logits(memory, last), network.boxes(memory, last));
-        let sides = (image.width as f32, image.height as f32);
-        Ok(best(logits, boxes, sides, count, reading))
+        let tensor = network.images_mut(memory);
+        for (one, to) in waiting.iter().zip(tensor.chunks_exact_mut(shape.height * shape.width * 3))
+        {
+            to_tensor(&one.image, self.normalisation, to)?;
+        }
+        network.network().predict(memory, self.parameters, &sized.constants, runners)?;
+        let (logits, boxes) = (network.logits(memory, 0), network.boxes(memory, 0));
+        let images = logits.chunks_exact(logits.len() / images);
+        let boxes = boxes.chunks_exact(boxes.len() / waiting.len());
+        for (one, (logits, boxes)) in waiting.iter().zip(images.zip(boxes)) {
+            found.add(candidates, (logits, boxes), one.sides, wanted);
+        }
+        Ok(())
+    }
+
+    fn lay_out(&self, shape: BatchShape, workers: &Workers) -> Result<SizedNetwork> {
+        let purpose = Purpose::Prediction;
+        let network =
+            DetectorNetwork::new(self.config, self.table, shape, purpose, workers.count())?;
+        let constants = network.constants(self.parameters, None, workers)?;
+        Ok(SizedNetwork { network, constants })
+    }
+}
+
+impl PredictorMemory {
+    /// Puts the frame at the end of the images that wait, with `width` by `height` pixels.
+    fn queue(&mut self, (width, height): (u32, u32)) -> Result<()> {
+        if self.waiting_count == self.waiting.len() {
+            self.waiting.push(Waiting::default());
+        }
+        let to = &mut self.waiting[self.waiting_count];
+        to.sides = (self.frame.width as f32, self.frame.height as f32);
+        if (width, height) == (self.frame.width, self.frame.height) {
+            std::mem::swap(&mut to.image, &mut self.frame);
+        } else {
+            let window = Window::whole(&self.frame);
+            self.sampler.draw(&self.frame, window, (width, height), &mut to.image)?;
+        }
+        self.waiting_count += 1;
+        Ok(())
     }
 }

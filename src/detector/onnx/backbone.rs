@@ -6,7 +6,7 @@ use crate::backbone::architecture::{NORM_PARTS, NamedConvolution, STAGES};
 use crate::detector::deformable_detr::config::PROJECTION_GROUPS;
 use crate::detector::deformable_detr::names::BACKBONE_PREFIX;
 use crate::nn::batch_norm::BatchNorm;
-use crate::nn::convolution::Geometry;
+use crate::nn::ops::convolution::Geometry;
 use crate::{Error, Result};
 
 /// The maps of the four stages, `[batch, channels, height, width]`, finest first.

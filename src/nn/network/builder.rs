@@ -1,5 +1,6 @@
 //! Collects the operations of a network and decides who gets a gradient.
 
+use super::constants::constant_tensors;
 use super::lives::{Lives, lay_out};
 use super::{Network, Node, Source, TensorId, TensorInfo};
 use crate::nn::matrix_product::Update;
@@ -12,7 +13,8 @@ pub enum Purpose {
     /// Forward and backward. With `recompute`, the outputs of cheap operations are computed again
     /// on the way back where that saves memory; the numbers are the same.
     Training { recompute: bool },
-    /// Forward alone: buffers are free as soon as nothing ahead reads them.
+    /// Forward alone: buffers are free as soon as nothing ahead reads them, and what does not
+    /// depend on data is computed once ([`super::Constants`]).
     Prediction,
 }
 
@@ -33,6 +35,11 @@ impl<T: Real> NetworkBuilder<T> {
     /// A tensor that the caller fills before each forward.
     pub fn data(&mut self, length: usize) -> TensorId {
         self.add_tensor(length, Source::Data)
+    }
+
+    /// A tensor whose values the caller gives once, to [`Network::constants`]; for prediction.
+    pub fn constant(&mut self, length: usize) -> TensorId {
+        self.add_tensor(length, Source::Constant)
     }
 
     /// A parameter: `range` of the flat parameters. `trained` ones get a gradient.
@@ -70,13 +77,20 @@ impl<T: Real> NetworkBuilder<T> {
     }
 
     /// Lays the network out. `outputs` keep their values until the backward, or the next forward.
-    pub fn finish(self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+    ///
+    /// # Panics
+    /// When a network for training has constants.
+    pub fn finish(mut self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+        if purpose == Purpose::Prediction {
+            self.leave_out_unread(outputs);
+        }
         let wants = match purpose {
             Purpose::Training { .. } => self.wants_gradient(),
             Purpose::Prediction => vec![false; self.tensors.len()],
         };
         let (updates, reached) = self.updates(outputs, &wants);
-        let lives = Lives::new(&self.tensors, &self.nodes, outputs, &updates, purpose);
+        let constant = self.constant_tensors(outputs, purpose);
+        let lives = Lives::new(&self.tensors, &self.nodes, outputs, (&updates, &constant), purpose);
         let places = lay_out(&self.tensors, &self.nodes, &lives, self.workers_count);
         let unreached = self.tensors.iter().zip(reached).filter_map(|(tensor, reached)| {
             match (&tensor.source, reached, purpose) {
@@ -90,10 +104,36 @@ impl<T: Real> NetworkBuilder<T> {
             unreached: unreached.collect(),
             outputs: outputs.to_vec(),
             places,
+            constant,
             updates,
             tensors: self.tensors,
             nodes: self.nodes,
         }
+    }
+
+    /// Takes out operations whose outputs nobody reads.
+    fn leave_out_unread(&mut self, outputs: &[TensorId]) {
+        let mut read = vec![false; self.tensors.len()];
+        outputs.iter().for_each(|output| read[output.index] = true);
+        for node in self.nodes.iter().rev() {
+            if read[node.output] {
+                node.inputs.iter().for_each(|input| read[input.index] = true);
+            }
+        }
+        self.nodes.retain(|node| read[node.output]);
+    }
+
+    /// Which tensors are the same in every forward.
+    fn constant_tensors(&self, outputs: &[TensorId], purpose: Purpose) -> Vec<bool> {
+        if purpose != Purpose::Prediction {
+            let given = self.tensors.iter().any(|tensor| tensor.source == Source::Constant);
+            assert!(!given, "a network for training has no constants");
+            return vec![false; self.tensors.len()];
+        }
+        let fixed = |tensor: &TensorInfo| {
+            matches!(tensor.source, Source::Constant | Source::Parameter { .. })
+        };
+        constant_tensors(self.tensors.iter().map(fixed), &self.nodes, outputs)
     }
 
     /// Which tensors depend on a trained parameter.

@@ -20,6 +20,7 @@ impl<T: Real> Network<T> {
         let lists = list_bytes(&self.tensors)
             + list_bytes(&self.nodes)
             + list_bytes(&self.outputs)
+            + list_bytes(&self.constant)
             + list_bytes(&self.updates)
             + list_bytes(&self.unreached);
         let inner: usize = self.nodes.iter().map(of_node).sum();

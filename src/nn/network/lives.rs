@@ -4,6 +4,7 @@
 //! n+1..=2n back. What a backward does not read is free after the last forward that does.
 
 use super::builder::Purpose;
+use super::constants::is_prepared;
 use super::recompute::LateReads;
 use super::{Node, Places, Source, TensorId, TensorInfo};
 use crate::nn::matrix_product::Update;
@@ -23,6 +24,48 @@ pub(super) struct Lives {
     saved: Vec<Range<usize>>,
     /// Whether each node runs backward.
     backward: Vec<bool>,
+    scratch: Vec<ScratchOf>,
+}
+
+/// What a node's scratch memory has to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ScratchOf {
+    Training,
+    Prediction {
+        prepared: bool,
+    },
+    /// It does not run.
+    Nothing,
+}
+
+impl ScratchOf {
+    fn each<T: Real>(nodes: &[Node<T>], constant: &[bool], purpose: Purpose) -> Vec<ScratchOf> {
+        let of = |node: &Node<T>| match purpose {
+            Purpose::Training { .. } => ScratchOf::Training,
+            Purpose::Prediction if constant[node.output] => ScratchOf::Nothing,
+            Purpose::Prediction => ScratchOf::Prediction { prepared: is_prepared(node, constant) },
+        };
+        nodes.iter().map(of).collect()
+    }
+
+    fn saved_length<T: Real>(self, node: &Node<T>) -> usize {
+        match self {
+            ScratchOf::Training => node.operation.saved_length(),
+            ScratchOf::Prediction { .. } => node.operation.prediction_saved_length(),
+            ScratchOf::Nothing => 0,
+        }
+    }
+
+    fn length<T: Real>(self, node: &Node<T>, workers_count: usize) -> usize {
+        let operation = &node.operation;
+        match self {
+            ScratchOf::Training => operation.scratch_length(workers_count),
+            ScratchOf::Prediction { prepared } => {
+                operation.prediction_scratch_length(workers_count, prepared)
+            }
+            ScratchOf::Nothing => 0,
+        }
+    }
 }
 
 impl Lives {
@@ -30,7 +73,7 @@ impl Lives {
         tensors: &[TensorInfo],
         nodes: &[Node<T>],
         outputs: &[TensorId],
-        updates: &[Vec<Option<Update>>],
+        (updates, constant): (&[Vec<Option<Update>>], &[bool]),
         purpose: Purpose,
     ) -> Lives {
         let count = nodes.len();
@@ -89,14 +132,18 @@ impl Lives {
                 life.start = life.start.min(moment(number));
             }
         }
-        for (tensor, (values, gradients)) in
-            tensors.iter().zip(values.iter_mut().zip(&mut gradients))
-        {
-            if matches!(tensor.source, Source::Parameter { .. }) {
-                (*values, *gradients) = (0..0, 0..0);
+        for (number, tensor) in tensors.iter().enumerate() {
+            if matches!(tensor.source, Source::Parameter { .. }) || constant[number] {
+                (values[number], gradients[number]) = (0..0, 0..0);
             }
         }
-        Lives { values, late_values, again: late.again, gradients, saved, backward }
+        let scratch = ScratchOf::each(nodes, constant, purpose);
+        for (life, scratch) in saved.iter_mut().zip(&scratch) {
+            if *scratch == ScratchOf::Nothing {
+                *life = 0..0;
+            }
+        }
+        Lives { values, late_values, again: late.again, gradients, saved, backward, scratch }
     }
 }
 
@@ -125,12 +172,12 @@ pub(super) fn lay_out<T: Real>(
     for (tensor, life) in tensors.iter().zip(&lives.gradients) {
         push(tensor.length, life.clone());
     }
-    for (node, life) in nodes.iter().zip(&lives.saved) {
-        push(node.operation.saved_length(), life.clone());
+    for (number, (node, life)) in nodes.iter().zip(&lives.saved).enumerate() {
+        push(lives.scratch[number].saved_length(node), life.clone());
     }
     let last = 2 * nodes.len();
     for (number, node) in nodes.iter().enumerate() {
-        let length = node.operation.scratch_length(workers_count);
+        let length = lives.scratch[number].length(node, workers_count);
         push(length, number..number + 1);
         let back = if lives.backward[number] { length } else { 0 };
         push(back, last - number..last - number + 1);

@@ -2,18 +2,22 @@
 //!
 //! The network is built once for each bucket of input sizes and never changes (design.md §4);
 //! values live in a [`Memory`], which networks of several sizes share, and parameters in flat
-//! arrays outside, so that an optimiser is one pass. A repeated step allocates nothing.
+//! arrays outside, so that an optimiser is one pass. What prediction need not compute again is kept
+//! in [`Constants`]. A repeated step allocates nothing.
 
 mod builder;
 mod carve;
+mod constants;
 mod footprint;
 mod lives;
+pub mod named;
 mod recompute;
 mod run;
 #[cfg(test)]
 mod tests;
 
 pub use builder::{NetworkBuilder, Purpose};
+pub use constants::{Constants, PREDICTION};
 pub use run::Memory;
 
 use super::operation::Operation;
@@ -38,6 +42,8 @@ impl TensorId {
 enum Source {
     /// The caller writes them before each forward.
     Data,
+    /// The caller gives them once, to [`Network::constants`].
+    Constant,
     /// A range of the flat parameters.
     Parameter { range: Range<usize>, trained: bool },
     /// An operation writes them.
@@ -64,6 +70,8 @@ pub struct Network<T> {
     nodes: Vec<Node<T>>,
     outputs: Vec<TensorId>,
     places: Places,
+    /// For each tensor, whether it is the same in every forward; never in training.
+    constant: Vec<bool>,
     /// For each node and input: what its gradient does with what is there. `None`: not wanted.
     updates: Vec<Vec<Option<crate::nn::matrix_product::Update>>>,
     /// Trained parameters that no gradient reaches.

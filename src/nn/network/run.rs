@@ -1,11 +1,14 @@
 //! Forward and backward over the arena.
 
 use super::carve::{Request, carve};
+use super::constants::{Constants, PREDICTION};
 use super::{Network, Source, TensorId};
 use crate::Result;
+use crate::control::Control;
 use crate::nn::aligned::Aligned;
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::{Backward, Forward, GradientMut, INPUTS_MAX, Real, StepKey};
+use crate::nn::parameter_values::ParameterValues;
 use crate::workers::Workers;
 
 /// The arena of one step at a time; networks of several sizes share it.
@@ -58,6 +61,15 @@ enum Pass {
     Back,
 }
 
+/// What the operations of a forward or a backward share.
+struct Run<'a, T> {
+    parameters: &'a [T],
+    /// In prediction.
+    constants: Option<&'a Constants<T>>,
+    step: &'a StepKey,
+    workers: &'a Workers,
+}
+
 impl<T: Real> Network<T> {
     /// A data tensor, to be filled before each forward.
     pub fn data_mut<'a>(&self, memory: &'a mut Memory<T>, tensor: TensorId) -> &'a mut [T] {
@@ -105,7 +117,10 @@ impl<T: Real> Network<T> {
         std::array::from_fn(|place| (parts[2 * place].read(), parts[2 * place + 1].write()))
     }
 
-    /// Runs every operation on the data in `memory` and the flat `parameters`.
+    /// Runs every operation on the data in `memory` and the flat `parameters`, in training.
+    ///
+    /// # Panics
+    /// When the network was built for prediction.
     pub fn forward(
         &self,
         memory: &mut Memory<T>,
@@ -114,20 +129,41 @@ impl<T: Real> Network<T> {
         workers: &Workers,
     ) {
         memory.ensure(self);
+        let run = Run { parameters, constants: None, step, workers };
         for number in 0..self.nodes.len() {
-            self.forward_of(number, Pass::There, memory, parameters, step, workers);
+            self.forward_of(number, Pass::There, memory, &run);
         }
     }
 
-    fn forward_of(
+    /// Runs every operation that depends on the data in `memory`. `control` is asked before each of
+    /// them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`].
+    ///
+    /// # Panics
+    /// When `constants` are of other parameters or of another network.
+    pub fn predict(
         &self,
-        number: usize,
-        pass: Pass,
         memory: &mut Memory<T>,
-        parameters: &[T],
-        step: &StepKey,
-        workers: &Workers,
-    ) {
+        parameters: &ParameterValues<T>,
+        constants: &Constants<T>,
+        (workers, control): (&Workers, &Control<'_>),
+    ) -> Result<()> {
+        memory.ensure(self);
+        assert!(constants.are_of(parameters), "constants of earlier parameters");
+        let parameters = parameters.as_slice();
+        let run = Run { parameters, constants: Some(constants), step: &PREDICTION, workers };
+        for (number, node) in self.nodes.iter().enumerate() {
+            if !self.constant[node.output] {
+                control.check()?;
+                self.forward_of(number, Pass::There, memory, &run);
+            }
+        }
+        Ok(())
+    }
+
+    fn forward_of(&self, number: usize, pass: Pass, memory: &mut Memory<T>, run: &Run<'_, T>) {
         let (node, places) = (&self.nodes[number], &self.places);
         let (count, output) = (node.inputs.len(), node.output);
         let mut requests = [Request::read(&(0..0)); INPUTS_MAX + 3];
@@ -147,18 +183,23 @@ impl<T: Real> Network<T> {
         let mut parts = carve(memory.arena.as_mut_slice(), &requests[..count + 3]);
         let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
         for (place, input) in node.inputs.iter().enumerate() {
-            inputs[place] = match &self.tensors[input.index].source {
-                Source::Parameter { range, .. } => &parameters[range.clone()],
+            inputs[place] = match (&self.tensors[input.index].source, run.constants) {
+                (Source::Parameter { range, .. }, _) => &run.parameters[range.clone()],
+                (_, Some(constants)) if self.constant[input.index] => {
+                    constants.values[input.index].as_slice()
+                }
                 _ => parts[place].read(),
             };
         }
+        let packed = run.constants.and_then(|constants| constants.packed[number].as_ref());
         node.operation.forward(Forward {
             inputs: &inputs[..count],
             output: parts[count].write(),
             saved: parts[count + 1].write(),
             scratch: parts[count + 2].write(),
-            step,
-            workers,
+            prepared: packed.map_or(&[], |block| block.as_slice()),
+            step: run.step,
+            workers: run.workers,
         });
     }
 
@@ -176,26 +217,24 @@ impl<T: Real> Network<T> {
         if update == Update::Overwrite {
             self.unreached.iter().for_each(|range| gradients[range.clone()].fill(T::ZERO));
         }
+        let run = Run { parameters, constants: None, step, workers };
         for number in (0..self.nodes.len()).rev() {
             if self.updates[number].iter().any(Option::is_some) {
                 for &again in &self.places.again[number] {
-                    self.forward_of(again, Pass::Back, memory, parameters, step, workers);
+                    self.forward_of(again, Pass::Back, memory, &run);
                 }
-                self.backward_of(number, memory, parameters, gradients, update, step, workers);
+                self.backward_of(number, memory, &run, gradients, update);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one node of `backward`, with its arguments")]
     fn backward_of(
         &self,
         number: usize,
         memory: &mut Memory<T>,
-        parameters: &[T],
+        run: &Run<'_, T>,
         gradients: &mut [T],
         update: Update,
-        step: &StepKey,
-        workers: &Workers,
     ) {
         let node = &self.nodes[number];
         let (count, places) = (node.inputs.len(), &self.places);
@@ -234,7 +273,7 @@ impl<T: Real> Network<T> {
             };
             if reads.inputs[place] {
                 inputs[place] = match range {
-                    Some(range) => &parameters[range.clone()],
+                    Some(range) => &run.parameters[range.clone()],
                     None => parts[place].read(),
                 };
             }
@@ -255,8 +294,8 @@ impl<T: Real> Network<T> {
             saved: parts[2 * count + 2].read(),
             scratch: parts[2 * count + 3].write(),
             input_gradients: &mut input_gradients[..count],
-            step,
-            workers,
+            step: run.step,
+            workers: run.workers,
         });
     }
 }

@@ -50,6 +50,11 @@ impl Attention {
         TASK_QUERIES.min(self.queries) * self.keys
     }
 
+    /// Scratch of the forward: scores of all tasks of an image.
+    fn forward_length(&self) -> usize {
+        self.tasks_of_image() * self.scores_length()
+    }
+
     /// Scratch of one head in the backward: its three gradients, then scores and their gradients.
     fn head_length(&self) -> usize {
         (self.queries + 2 * self.keys) * self.dim + 2 * self.scores_length()
@@ -106,8 +111,11 @@ impl<T: Real> Operation<T> for Attention {
     }
 
     fn scratch_length(&self, _workers_count: usize) -> usize {
-        let forward = self.tasks_of_image() * self.scores_length();
-        forward.max(self.batch * self.heads * self.head_length())
+        self.forward_length().max(self.batch * self.heads * self.head_length())
+    }
+
+    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
+        self.forward_length()
     }
 
     fn backward_reads(&self) -> BackwardReads {

@@ -84,6 +84,10 @@ impl<T: Real> Operation<T> for DeformableAttention {
         self.batch * self.heads * self.head_length()
     }
 
+    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
+        0
+    }
+
     fn list_bytes(&self) -> usize {
         size_of_val(self.levels.as_slice())
     }

@@ -56,10 +56,41 @@ pub(crate) fn forward<T: Real>(
         output: &mut kept.output,
         saved: &mut kept.saved,
         scratch: &mut scratch(operation, workers),
+        prepared: &[],
         step: &STEP,
         workers,
     });
     kept
+}
+
+/// The inputs at some places; the others are empty.
+fn some_of<T>(inputs: &[Vec<T>], wanted: impl Fn(usize) -> bool) -> Vec<&[T]> {
+    let places = inputs.iter().enumerate();
+    places.map(|(place, input)| if wanted(place) { &input[..] } else { &[] }).collect()
+}
+
+/// The output as prediction has it: weights packed before, memory as prediction lays it out.
+pub(crate) fn prediction<T: Real>(
+    operation: &dyn Operation<T>,
+    inputs: &[Vec<T>],
+    workers: &Workers,
+) -> Vec<T> {
+    let (weights, length) = (operation.prepared_inputs(), operation.prepared_length());
+    let is_weight = |place: usize| length > 0 && weights.contains(&place);
+    let mut prepared = worst(length);
+    operation.prepare(&some_of(inputs, is_weight), &mut prepared, workers);
+    let scratch_length = operation.prediction_scratch_length(workers.count(), length > 0);
+    let mut output = worst(operation.output_length());
+    operation.forward(Forward {
+        inputs: &some_of(inputs, |place| !is_weight(place)),
+        output: &mut output,
+        saved: &mut worst(operation.prediction_saved_length()),
+        scratch: &mut worst(scratch_length),
+        prepared: &prepared,
+        step: &STEP,
+        workers,
+    });
+    output
 }
 
 /// Runs the backward into `gradients`: for each input, what its gradient holds before and what

@@ -63,6 +63,10 @@ impl<T: Real> Operation<T> for LayerNorm {
         self.rows.div_ceil(TASK_ROWS) * 4 * self.columns
     }
 
+    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
+        0
+    }
+
     fn is_cheap(&self) -> bool {
         true
     }

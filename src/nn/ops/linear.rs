@@ -4,14 +4,14 @@
 //! stored, and a feed-forward layer keeps one wide tensor instead of two.
 
 use super::column_sums::{BLOCK_ROWS, add_blocks, add_up, scratch_length};
-use super::convolution::{Channels, Convolution};
-use crate::nn::convolution::Geometry;
+use super::convolution::{Channels, Convolution, Geometry};
 use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX};
 use crate::nn::operation::{Operation, Real};
 use crate::nn::simd::Level;
 use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 use crate::workers::Workers;
+use std::ops::Range;
 
 /// Inputs: rows `[rows, inputs]`, weight `[outputs, inputs]` (as torch keeps it), bias
 /// `[outputs]`. Output: `[rows, outputs]`.
@@ -130,6 +130,23 @@ impl<T: Real> Operation<T> for Linear {
         let masked = if self.relu { self.pass_rows() * self.outputs } else { 0 };
         let backward = masked + scratch_length(self.pass_rows(), self.outputs);
         backward.max(Operation::<T>::scratch_length(&self.convolution(), workers_count))
+    }
+
+    fn prepared_length(&self) -> usize {
+        Operation::<T>::prepared_length(&self.convolution())
+    }
+
+    fn prepared_inputs(&self) -> Range<usize> {
+        1..3
+    }
+
+    fn prepare(&self, inputs: &[&[T]], to: &mut [T], workers: &Workers) {
+        self.convolution().prepare(inputs, to, workers);
+    }
+
+    fn prediction_scratch_length(&self, workers_count: usize, prepared: bool) -> usize {
+        let convolution = self.convolution();
+        Operation::<T>::prediction_scratch_length(&convolution, workers_count, prepared)
     }
 
     fn backward_reads(&self) -> BackwardReads {

@@ -5,14 +5,41 @@
 
 use crate::nn::activation::Layout;
 use crate::nn::matrix_product::Update;
-use crate::nn::max_pool::MaxPool as Geometry;
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::simd::Level;
+use crate::nn::simd::max_pool::maxima;
 use std::ops::Range;
+
+/// A square window; `padding` pixels of it may lie outside and count as minus infinity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub window: usize,
+    pub stride: usize,
+    /// At most half the window, so that no window lies outside altogether.
+    pub padding: usize,
+}
+
+/// Output pixels whose windows are collected before they are computed, in prediction.
+const PIXELS_TOGETHER: usize = 32;
+/// Largest side of a window in prediction.
+const WINDOW_MAX: usize = 3;
+
+impl Window {
+    /// Sides of the output for an input of `height` by `width`.
+    pub fn output_size(&self, height: usize, width: usize) -> (usize, usize) {
+        let side = |length: usize| {
+            (length + 2 * self.padding)
+                .checked_sub(self.window)
+                .map_or(0, |room| room / self.stride + 1)
+        };
+        (side(height), side(width))
+    }
+}
 
 /// Input: `[images, height, width, channels]`. Output: `[images, height', width', channels]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool {
-    pub geometry: Geometry,
+    pub geometry: Window,
     pub images: usize,
     pub height: usize,
     pub width: usize,
@@ -33,7 +60,7 @@ impl MaxPool {
     /// For output index `at` along an axis of `length` pixels: the places of the window that lie
     /// inside.
     fn inside(&self, at: usize, length: usize) -> Range<usize> {
-        let Geometry { window, stride, padding } = self.geometry;
+        let Window { window, stride, padding } = self.geometry;
         let first = padding.saturating_sub(at * stride);
         first..window.min((length + padding).saturating_sub(at * stride))
     }
@@ -42,7 +69,7 @@ impl MaxPool {
     /// for every pixel of every window of row `row` of the batch's output, in order.
     fn for_each_place(&self, row: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let (input, output) = (self.input_layout(), self.output_layout());
-        let Geometry { window, stride, padding } = self.geometry;
+        let Window { window, stride, padding } = self.geometry;
         let (image, y) = (row / output.height, row % output.height);
         for x in 0..output.width {
             for down in self.inside(y, input.height) {
@@ -52,6 +79,31 @@ impl MaxPool {
                     visit(x, down * window + across, input.offset(image, from_y, from_x));
                 }
             }
+        }
+    }
+}
+
+impl MaxPool {
+    /// Row `row` of the batch's output, winners forgotten. A window that hangs over an edge takes the
+    /// nearest pixel inside once more: the maximum is the same.
+    fn maxima(&self, row: usize, input: &[f32], to: &mut [f32]) {
+        let (from, output) = (self.input_layout(), self.output_layout());
+        let Window { window, stride, padding } = self.geometry;
+        let (image, y) = (row / output.height, row % output.height);
+        let places = window * window;
+        let inside = |start: usize, step: usize, length: usize| {
+            (start * stride + step).saturating_sub(padding).min(length - 1)
+        };
+        let mut offsets = [0; PIXELS_TOGETHER * WINDOW_MAX * WINDOW_MAX];
+        for (group, to) in to.chunks_mut(PIXELS_TOGETHER * self.channels).enumerate() {
+            let count = to.len() / self.channels;
+            for (place, offset) in offsets[..count * places].iter_mut().enumerate() {
+                let (x, place) = (group * PIXELS_TOGETHER + place / places, place % places);
+                let (from_y, from_x) =
+                    (inside(y, place / window, from.height), inside(x, place % window, from.width));
+                *offset = from.offset(image, from_y, from_x);
+            }
+            maxima(Level::best(), input, (&offsets[..count * places], places), self.channels, to);
         }
     }
 }
@@ -69,6 +121,13 @@ impl<T: Real> Operation<T> for MaxPool {
         self.output_layout().length()
     }
 
+    fn prediction_saved_length(&self) -> usize {
+        match T::single(&[]) {
+            Some(_) if self.geometry.window <= WINDOW_MAX => 0,
+            _ => Operation::<T>::saved_length(self),
+        }
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
@@ -76,6 +135,13 @@ impl<T: Real> Operation<T> for MaxPool {
     fn forward(&self, run: Forward<'_, T>) {
         let (input, channels) = (run.inputs[0], self.channels);
         let row_length = self.output_layout().row_length().max(1);
+        if let (true, Some(input)) = (run.saved.is_empty(), T::single(input)) {
+            if let Some(output) = T::single_mut(run.output) {
+                run.workers
+                    .for_each_piece(output, row_length, |row, to| self.maxima(row, input, to));
+            }
+            return;
+        }
         let parts = [(run.output, row_length), (run.saved, row_length)];
         run.workers.for_each_pieces(parts, |row, [to, winners]| {
             to.fill(T::neg_infinity());
@@ -97,7 +163,7 @@ impl<T: Real> Operation<T> for MaxPool {
     fn backward(&self, run: Backward<'_, '_, T>) {
         let Some(GradientMut { values, update }) = &mut run.input_gradients[0] else { return };
         let (input, output, channels) = (self.input_layout(), self.output_layout(), self.channels);
-        let Geometry { window, stride, padding } = self.geometry;
+        let Window { window, stride, padding } = self.geometry;
         let (saved, gradient) = (run.saved, run.output_gradient);
         // Each input row takes what the windows over it have for it.
         let over = |at: usize, length: usize| {
@@ -134,7 +200,7 @@ mod tests {
     use crate::workers::Workers;
 
     fn pool([window, stride, padding]: [usize; 3], [height, width]: [usize; 2]) -> MaxPool {
-        let geometry = Geometry { window, stride, padding };
+        let geometry = Window { window, stride, padding };
         MaxPool { geometry, images: 2, height, width, channels: 5 }
     }
 
@@ -158,6 +224,18 @@ mod tests {
         let gradient =
             harness::gradients(&operation, &inputs, &kept, &[5.0, 7.0], &[true], &workers);
         assert_eq!(gradient[0], [5.0, 0.0, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn prediction_forgets_the_winners_and_has_the_same_maxima() {
+        for size in [[21, 34], [1, 1], [4, 70]] {
+            let operation = MaxPool { channels: 35, ..pool([3, 2, 1], size) };
+            assert_eq!(Operation::<f32>::prediction_saved_length(&operation), 0);
+            let inputs = harness::draw_inputs::<f32>(&operation, 2);
+            let workers = Workers::with_threads(2).unwrap();
+            let kept = harness::forward(&operation, &inputs, &workers);
+            assert_eq!(harness::prediction(&operation, &inputs, &workers), kept.output);
+        }
     }
 
     #[test]

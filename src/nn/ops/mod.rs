@@ -18,6 +18,7 @@ pub mod dropout;
 pub mod embedding;
 #[cfg(test)]
 pub(crate) mod finite_difference;
+pub mod frozen_norm;
 pub mod group_norm;
 #[cfg(test)]
 pub(crate) mod harness;

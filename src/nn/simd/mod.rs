@@ -22,6 +22,9 @@ pub mod winograd;
 
 use std::sync::OnceLock;
 
+/// Chooses a level for the whole process, to compare levels or to reproduce another machine's bits.
+pub const LEVEL_VARIABLE: &str = "SIMDETR_SIMD";
+
 /// The instruction sets that kernels are compiled for, from the plainest to the widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -34,10 +37,25 @@ pub enum Level {
 }
 
 impl Level {
-    /// The widest level of this processor.
+    /// The widest level of this processor, or the one that the environment variable `SIMDETR_SIMD`
+    /// names, where the processor has it.
     pub fn best() -> Level {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| *Level::available().last().unwrap_or(&Level::Portable))
+        *BEST.get_or_init(|| {
+            let (available, widest) = (Level::available(), Level::widest());
+            let Ok(asked) = std::env::var(LEVEL_VARIABLE) else { return widest };
+            let found = available.iter().find(|level| level.name() == asked);
+            found.copied().unwrap_or_else(|| {
+                let names: Vec<_> = available.iter().map(|level| level.name()).collect();
+                log::warn!("{LEVEL_VARIABLE}: `{asked}` is none of {names:?}; using {widest:?}");
+                widest
+            })
+        })
+    }
+
+    fn widest() -> Level {
+        static WIDEST: OnceLock<Level> = OnceLock::new();
+        *WIDEST.get_or_init(|| *Level::available().last().unwrap_or(&Level::Portable))
     }
 
     /// Every level that this processor can run, plainest first.
@@ -75,7 +93,7 @@ impl Level {
 
     /// Refuses a level that this processor lacks: the kernels would be undefined there.
     fn check(self) {
-        assert!(self <= Level::best(), "this processor lacks {}", self.name());
+        assert!(self <= Level::widest(), "this processor lacks {}", self.name());
     }
 }
 
@@ -129,6 +147,7 @@ mod tests {
     fn the_best_level_is_available_and_portable_always_is() {
         let levels = Level::available();
         assert_eq!(levels[0], Level::Portable);
-        assert_eq!(levels.last(), Some(&Level::best()));
+        assert_eq!(levels.last(), Some(&Level::widest()));
+        assert!(levels.contains(&Level::best()));
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn decode(
     let sigmoid = Sigmoid { length: points.rows * points.columns };
     // Where queries look, and what their boxes correct: of the same numbers, but for the gradient.
     let mut reference =
-        Reference { tensor: parts.network.add(sigmoid, &[points.tensor]), coordinates: 2 };
+        Reference { tensor: parts.builder.network.add(sigmoid, &[points.tensor]), coordinates: 2 };
     let mut corrected = reference;
     let (mut logits, mut boxes) = (Vec::new(), Vec::new());
     let mut queries = content;
@@ -76,13 +76,13 @@ struct Reference {
 /// Position and content of every query, once for each image.
 fn queries(parts: &mut Parts<'_>) -> Result<[Rows; 2]> {
     let (hidden, queries) = (parts.config.hidden_size, queries_of_image(parts));
-    let learned = parts.part_of("query_embed.weight", 0..queries * 2 * hidden)?;
+    let learned = parts.builder.part_of("query_embed.weight", 0..queries * 2 * hidden)?;
     let batch = parts.images;
     Ok([0, hidden].map(|first| {
         let half = Slice::new(queries, 2 * hidden, first..first + hidden);
-        let half = parts.network.add(half, &[learned]);
+        let half = parts.builder.network.add(half, &[learned]);
         let operation = Embedding { batch, rows: queries, columns: hidden };
-        let tensor = parts.network.add(operation, &[half]);
+        let tensor = parts.builder.network.add(operation, &[half]);
         Rows { tensor, rows: batch * queries, columns: hidden }
     }))
 }
@@ -104,9 +104,9 @@ fn look_at_each_other(
     let mut projected = Vec::with_capacity(3);
     for (part, rows) in [looking, looking, queries].into_iter().enumerate() {
         let weight = part * hidden * hidden..(part + 1) * hidden * hidden;
-        let weight = parts.part_of(&format!("{name}.self_attn.in_proj_weight"), weight)?;
+        let weight = parts.builder.part_of(&format!("{name}.self_attn.in_proj_weight"), weight)?;
         let bias = part * hidden..(part + 1) * hidden;
-        let bias = parts.part_of(&format!("{name}.self_attn.in_proj_bias"), bias)?;
+        let bias = parts.builder.part_of(&format!("{name}.self_attn.in_proj_bias"), bias)?;
         projected.push(parts.linear_of(rows, weight, bias, hidden, false).tensor);
     }
     let count = parts.config.queries_count;
@@ -120,7 +120,7 @@ fn look_at_each_other(
         masked: false,
         dropout: parts.thinning(),
     };
-    let found = Rows { tensor: parts.network.add(attention, &projected), ..queries };
+    let found = Rows { tensor: parts.builder.network.add(attention, &projected), ..queries };
     let change = parts.linear(&format!("{name}.self_attn.out_proj"), found, hidden, false)?;
     parts.residual_norm(&format!("{name}.norm2"), queries, change)
 }
@@ -137,7 +137,7 @@ fn in_levels(
         levels: geometry.levels.len(),
         coordinates: reference.coordinates,
     };
-    let tensor = parts.network.add(operation, &[reference.tensor, inputs.valid_shares]);
+    let tensor = parts.builder.network.add(operation, &[reference.tensor, inputs.valid_shares]);
     References { tensor, coordinates: reference.coordinates }
 }
 
@@ -154,5 +154,5 @@ fn correction(parts: &mut Parts<'_>, head: usize, queries: Rows) -> Result<Rows>
 
 fn boxes_of(parts: &mut Parts<'_>, correction: Rows, reference: &Reference) -> TensorId {
     let operation = BoxRefinement { rows: correction.rows, coordinates: reference.coordinates };
-    parts.network.add(operation, &[correction.tensor, reference.tensor])
+    parts.builder.network.add(operation, &[correction.tensor, reference.tensor])
 }

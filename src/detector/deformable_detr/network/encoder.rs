@@ -35,13 +35,13 @@ pub(super) fn encode(
 
 /// Sine positions plus a learned one for each level.
 fn positions(parts: &mut Parts<'_>, inputs: &Inputs, geometry: &BatchGeometry) -> Result<TensorId> {
-    let levels = parts.parameter("transformer.level_embed")?;
+    let levels = parts.builder.parameter("transformer.level_embed")?;
     let operation = LevelEmbedding {
         batch: parts.images,
         cells: geometry.levels.iter().map(|(height, width)| height * width).collect(),
         columns: parts.config.hidden_size,
     };
-    Ok(parts.network.add(operation, &[inputs.positions, levels]))
+    Ok(parts.builder.network.add(operation, &[inputs.positions, levels]))
 }
 
 /// Reference points of every query in every level.
@@ -61,7 +61,7 @@ pub(super) fn attended(
 ) -> Result<TensorId> {
     let values = parts.linear(&format!("{name}.value_proj"), cells, cells.columns, false)?;
     let operation = MaskRows { rows: values.rows, columns: values.columns };
-    Ok(parts.network.add(operation, &[values.tensor, inputs.mask]))
+    Ok(parts.builder.network.add(operation, &[values.tensor, inputs.mask]))
 }
 
 /// Multi-scale deformable attention of `queries` over `values`, projected.
@@ -84,7 +84,7 @@ pub(super) fn attend(
     let scores =
         parts.linear(&format!("{name}.attention_weights"), queries, heads * samples, false)?;
     let softmax = Softmax { groups: queries.rows * heads, length: samples };
-    let weights = parts.network.add(softmax, &[scores.tensor]);
+    let weights = parts.builder.network.add(softmax, &[scores.tensor]);
     let locations = SamplingLocations {
         batch,
         queries: queries_count,
@@ -93,10 +93,10 @@ pub(super) fn attend(
         points,
         coordinates: references.coordinates,
     };
-    let locations = parts.network.add(locations, &[offsets.tensor, references.tensor]);
+    let locations = parts.builder.network.add(locations, &[offsets.tensor, references.tensor]);
     let dim = config.hidden_size / heads;
     let core = DeformableAttention { batch, queries: queries_count, heads, dim, levels, points };
-    let tensor = parts.network.add(core, &[values, locations, weights]);
+    let tensor = parts.builder.network.add(core, &[values, locations, weights]);
     let found = Rows { tensor, ..queries };
     parts.linear(&format!("{name}.output_proj"), found, config.hidden_size, false)
 }

@@ -6,17 +6,19 @@
 mod backbone;
 mod decoder;
 mod encoder;
-mod frozen_norm;
 mod parts;
 
 use super::batch_geometry::{BatchGeometry, GeometryTensors};
 use super::config::DetectorConfig;
+use crate::backbone::operations::Map;
 use crate::matching::input::PredictionsShape;
-use crate::nn::network::{Memory, Network, Purpose, TensorId};
+use crate::nn::network::{Constants, Memory, Network, Purpose, TensorId};
 use crate::nn::operation::INPUTS_MAX;
 use crate::nn::ops::concatenate::Concatenate;
 use crate::nn::ops::sine_positions::sine_positions;
+use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
+use crate::workers::Workers;
 use crate::{Error, Result};
 use parts::Parts;
 
@@ -39,7 +41,7 @@ pub struct DetectorNetwork {
     inputs: Inputs,
 }
 
-/// What the caller fills before each forward.
+/// What the caller fills before each forward; in prediction all but the images once.
 #[derive(Debug, Clone, Copy)]
 struct Inputs {
     /// `[images, height, width, 3]`, normalised; padding is 0.
@@ -52,6 +54,28 @@ struct Inputs {
     references: TensorId,
     /// `[images, cells, hidden]`.
     positions: TensorId,
+}
+
+impl Inputs {
+    fn new(
+        parts: &mut Parts<'_>,
+        purpose: Purpose,
+        (height, width): (usize, usize),
+        (cells, levels): (usize, usize),
+    ) -> Inputs {
+        let (images, columns) = (parts.images, parts.config.hidden_size);
+        let mut of_sizes = |length: usize| match purpose {
+            Purpose::Training { .. } => parts.builder.network.data(length),
+            Purpose::Prediction => parts.builder.network.constant(length),
+        };
+        Inputs {
+            mask: of_sizes(images * cells),
+            valid_shares: of_sizes(images * levels * 2),
+            references: of_sizes(images * cells * levels * 2),
+            positions: of_sizes(images * cells * columns),
+            images: parts.builder.network.data(images * height * width * 3),
+        }
+    }
 }
 
 /// Predictions of all decoder layers, the last layer last, and their gradients.
@@ -76,8 +100,8 @@ fn stack(parts: &mut Parts<'_>, layers: &[TensorId]) -> TensorId {
             layers.chunks(INPUTS_MAX).map(|chunk| stack(parts, chunk)).collect();
         return stack(parts, &stacks);
     }
-    let lengths = layers.iter().map(|&layer| parts.network.length(layer)).collect();
-    parts.network.add(Concatenate::new(1, lengths), layers)
+    let lengths = layers.iter().map(|&layer| parts.builder.network.length(layer)).collect();
+    parts.builder.network.add(Concatenate::new(1, lengths), layers)
 }
 
 impl DetectorNetwork {
@@ -106,29 +130,28 @@ impl DetectorNetwork {
         };
         let mut parts = Parts::new(config, table, (images, groups), workers_count);
         let (cells, levels) = (geometry.cells_count(), geometry.levels.len());
-        let inputs = Inputs {
-            images: parts.network.data(images * height * width * 3),
-            mask: parts.network.data(images * cells),
-            valid_shares: parts.network.data(images * levels * 2),
-            references: parts.network.data(images * cells * levels * 2),
-            positions: parts.network.data(images * cells * config.hidden_size),
-        };
-        let maps = backbone::maps(&mut parts, inputs.images, height, width)?;
-        let cells = backbone::project(&mut parts, &maps, &geometry)?;
+        let inputs = Inputs::new(&mut parts, purpose, (height, width), (cells, levels));
+        let images_map = Map { tensor: inputs.images, images, height, width, channels: 3 };
+        let cells = backbone::cells(&mut parts, images_map, &geometry)?;
         let memory = encoder::encode(&mut parts, cells, &inputs, &geometry)?;
         let (logits, boxes) = decoder::decode(&mut parts, memory, &inputs, &geometry)?;
-        let outputs = [stack(&mut parts, &logits), stack(&mut parts, &boxes)];
+        let layers = match purpose {
+            Purpose::Training { .. } => 0..logits.len(),
+            Purpose::Prediction => logits.len() - 1..logits.len(),
+        };
+        let [logits, boxes] = [&logits[layers.clone()], &boxes[layers.clone()]];
+        let outputs = [stack(&mut parts, logits), stack(&mut parts, boxes)];
         Ok(DetectorNetwork {
             shape,
             geometry,
             hidden_size: config.hidden_size,
             predictions: PredictionsShape {
-                layers: config.decoder_layers_count,
+                layers: layers.len(),
                 batch: images * groups,
                 queries: config.queries_count,
                 classes: config.classes_count,
             },
-            network: parts.network.finish(&outputs, purpose),
+            network: parts.builder.network.finish(&outputs, purpose),
             inputs,
         })
     }
@@ -155,7 +178,7 @@ impl DetectorNetwork {
         self.predictions
     }
 
-    /// Logits of one decoder layer after a forward, `[images, groups, queries, classes]`.
+    /// Logits of one decoder layer after a forward (in prediction the last one alone is there, as 0), `[images, groups, queries, classes]`.
     pub fn logits<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
         let PredictionsShape { batch, queries, classes, .. } = self.predictions;
         let length = batch * queries * classes;
@@ -182,11 +205,38 @@ impl DetectorNetwork {
     }
 
     /// Fills everything that depends on the un-padded sizes `[height, width]` of the images; to be
-    /// called before each forward, as the images are.
+    /// called before each forward of training, as the images are.
     pub fn set_sizes(&self, memory: &mut Memory<f32>, sizes: &[[u32; 2]]) {
         let Inputs { mask, valid_shares, references, positions, .. } = self.inputs;
         let tensors = [mask, valid_shares, references, positions];
-        let [mask, valid_shares, references, positions] = self.network.data_many(memory, tensors);
+        self.fill_sizes(sizes, self.network.data_many(memory, tensors));
+    }
+
+    /// What every prediction with `parameters` shares, for images whose un-padded `[height, width]` are
+    /// `sizes`; without them the images fill the batch.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn constants(
+        &self,
+        parameters: &ParameterValues<f32>,
+        sizes: Option<&[[u32; 2]]>,
+        workers: &Workers,
+    ) -> Result<Constants<f32>> {
+        let BatchShape { images, height, width } = self.shape;
+        let whole = vec![[height as u32, width as u32]; images];
+        let Inputs { mask, valid_shares, references, positions, .. } = self.inputs;
+        let tensors = [mask, valid_shares, references, positions];
+        let mut values = tensors.map(|tensor| vec![0.0; self.network.length(tensor)]);
+        self.fill_sizes(sizes.unwrap_or(&whole), values.each_mut().map(Vec::as_mut_slice));
+        let given: [(TensorId, &[f32]); 4] =
+            std::array::from_fn(|place| (tensors[place], values[place].as_slice()));
+        self.network.constants(parameters, &given, workers)
+    }
+
+    /// Writes mask, valid shares, references and positions.
+    fn fill_sizes(&self, sizes: &[[u32; 2]], tensors: [&mut [f32]; 4]) {
+        let [mask, valid_shares, references, positions] = tensors;
         let mut tensors = GeometryTensors { mask, valid_shares, references };
         self.geometry.fill(sizes, &mut tensors);
         let (mut masks, mut positions) = (&*tensors.mask, positions);

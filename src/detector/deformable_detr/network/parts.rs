@@ -1,15 +1,14 @@
 //! What every room of the detector is made of: named parameters, linear layers, normalisations.
 
 use super::super::config::DetectorConfig;
-use crate::nn::network::{NetworkBuilder, TensorId};
+use crate::Result;
+use crate::nn::network::TensorId;
+use crate::nn::network::named::NamedBuilder;
 use crate::nn::ops::add::Add;
 use crate::nn::ops::dropout::{Dropout, Thinning};
 use crate::nn::ops::layer_norm::LayerNorm;
 use crate::nn::ops::linear::Linear;
 use crate::nn::parameters::ParameterTable;
-use crate::{Error, Result};
-use std::collections::HashMap;
-use std::ops::Range;
 
 /// Added to variances by the transformer's normalisations (torch's default).
 const EPSILON: f64 = 1e-5;
@@ -20,10 +19,7 @@ pub(super) struct Parts<'a> {
     pub(super) images: usize,
     /// Groups of each image's queries that do not see each other.
     pub(super) groups: usize,
-    pub(super) network: NetworkBuilder<f32>,
-    table: &'a ParameterTable,
-    /// Tensors of parameters by their ranges: one for each, however often it is used.
-    parameters: HashMap<Range<usize>, TensorId>,
+    pub(super) builder: NamedBuilder<'a>,
     dropouts_count: u16,
 }
 
@@ -46,31 +42,9 @@ impl<'a> Parts<'a> {
             config,
             images,
             groups,
-            network: NetworkBuilder::new(workers_count),
-            table,
-            parameters: HashMap::new(),
+            builder: NamedBuilder::new(table, workers_count),
             dropouts_count: 0,
         }
-    }
-
-    /// A parameter by its official name.
-    pub(super) fn parameter(&mut self, name: &str) -> Result<TensorId> {
-        let range = self.entry(name)?.range.clone();
-        self.part_of(name, 0..range.len())
-    }
-
-    /// Some consecutive numbers of a parameter.
-    pub(super) fn part_of(&mut self, name: &str, part: Range<usize>) -> Result<TensorId> {
-        let entry = self.entry(name)?;
-        let range = entry.range.start + part.start..entry.range.start + part.end;
-        let (network, trained) = (&mut self.network, entry.trained);
-        let key = range.clone();
-        Ok(*self.parameters.entry(key).or_insert_with(|| network.parameter(range, trained)))
-    }
-
-    fn entry(&self, name: &str) -> Result<&'a crate::nn::parameters::Parameter> {
-        let missing = || Error::Internal { reason: format!("the table lacks {name}") };
-        self.table.get(name).ok_or_else(missing)
     }
 
     /// Rows times `NAME.weight`, plus `NAME.bias`.
@@ -81,8 +55,8 @@ impl<'a> Parts<'a> {
         outputs: usize,
         relu: bool,
     ) -> Result<Rows> {
-        let weight = self.parameter(&format!("{name}.weight"))?;
-        let bias = self.parameter(&format!("{name}.bias"))?;
+        let weight = self.builder.parameter(&format!("{name}.weight"))?;
+        let bias = self.builder.parameter(&format!("{name}.bias"))?;
         Ok(self.linear_of(rows, weight, bias, outputs, relu))
     }
 
@@ -96,25 +70,25 @@ impl<'a> Parts<'a> {
         relu: bool,
     ) -> Rows {
         let operation = Linear { rows: rows.rows, inputs: rows.columns, outputs, relu };
-        let tensor = self.network.add(operation, &[rows.tensor, weight, bias]);
+        let tensor = self.builder.network.add(operation, &[rows.tensor, weight, bias]);
         Rows { tensor, rows: rows.rows, columns: outputs }
     }
 
     /// The sum of two tensors.
     pub(super) fn add(&mut self, first: Rows, second: TensorId) -> Rows {
         let operation = Add { length: first.rows * first.columns };
-        Rows { tensor: self.network.add(operation, &[first.tensor, second]), ..first }
+        Rows { tensor: self.builder.network.add(operation, &[first.tensor, second]), ..first }
     }
 
     /// norm(rows + dropout(change)).
     pub(super) fn residual_norm(&mut self, name: &str, rows: Rows, change: Rows) -> Result<Rows> {
         let change = self.dropout(change);
-        let weight = self.parameter(&format!("{name}.weight"))?;
-        let bias = self.parameter(&format!("{name}.bias"))?;
+        let weight = self.builder.parameter(&format!("{name}.weight"))?;
+        let bias = self.builder.parameter(&format!("{name}.bias"))?;
         let Rows { rows: count, columns, .. } = rows;
         let operation = LayerNorm { rows: count, columns, residual: true, epsilon: EPSILON };
         let inputs = [rows.tensor, change.tensor, weight, bias];
-        Ok(Rows { tensor: self.network.add(operation, &inputs), ..rows })
+        Ok(Rows { tensor: self.builder.network.add(operation, &inputs), ..rows })
     }
 
     /// norm(rows + dropout(linear2(dropout(relu(linear1(rows)))))).
@@ -137,6 +111,6 @@ impl<'a> Parts<'a> {
     fn dropout(&mut self, rows: Rows) -> Rows {
         let Some(Thinning { rate, number }) = self.thinning() else { return rows };
         let operation = Dropout { length: rows.rows * rows.columns, rate, number };
-        Rows { tensor: self.network.add(operation, &[rows.tensor]), ..rows }
+        Rows { tensor: self.builder.network.add(operation, &[rows.tensor]), ..rows }
     }
 }

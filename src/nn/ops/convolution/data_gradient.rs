@@ -1,16 +1,15 @@
 //! The gradient of the input map: a convolution of the output's gradient with turned weights.
 
 use super::direct::{Direct, KERNEL_MAX, Window};
-use super::fast::{run_winograd, winograd_pays};
+use super::forward::{run_winograd, winograd_pays};
 use super::packing::{Source, pack, transform_turned};
 use super::{Convolution, Inputs};
 use crate::nn::activation::Activation;
-use crate::nn::convolution::Finish;
 use crate::nn::matrix_product::Update;
 use crate::nn::operation::GradientMut;
 use crate::nn::simd::Level;
 use crate::nn::simd::panels::PanelsView;
-use crate::nn::winograd::WinogradView;
+use crate::nn::winograd::{Finish, WinogradView};
 use crate::workers::Workers;
 
 /// The taps of one axis that touch the input's pixels of one residue modulo the stride, and where

@@ -12,6 +12,8 @@ mod bordered;
 mod data_gradient;
 mod direct;
 mod fast;
+mod forward;
+mod geometry;
 mod packing;
 mod plain;
 #[cfg(test)]
@@ -19,10 +21,13 @@ mod tests;
 mod weight_gradient;
 
 use crate::nn::activation::Layout;
-use crate::nn::convolution::Geometry;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
 };
+use crate::workers::Workers;
+use std::ops::Range;
+
+pub use geometry::Geometry;
 
 /// What is done to the sums of each output channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +189,28 @@ impl<T: Real> Operation<T> for Convolution {
         }
     }
 
+    fn prepared_length(&self) -> usize {
+        T::single(&[]).map_or(0, |_| forward::prepared_length(self))
+    }
+
+    fn prepared_inputs(&self) -> Range<usize> {
+        1..self.places().0.unwrap_or(1) + 1
+    }
+
+    fn prepare(&self, inputs: &[&[T]], to: &mut [T], workers: &Workers) {
+        let inputs = Inputs { residual: None, ..self.inputs(inputs) };
+        if let (Some(inputs), Some(to)) = (single_inputs(inputs), T::single_mut(to)) {
+            forward::prepare(self, &inputs, to, workers);
+        }
+    }
+
+    fn prediction_scratch_length(&self, workers_count: usize, prepared: bool) -> usize {
+        match (T::single(&[]), prepared) {
+            (Some(_), prepared) => forward::scratch_length(self, prepared),
+            (None, _) => Operation::<T>::scratch_length(self, workers_count),
+        }
+    }
+
     fn backward_reads(&self) -> BackwardReads {
         let mut inputs = [false; INPUTS_MAX];
         (inputs[0], inputs[1]) = (true, true);
@@ -196,8 +223,9 @@ impl<T: Real> Operation<T> for Convolution {
         let (output, scratch) = (run.output, run.scratch);
         if let Some(inputs) = single_inputs(inputs) {
             // All slices are of one type, so these are never absent here.
-            if let (Some(output), Some(scratch)) = (T::single_mut(output), T::single_mut(scratch)) {
-                fast::forward(self, inputs, output, scratch, run.workers);
+            let single = (T::single(run.prepared), T::single_mut(output), T::single_mut(scratch));
+            if let (Some(prepared), Some(output), Some(scratch)) = single {
+                forward::forward(self, inputs, prepared, output, scratch, run.workers);
             }
         } else {
             plain::forward(self, inputs, output, scratch, run.workers);

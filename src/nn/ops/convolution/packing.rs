@@ -1,6 +1,6 @@
 //! Packs raw weights for one step: transposed where needed, scaled by the frozen norm.
 
-use crate::nn::convolution::Geometry;
+use super::Geometry;
 use crate::nn::simd::Level;
 use crate::nn::simd::panels::{PanelsView, panel_width};
 use crate::nn::simd::winograd::{KERNEL_VALUES, Kernels};

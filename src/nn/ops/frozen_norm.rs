@@ -8,7 +8,7 @@ use crate::nn::operation::{Backward, BackwardReads, Forward, Operation};
 
 /// Which of the two numbers of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
     /// weight / sqrt(variance + epsilon).
     Factor,
     /// bias - mean * factor.
@@ -18,9 +18,9 @@ pub(super) enum Part {
 /// Inputs: weight, bias, running mean and running variance, `[channels]` each, none of them trained.
 /// Output: `[channels]`.
 #[derive(Debug)]
-pub(super) struct FrozenNorm {
-    pub(super) channels: usize,
-    pub(super) part: Part,
+pub struct FrozenNorm {
+    pub channels: usize,
+    pub part: Part,
 }
 
 impl Operation<f32> for FrozenNorm {

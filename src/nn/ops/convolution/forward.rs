@@ -1,0 +1,251 @@
+//! The `f32` form of the way there: packs the weights of this step, or reads those that were packed
+//! once for prediction, and runs the vector kernels.
+
+use super::bordered::copy_with_border;
+use super::direct::{Direct, KERNEL_MAX, Window};
+use super::fast::{sum_of_lines, take};
+use super::packing::{Source, pack, transform};
+use super::{Convolution, Geometry, Inputs};
+use crate::nn::activation::{Activation, Band, Layout};
+use crate::nn::aligned::LINE;
+use crate::nn::local::with_local;
+use crate::nn::simd::Level;
+use crate::nn::simd::panels::PanelsView;
+use crate::nn::simd::winograd::{KERNEL_VALUES, LANES_MAX, OUTPUT_SIDE, PLACES};
+use crate::nn::winograd::{Finish, WinogradView};
+use crate::workers::Workers;
+
+/// What transforming one kernel costs, in multiplications of Winograd's form: its 36 values are
+/// written and read again.
+const KERNEL_COST: usize = 2000;
+
+/// How a forward multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Direct,
+    Winograd,
+}
+
+impl Form {
+    /// The faster one. Weights that are packed once have a form that does not depend on the size of
+    /// the map: transforming them costs a forward nothing.
+    fn of(layer: &Convolution, prepared: bool) -> Form {
+        let pays = match prepared {
+            true => WinogradView::pays(&layer.geometry),
+            false => winograd_pays(&layer.geometry, &layer.output_layout()),
+        };
+        if pays { Form::Winograd } else { Form::Direct }
+    }
+
+    /// Floats of packed weights and padded bias.
+    fn lengths(self, geometry: &Geometry) -> [usize; 2] {
+        let (level, outputs) = (Level::best(), geometry.out_channels);
+        let weights = match self {
+            Form::Winograd => WinogradView::weights_length(level, geometry.in_channels, outputs),
+            Form::Direct => PanelsView::length(level, inner(geometry), outputs),
+        };
+        [weights, outputs.next_multiple_of(LANES_MAX)]
+    }
+
+    /// Packs weights and bias (zeros without one).
+    fn pack(
+        self,
+        layer: &Convolution,
+        inputs: &Inputs<'_, f32>,
+        (weights, bias): (&mut [f32], &mut [f32]),
+        workers: &Workers,
+    ) {
+        let given = inputs.shift.unwrap_or(&[]);
+        bias[..given.len()].copy_from_slice(given);
+        bias[given.len()..].fill(0.0);
+        match self {
+            Form::Winograd => {
+                let raw = (inputs.weights, inputs.scale);
+                transform(Level::best(), &layer.geometry, raw, weights, workers);
+            }
+            Form::Direct => pack_taps(layer, inputs, weights, workers),
+        }
+    }
+}
+
+/// Whether Winograd's form serves a 3x3 convolution over an output of this layout, and is faster
+/// than the direct form where weights are transformed for every step.
+pub(super) fn winograd_pays(geometry: &Geometry, output: &Layout) -> bool {
+    let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1;
+    // Gradients are added by whole vectors.
+    let whole = |channels: usize| channels.is_multiple_of(LANES_MAX);
+    let tiles = output.height.div_ceil(OUTPUT_SIDE) * output.width.div_ceil(OUTPUT_SIDE);
+    let (direct, pixels) = (KERNEL_VALUES, output.height * output.width);
+    fits && whole(geometry.in_channels)
+        && whole(geometry.out_channels)
+        && direct * output.images * pixels > PLACES * output.images * tiles + KERNEL_COST
+}
+
+/// Length of the inner dimension of the direct form.
+fn inner(geometry: &Geometry) -> usize {
+    geometry.kernel * geometry.kernel * geometry.in_channels
+}
+
+/// Floats that [`prepare`] writes.
+pub(super) fn prepared_length(layer: &Convolution) -> usize {
+    sum_of_lines(&Form::of(layer, true).lengths(&layer.geometry))
+}
+
+/// Packs weights and bias for all later forwards.
+pub(super) fn prepare(
+    layer: &Convolution,
+    inputs: &Inputs<'_, f32>,
+    mut to: &mut [f32],
+    workers: &Workers,
+) {
+    let form = Form::of(layer, true);
+    let [weights, bias] = form.lengths(&layer.geometry);
+    let parts = (take(&mut to, weights), take(&mut to, bias));
+    form.pack(layer, inputs, parts, workers);
+}
+
+/// Floats of scratch memory of a forward, with or without what was prepared.
+pub(super) fn scratch_length(layer: &Convolution, prepared: bool) -> usize {
+    let form = Form::of(layer, prepared);
+    let [weights, bias] = if prepared { [0; 2] } else { form.lengths(&layer.geometry) };
+    sum_of_lines(&[weights, bias, bordered_length(layer, form)])
+}
+
+/// Floats of the copy of the map with a border of zeros, where one is made.
+fn bordered_length(layer: &Convolution, form: Form) -> usize {
+    match (form, layer.geometry.padding) {
+        (Form::Winograd, _) | (_, 0) => 0,
+        (Form::Direct, padding) => layer.input_layout().with_border(padding).length(),
+    }
+}
+
+/// Computes the output. `prepared` is what [`prepare`] wrote, or empty.
+pub(super) fn forward(
+    layer: &Convolution,
+    inputs: Inputs<'_, f32>,
+    prepared: &[f32],
+    output: &mut [f32],
+    mut scratch: &mut [f32],
+    workers: &Workers,
+) {
+    let form = Form::of(layer, !prepared.is_empty());
+    let [weights_length, bias_length] = form.lengths(&layer.geometry);
+    let (weights, bias): (&[f32], &[f32]) = match prepared {
+        [] => {
+            let weights = take(&mut scratch, weights_length);
+            let bias = take(&mut scratch, bias_length);
+            form.pack(layer, &inputs, (&mut *weights, &mut *bias), workers);
+            (weights, bias)
+        }
+        prepared => {
+            let (weights, bias) = prepared.split_at(weights_length.next_multiple_of(LINE));
+            (&weights[..weights_length], &bias[..bias_length])
+        }
+    };
+    match form {
+        Form::Winograd => transformed(layer, &inputs, (weights, bias), output, workers),
+        Form::Direct => {
+            let copy = take(&mut scratch, bordered_length(layer, form));
+            direct(layer, &inputs, (weights, bias), (output, copy), workers);
+        }
+    }
+}
+
+/// Winograd's form.
+fn transformed(
+    layer: &Convolution,
+    inputs: &Inputs<'_, f32>,
+    (weights, bias): (&[f32], &[f32]),
+    output: &mut [f32],
+    workers: &Workers,
+) {
+    let Geometry { in_channels, out_channels, .. } = layer.geometry;
+    let view = WinogradView { in_channels, out_channels, level: Level::best(), weights, bias };
+    let map = Activation { data: inputs.map, layout: layer.input_layout() };
+    let layout = layer.output_layout();
+    let residual = inputs.residual.map(|data| Activation { data, layout });
+    let finish = Finish { residual, relu: layer.relu, add: false };
+    run_winograd(view, map, finish, (output, layout), workers);
+}
+
+/// The direct form; `copy` is room for the map with its border.
+fn direct(
+    layer: &Convolution,
+    inputs: &Inputs<'_, f32>,
+    (weights, bias): (&[f32], &[f32]),
+    (output, copy): (&mut [f32], &mut [f32]),
+    workers: &Workers,
+) {
+    let geometry = &layer.geometry;
+    let layout = layer.input_layout().with_border(geometry.padding);
+    let data = match geometry.padding {
+        0 => inputs.map,
+        _ => {
+            copy_with_border(inputs.map, None, layout, copy, workers);
+            copy
+        }
+    };
+    let window = Window {
+        panels: PanelsView::new(
+            Level::best(),
+            inner(geometry),
+            geometry.out_channels,
+            weights,
+            bias,
+        ),
+        rows: geometry.kernel,
+        segment_length: geometry.kernel * geometry.in_channels,
+        corner: [0, 0],
+        step: geometry.stride,
+        phase: [0, 0],
+        spacing: 1,
+    };
+    let direct = Direct {
+        input: Activation { data, layout },
+        output: layer.output_layout(),
+        residual: inputs.residual,
+        relu: layer.relu,
+        add: false,
+    };
+    direct.run(1, |_| window, output, workers);
+}
+
+/// Packs the weights in the order (kernel row, kernel column, input channel), as pixels lie.
+fn pack_taps(layer: &Convolution, inputs: &Inputs<'_, f32>, packed: &mut [f32], workers: &Workers) {
+    let geometry = &layer.geometry;
+    let taps_count = geometry.kernel * geometry.kernel;
+    let taps: [usize; KERNEL_MAX * KERNEL_MAX] = std::array::from_fn(|tap| tap);
+    let source = Source {
+        weights: inputs.weights,
+        taps: &taps[..taps_count],
+        channels: geometry.in_channels,
+        channel_stride: taps_count,
+        columns: geometry.out_channels,
+        column_stride: geometry.in_channels * taps_count,
+        channel_scale: None,
+        column_scale: inputs.scale,
+    };
+    pack(Level::best(), source, packed, workers);
+}
+
+/// Runs Winograd's form over a dense output.
+pub(super) fn run_winograd(
+    view: WinogradView<'_>,
+    input: Activation<'_>,
+    finish: Finish<'_>,
+    (output, layout): (&mut [f32], Layout),
+    workers: &Workers,
+) {
+    let band_rows = WinogradView::band_rows(layout.height, layout.width);
+    let bands = layout.height.div_ceil(band_rows);
+    let first_row = |band: usize| (band * band_rows).min(layout.height);
+    let start_of = |part: usize| {
+        (part / bands * layout.height + first_row(part % bands)) * layout.row_length()
+    };
+    let memory_length = view.scratch_length(layout.height, layout.width);
+    workers.for_each_part(output, layout.images * bands, start_of, |part, data| {
+        let rows = first_row(part % bands)..first_row(part % bands + 1);
+        let band = Band { data, layout, image: part / bands, rows };
+        with_local(memory_length, |memory| view.write_band(input, finish, band, memory));
+    });
+}
