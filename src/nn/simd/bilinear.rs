@@ -4,8 +4,9 @@
 //! four inner products of a sample are reduced at once. The order of every sum depends on the
 //! level alone.
 
-use super::lanes::Lanes;
+use super::lanes::{LEAST_WIDTH, Lanes};
 use super::{Level, dispatch};
+use std::ops::Range;
 
 /// Most samples that are taken together.
 pub const SAMPLES: usize = 16;
@@ -64,35 +65,68 @@ pub fn gather(level: Level, cells: Cells<'_>, samples: Samples<'_>, output: &mut
 /// The level's instructions are enabled; [`gather`] checked the cells.
 #[inline(always)]
 unsafe fn gather_kernel<L: Lanes>(cells: Cells<'_>, samples: Samples<'_>, output: &mut [f32]) {
-    let block = VECTORS * L::WIDTH;
-    let whole = output.len() - output.len() % block;
-    for channel in (0..whole).step_by(block) {
-        // SAFETY: all cells have a whole block of channels from `channel` on.
-        unsafe {
-            let mut sums = [[L::splat(0.0); VECTORS]; CORNERS];
-            for sample in 0..samples.count {
-                for (corner, sums) in sums.iter_mut().enumerate() {
-                    let place = corner * SAMPLES + sample;
-                    let cell = *samples.cells.get_unchecked(place) as usize;
-                    let from =
-                        cells.values.as_ptr().add(cells.start + cell * cells.stride + channel);
-                    let share = L::splat(*samples.shares.get_unchecked(place));
-                    for (vector, sum) in sums.iter_mut().enumerate() {
-                        *sum = L::multiply_add(share, L::load(from.add(vector * L::WIDTH)), *sum);
-                    }
-                }
-            }
-            let [a, b, c, d] = sums;
-            for vector in 0..VECTORS {
-                let to = output.as_mut_ptr().add(channel + vector * L::WIDTH);
-                let sum = L::add(L::add(a[vector], b[vector]), L::add(c[vector], d[vector]));
-                L::store(to, L::add(L::load(to), sum));
-            }
+    let blocks = Blocks::new::<L>(output.len());
+    // SAFETY: all cells have the channels of every block.
+    unsafe {
+        for channel in blocks.wide.clone().step_by(VECTORS * L::WIDTH) {
+            gather_block::<L, VECTORS>(cells, samples, channel, output);
+        }
+        for channel in blocks.narrow.clone().step_by(LEAST_WIDTH) {
+            gather_block::<L::Least, 1>(cells, samples, channel, output);
         }
     }
-    for (channel, output) in output.iter_mut().enumerate().skip(whole) {
+    for (channel, output) in output.iter_mut().enumerate().skip(blocks.narrow.end) {
         for (cell, share) in in_use(samples) {
             *output += share * cells.values[cells.start + cell * cells.stride + channel];
+        }
+    }
+}
+
+/// Channels that are worked on together: as many as fill two of the level's vectors, then those that
+/// fill the narrowest one. What is left is worked on one by one.
+struct Blocks {
+    wide: Range<usize>,
+    narrow: Range<usize>,
+}
+
+impl Blocks {
+    #[inline(always)]
+    fn new<L: Lanes>(channels: usize) -> Blocks {
+        let wide = channels - channels % (VECTORS * L::WIDTH);
+        Blocks { wide: 0..wide, narrow: wide..channels - channels % LEAST_WIDTH }
+    }
+}
+
+/// Gathers `COUNT` vectors of channels from `channel` on.
+///
+/// # Safety
+/// The level's instructions are enabled, and all cells and the output have those channels.
+#[inline(always)]
+unsafe fn gather_block<L: Lanes, const COUNT: usize>(
+    cells: Cells<'_>,
+    samples: Samples<'_>,
+    channel: usize,
+    output: &mut [f32],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[L::splat(0.0); COUNT]; CORNERS];
+        for sample in 0..samples.count {
+            for (corner, sums) in sums.iter_mut().enumerate() {
+                let place = corner * SAMPLES + sample;
+                let cell = *samples.cells.get_unchecked(place) as usize;
+                let from = cells.values.as_ptr().add(cells.start + cell * cells.stride + channel);
+                let share = L::splat(*samples.shares.get_unchecked(place));
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::multiply_add(share, L::load(from.add(vector * L::WIDTH)), *sum);
+                }
+            }
+        }
+        let [a, b, c, d] = sums;
+        for vector in 0..COUNT {
+            let to = output.as_mut_ptr().add(channel + vector * L::WIDTH);
+            let sum = L::add(L::add(a[vector], b[vector]), L::add(c[vector], d[vector]));
+            L::store(to, L::add(L::load(to), sum));
         }
     }
 }
@@ -147,34 +181,19 @@ unsafe fn scatter_kernel<L: Lanes>(
     to: &mut Scattered<'_>,
 ) {
     let channels = gradient.len();
-    let block = VECTORS * L::WIDTH;
-    let whole = channels - channels % block;
+    let blocks = Blocks::new::<L>(channels);
+    let whole = blocks.narrow.end;
     for sample in 0..samples.count {
         let mut sums = [0.0f32; CORNERS];
-        for channel in (0..whole).step_by(block) {
-            // SAFETY: all cells have a whole block of channels from `channel` on, in both.
-            unsafe {
-                let slopes: [L::Vector; VECTORS] = std::array::from_fn(|vector| {
-                    L::load(gradient.as_ptr().add(channel + vector * L::WIDTH))
-                });
-                let mut terms = [L::splat(0.0); CORNERS];
-                for (corner, term) in terms.iter_mut().enumerate() {
-                    let place = corner * SAMPLES + sample;
-                    let cell = *samples.cells.get_unchecked(place) as usize;
-                    let from =
-                        cells.values.as_ptr().add(cells.start + cell * cells.stride + channel);
-                    let sum = to.cells.as_mut_ptr().add(cell * channels + channel);
-                    let share = L::splat(*samples.shares.get_unchecked(place));
-                    for (vector, slope) in slopes.into_iter().enumerate() {
-                        let at = vector * L::WIDTH;
-                        *term = L::multiply_add(slope, L::load(from.add(at)), *term);
-                        let sum = sum.add(at);
-                        L::store(sum, L::multiply_add(share, slope, L::load(sum)));
-                    }
-                }
-                for (sum, term) in sums.iter_mut().zip(L::sums(terms)) {
-                    *sum += term;
-                }
+        // SAFETY: all cells have the channels of every block, in both.
+        unsafe {
+            for channel in blocks.wide.clone().step_by(VECTORS * L::WIDTH) {
+                let place = (sample, channel);
+                scatter_block::<L, VECTORS>(cells, samples, place, gradient, to, &mut sums);
+            }
+            for channel in blocks.narrow.clone().step_by(LEAST_WIDTH) {
+                let place = (sample, channel);
+                scatter_block::<L::Least, 1>(cells, samples, place, gradient, to, &mut sums);
             }
         }
         for (corner, sum) in sums.into_iter().enumerate() {
@@ -189,6 +208,47 @@ unsafe fn scatter_kernel<L: Lanes>(
                 *target += share * gradient;
             }
             to.products[place] = sum;
+        }
+    }
+}
+
+/// Scatters `COUNT` vectors of channels of one sample, and adds to `sums` what they give of its inner
+/// products.
+///
+/// # Safety
+/// The level's instructions are enabled, and the gradient and all cells, those of `to` too, have those
+/// channels.
+#[inline(always)]
+unsafe fn scatter_block<L: Lanes, const COUNT: usize>(
+    cells: Cells<'_>,
+    samples: Samples<'_>,
+    (sample, channel): (usize, usize),
+    gradient: &[f32],
+    to: &mut Scattered<'_>,
+    sums: &mut [f32; CORNERS],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut slopes = [L::splat(0.0); COUNT];
+        for (vector, slope) in slopes.iter_mut().enumerate() {
+            *slope = L::load(gradient.as_ptr().add(channel + vector * L::WIDTH));
+        }
+        let mut terms = [L::splat(0.0); CORNERS];
+        for (corner, term) in terms.iter_mut().enumerate() {
+            let place = corner * SAMPLES + sample;
+            let cell = *samples.cells.get_unchecked(place) as usize;
+            let from = cells.values.as_ptr().add(cells.start + cell * cells.stride + channel);
+            let sum = to.cells.as_mut_ptr().add(cell * gradient.len() + channel);
+            let share = L::splat(*samples.shares.get_unchecked(place));
+            for (vector, slope) in slopes.into_iter().enumerate() {
+                let at = vector * L::WIDTH;
+                *term = L::multiply_add(slope, L::load(from.add(at)), *term);
+                let sum = sum.add(at);
+                L::store(sum, L::multiply_add(share, slope, L::load(sum)));
+            }
+        }
+        for (sum, term) in sums.iter_mut().zip(L::sums(terms)) {
+            *sum += term;
         }
     }
 }
@@ -208,7 +268,7 @@ mod tests {
     #[test]
     fn every_level_and_width_gathers_and_scatters_what_plain_loops_do() {
         for level in Level::available() {
-            for (channels, count) in [(32, 16), (41, 5), (3, 1), (64, 16)] {
+            for (channels, count) in [(32, 16), (41, 5), (3, 1), (64, 16), (8, 12), (27, 16)] {
                 let stride = channels + 2;
                 let values = draw(ROWS * stride, 1);
                 let cells = Cells { values: &values, start: 1, stride };

@@ -1,5 +1,8 @@
 //! A vector of floats and the few operations that the kernels need, for each level.
 
+/// Floats of the narrowest vector that levels have.
+pub const LEAST_WIDTH: usize = 8;
+
 /// Floats that are worked on together.
 ///
 /// # Safety
@@ -9,6 +12,8 @@ pub trait Lanes: Copy {
     /// Floats in a vector.
     const WIDTH: usize;
     type Vector: Copy;
+    /// Vectors of [`LEAST_WIDTH`] floats, with instructions that this level has too.
+    type Least: Lanes;
 
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
@@ -34,6 +39,7 @@ pub struct Portable;
 impl Lanes for Portable {
     const WIDTH: usize = 8;
     type Vector = [f32; 8];
+    type Least = Portable;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> [f32; 8] {
@@ -148,6 +154,7 @@ mod x86 {
             impl Lanes for $name {
                 const WIDTH: usize = $width;
                 type Vector = $vector;
+                type Least = Avx2;
 
                 #[inline(always)]
                 unsafe fn splat(value: f32) -> $vector {
