@@ -92,6 +92,18 @@ impl Workers {
         }
     }
 
+    /// Runs `work`, whose loops on these workers then start without a change of threads: for many
+    /// short loops in a row.
+    pub fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.kind {
+            Kind::Pool(pool) => match pool.get() {
+                Ok(pool) => pool.install(work),
+                Err(error) => end_call(error),
+            },
+            Kind::Caller | Kind::Host { .. } => work(),
+        }
+    }
+
     /// Runs `task(0) .. task(tasks - 1)`, each once, and returns when all are done.
     pub fn for_each(&self, tasks: usize, task: impl Fn(usize) + Sync) {
         self.run_tasks(tasks, &task);

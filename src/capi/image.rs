@@ -17,6 +17,13 @@ pub const SIMDETR_PIXEL_RGBA8: i32 = 3;
 pub const SIMDETR_PIXEL_BGRA8: i32 = 4;
 /// One byte of brightness.
 pub const SIMDETR_PIXEL_GRAY8: i32 = 5;
+/// Rows of brightness, then half as many rows of colour differences, blue's and red's in turns, from
+/// `data + row_stride_bytes * height` on, in the range of video (BT.601). Sides are even and the top
+/// row comes first.
+pub const SIMDETR_PIXEL_NV12: i32 = 6;
+/// Brightness, blue's difference, brightness, red's difference: four bytes for two pixels, in the
+/// range of video (BT.601). The width is even.
+pub const SIMDETR_PIXEL_YUYV: i32 = 7;
 
 /// Pixels of the host, borrowed for the call. The image is taken as upright.
 #[repr(C)]
@@ -70,8 +77,10 @@ fn pixel_format(number: i32) -> Result<PixelFormat> {
         SIMDETR_PIXEL_RGBA8 => PixelFormat::Rgba8,
         SIMDETR_PIXEL_BGRA8 => PixelFormat::Bgra8,
         SIMDETR_PIXEL_GRAY8 => PixelFormat::Gray8,
+        SIMDETR_PIXEL_NV12 => PixelFormat::Nv12,
+        SIMDETR_PIXEL_YUYV => PixelFormat::Yuyv,
         other => {
-            let reason = format!("{other} is outside 0..={SIMDETR_PIXEL_GRAY8}");
+            let reason = format!("{other} is outside 0..={SIMDETR_PIXEL_YUYV}");
             return Err(Error::invalid("pixel_format", reason));
         }
     })
@@ -265,8 +274,8 @@ mod tests {
         // SAFETY: the rows lie in `pixels`.
         unsafe {
             assert_eq!(copy_image(&raw const image).unwrap().pixels, [6, 5, 4, 3, 2, 1]);
-            image.pixel_format = 6;
-            assert!(copy_image(&raw const image).unwrap_err().to_string().contains("6 is outside"));
+            image.pixel_format = 8;
+            assert!(copy_image(&raw const image).unwrap_err().to_string().contains("8 is outside"));
             image.pixel_format = 0;
             image.data = std::ptr::null();
             assert!(matches!(copy_image(&raw const image), Err(Error::NullPointer { .. })));

@@ -130,9 +130,11 @@ impl<T: Real> Network<T> {
     ) {
         memory.ensure(self);
         let run = Run { parameters, constants: None, step, workers };
-        for number in 0..self.nodes.len() {
-            self.forward_of(number, Pass::There, memory, &run);
-        }
+        workers.within(|| {
+            for number in 0..self.nodes.len() {
+                self.forward_of(number, Pass::There, memory, &run);
+            }
+        });
     }
 
     /// Runs every operation that depends on the data in `memory`. `control` is asked before each of
@@ -154,13 +156,15 @@ impl<T: Real> Network<T> {
         assert!(constants.are_of(parameters), "constants of earlier parameters");
         let parameters = parameters.as_slice();
         let run = Run { parameters, constants: Some(constants), step: &PREDICTION, workers };
-        for (number, node) in self.nodes.iter().enumerate() {
-            if !self.constant[node.output] {
-                control.check()?;
-                self.forward_of(number, Pass::There, memory, &run);
+        workers.within(|| {
+            for (number, node) in self.nodes.iter().enumerate() {
+                if !self.constant[node.output] {
+                    control.check()?;
+                    self.forward_of(number, Pass::There, memory, &run);
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn forward_of(&self, number: usize, pass: Pass, memory: &mut Memory<T>, run: &Run<'_, T>) {
@@ -218,14 +222,16 @@ impl<T: Real> Network<T> {
             self.unreached.iter().for_each(|range| gradients[range.clone()].fill(T::ZERO));
         }
         let run = Run { parameters, constants: None, step, workers };
-        for number in (0..self.nodes.len()).rev() {
-            if self.updates[number].iter().any(Option::is_some) {
-                for &again in &self.places.again[number] {
-                    self.forward_of(again, Pass::Back, memory, &run);
+        workers.within(|| {
+            for number in (0..self.nodes.len()).rev() {
+                if self.updates[number].iter().any(Option::is_some) {
+                    for &again in &self.places.again[number] {
+                        self.forward_of(again, Pass::Back, memory, &run);
+                    }
+                    self.backward_of(number, memory, &run, gradients, update);
                 }
-                self.backward_of(number, memory, &run, gradients, update);
             }
-        }
+        });
     }
 
     fn backward_of(
