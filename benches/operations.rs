@@ -11,7 +11,7 @@
 //! backward of the map and one of the weights take.
 
 use simdetr::backbone::architecture::{Architecture, NamedConvolution};
-use simdetr::nn::matrix_product::Update;
+use simdetr::kernels::matrix_product::Update;
 use simdetr::nn::network::{Memory, Network, NetworkBuilder, Purpose, TensorId};
 use simdetr::nn::operation::StepKey;
 use simdetr::nn::ops::convolution::{Channels, Convolution, Geometry};

@@ -9,7 +9,7 @@
 
 use simdetr::control::Control;
 use simdetr::data::feature_map::{FeatureMap, FeatureMapView};
-use simdetr::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use simdetr::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use simdetr::proposals::config::{Affinity, Center, Scale};
 use simdetr::proposals::{LevelMap, MapClusterer, MapRequest, ProposalConfig};
 use simdetr::random::{Purpose, Random, StreamKey};

@@ -7,8 +7,8 @@
 //! `FOLDER/output` and `FOLDER/gradient_0`, `gradient_1`... `benches/peers_transformer_operations.py`
 //! drives it. What the numbers mean stands in [`operation`].
 
-use simdetr::nn::aligned::AlignedFloats;
-use simdetr::nn::matrix_product::Update;
+use simdetr::kernels::aligned::AlignedFloats;
+use simdetr::kernels::matrix_product::Update;
 use simdetr::nn::operation::{Backward, Forward, GradientMut, Operation, StepKey};
 use simdetr::nn::ops::attention::Attention;
 use simdetr::nn::ops::deformable_attention::DeformableAttention;

@@ -28,10 +28,11 @@
 //! | [`encoder`] | where feature maps come from: built in, a ResNet, ONNX, the host |
 //! | [`data`] | images, folders, COCO files, the proposal store, augmentation, batches |
 //! | [`backbone`] | ResNet: what encoders and detectors share |
-//! | [`nn`] | layers and matrix products, trainable operations, networks over one arena |
+//! | [`nn`] | operations, networks of them over one arena, training and prediction |
+//! | [`kernels`] | vector kernels, matrix products, aligned memory |
 //!
 //! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
-//! backbone → nn`; `proposals, clustering, evaluation, encoder` stand beside training and know
+//! backbone → nn → kernels`; `proposals, clustering, evaluation, encoder` stand beside training and know
 //! nothing of it. Every room uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`].
 #![deny(unsafe_code)]
 
@@ -48,6 +49,7 @@ pub mod encoder;
 pub mod error;
 pub mod evaluation;
 pub mod geometry;
+pub mod kernels;
 pub mod matching;
 pub mod memory;
 pub mod nn;

@@ -4,7 +4,7 @@
 
 mod golden_file;
 
-use simdetr::nn::matrix_product::Update;
+use simdetr::kernels::matrix_product::Update;
 use simdetr::nn::network::{Memory, NetworkBuilder, Purpose, TensorId};
 use simdetr::nn::operation::{Operation, StepKey};
 use simdetr::nn::ops::bilinear_resize::BilinearResize;

@@ -11,8 +11,8 @@ use simdetr::backbone::architecture::Architecture;
 use simdetr::backbone::resnet::ResNet;
 use simdetr::backbone::resnet_weights::ResNetWeights;
 use simdetr::control::{CancelToken, Control};
+use simdetr::kernels::simd::{LEVEL_VARIABLE, Level};
 use simdetr::nn::network::Memory;
-use simdetr::nn::simd::{LEVEL_VARIABLE, Level};
 use simdetr::workers::Workers;
 use std::process::Command;
 

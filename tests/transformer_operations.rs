@@ -4,7 +4,7 @@
 
 mod golden_file;
 
-use simdetr::nn::matrix_product::Update;
+use simdetr::kernels::matrix_product::Update;
 use simdetr::nn::operation::{Backward, Forward, GradientMut, Operation, StepKey};
 use simdetr::nn::ops::attention::Attention;
 use simdetr::nn::ops::box_refinement::BoxRefinement;

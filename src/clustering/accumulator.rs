@@ -5,7 +5,7 @@
 //! any all-reduce give the same bits in whatever order they add, without the fixed blocks that
 //! f64 sums need. Values of an f16 store are multiples of 2^-24: their sums lose nothing at all.
 
-use crate::nn::simd::{Level, rows};
+use crate::kernels::simd::{Level, rows};
 use crate::{Error, Result, memory};
 
 /// Bits after the point, of a number that is 1 at most.

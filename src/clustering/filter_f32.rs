@@ -4,7 +4,7 @@
 
 use super::centroids::{Centroids, squared_length};
 use super::nearest::{Contest, distinct, rounding_bound};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::workers::Workers;
 
 /// Classes scored at once.

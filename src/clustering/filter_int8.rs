@@ -9,9 +9,9 @@
 use super::centroids::{Centroids, squared_length};
 use super::nearest::{Contest, distinct, rounding_bound};
 use super::projection::Projection;
-use crate::nn::simd::Level;
-use crate::nn::simd::rows::{self, Rounded};
-use crate::nn::simd::score_int8::{COLUMNS, Engine, ROWS, Tile};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::rows::{self, Rounded};
+use crate::kernels::simd::score_int8::{COLUMNS, Engine, ROWS, Tile};
 
 /// Centroids as panels of 32 columns of bytes.
 pub(super) struct Int8Filter {

@@ -9,7 +9,7 @@
 use super::centroids::Centroids;
 use super::filter_f32::F32Filter;
 use super::filter_int8::{Int8Filter, Int8Rows};
-use crate::nn::simd::{Level, rows, score_int8};
+use crate::kernels::simd::{Level, rows, score_int8};
 use crate::ranking::rank;
 
 /// A label that guesses nothing.

@@ -8,7 +8,7 @@
 
 use super::centroids::{Centroids, squared_length};
 use super::nearest::rounding_bound;
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 

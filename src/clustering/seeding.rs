@@ -12,7 +12,7 @@ use super::slab::{Rules, check_row, square};
 use super::stream::{Budget, Resources, Stream};
 use crate::control::Control;
 use crate::data::vectors::{VectorArray, VectorSource};
-use crate::nn::simd::{Level, rows};
+use crate::kernels::simd::{Level, rows};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 use crate::{Error, Result, memory};

@@ -3,7 +3,7 @@
 use super::config::Metric;
 use super::nearest::{NO_GUESS, Nearest, Scratch};
 use crate::data::vectors::VectorSource;
-use crate::nn::simd::{Level, rows};
+use crate::kernels::simd::{Level, rows};
 use crate::{Error, Result, memory};
 
 /// What the vectors of a run must be.

@@ -5,8 +5,8 @@
 
 use super::config::CriterionConfig;
 use super::soft_targets::{quality_focal, varifocal_positive};
+use crate::kernels::simd::{Level, class_loss};
 use crate::matching::ClassLoss;
-use crate::nn::simd::{Level, class_loss};
 
 /// Stands for "no object" where a query's class is asked for.
 pub(super) const NO_CLASS: u32 = u32::MAX;

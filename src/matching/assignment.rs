@@ -11,11 +11,11 @@
 //! optimal where columns are left over.
 
 use super::transpose::transpose;
-use crate::nn::simd::Level;
-use crate::nn::simd::assignment::{
+use crate::kernels::simd::Level;
+use crate::kernels::simd::assignment::{
     CHUNK, Frontier, Nearest, TwoSmallest, relax, two_smallest, two_smallest_of_rows,
 };
-use crate::nn::simd::finite::all_finite;
+use crate::kernels::simd::finite::all_finite;
 use crate::{Error, Result, memory};
 
 /// Stands for "no partner" where there are fewer columns than rows.

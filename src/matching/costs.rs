@@ -6,7 +6,7 @@
 
 use super::config::{ClassLoss, MatcherConfig};
 use super::input::ImageTargets;
-use crate::nn::simd::elementary::{Sigmoid, exponential, logarithm, sigmoid};
+use crate::kernels::simd::elementary::{Sigmoid, exponential, logarithm, sigmoid};
 
 /// Added to a probability before its logarithm, as Deformable DETR does, so that the cost of a
 /// hopeless pair stays finite.

@@ -5,7 +5,7 @@ use super::batch::{FirstFailure, Pool};
 use super::config::{ClassLoss, MatcherConfig};
 use super::costs::{ImagePredictions, PairCosts};
 use super::input::{ImageTargets, Predictions, PredictionsShape, Targets};
-use crate::nn::simd::{Level, class_loss};
+use crate::kernels::simd::{Level, class_loss};
 use crate::workers::Workers;
 use crate::{Error, Result};
 

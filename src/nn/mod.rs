@@ -1,24 +1,21 @@
-//! Layers and matrix products: f32 on the CPU, activations NHWC.
+//! Networks of operations: described, laid out in one arena, run forward and back.
 //!
-//! Own code and no framework (design.md §4): a framework's convolutions were three to seven times
-//! slower than what reused buffers and one good matrix product give.
+//! | file | what it does |
+//! |---|---|
+//! | [`operation`] | what an operation is: its shapes, its forward and backward |
+//! | [`ops`] | the operations, one file each |
+//! | [`network`] | operations in order, every buffer's place, training and prediction |
+//! | [`parameters`] | names, shapes and places of a network's parameters |
+//! | [`parameter_values`] | their values, and what prediction packed from them |
+//! | [`placement`] | buffers that are never alive together share memory |
+//! | [`kept`] | networks of the sizes that were used last |
+//! | [`batch_norm`] | a batch normalisation folded into a convolution, for other programs |
 
-pub mod activation;
-pub mod aligned;
 pub mod batch_norm;
-mod exponential;
 pub mod kept;
-pub mod local;
-#[allow(unsafe_code)]
-pub mod matrix_product;
 pub mod network;
 pub mod operation;
 pub mod ops;
-#[allow(unsafe_code)]
-mod pages;
 pub mod parameter_values;
 pub mod parameters;
 pub mod placement;
-#[allow(unsafe_code)]
-pub mod simd;
-pub mod winograd;

@@ -6,7 +6,7 @@
 //! lays out inputs, output, what is saved and scratch in one arena, so a repeated step allocates
 //! nothing.
 
-use super::matrix_product::{Scalar, Update};
+use crate::kernels::matrix_product::{Scalar, Update};
 use crate::workers::Workers;
 use num_traits::{Float, NumAssign};
 use std::fmt::Debug;
@@ -53,7 +53,7 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exponential(self) -> f32 {
-        super::exponential::exponential(self)
+        crate::kernels::exponential::exponential(self)
     }
 
     #[inline(always)]

@@ -4,9 +4,9 @@
 //! the values that it was made of, and goes as soon as somebody may change them, so that no
 //! prediction reads weights of before.
 
-use super::aligned::Aligned;
 use super::operation::Real;
 use crate::Result;
+use crate::kernels::aligned::Aligned;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

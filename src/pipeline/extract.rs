@@ -6,7 +6,7 @@ use crate::data::image_sources::ImageSources;
 use crate::data::store::StoreWriter;
 use crate::data::{fingerprint, store::StoreReader};
 use crate::encoder::source;
-use crate::nn::simd;
+use crate::kernels::simd;
 use crate::pipeline::config::{Method, RunConfig};
 use crate::pipeline::folder_extraction::{FolderReport, extract_folder};
 use crate::pipeline::image_extractor::ImageExtractor;

@@ -1,8 +1,8 @@
 //! The loops of k-means over all points, compiled for every level: from inner products to squared
 //! distances, |p - c|² = |p|² + |c|² - 2 p·c.
 
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 
 /// Squared distances under this share of the squared lengths are rounding.
 const DISTANCE_NOISE: f32 = 1e-6;

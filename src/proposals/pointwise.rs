@@ -1,8 +1,8 @@
 //! From inner products to affinities: the function that each affinity applies to every pair.
 
-use crate::nn::simd::Level;
-use crate::nn::simd::elementary::exponential;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::elementary::exponential;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 
 /// What `binary` gives to pairs under `tau`, so that the graph stays connected (TokenCut).
 const BINARY_LOW: f32 = 1e-5;

@@ -4,8 +4,8 @@
 //! Frame loops may not allocate, and the general product of `nn::matrix_product` does at every
 //! call; every product of this room has contiguous rows on the left, so the layers' kernel fits.
 
-use crate::nn::simd::Level;
-use crate::nn::simd::panels::{Epilogue, Panels, PanelsView, Rows, multiply};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::panels::{Epilogue, Panels, PanelsView, Rows, multiply};
 use crate::workers::Workers;
 
 /// Multiply-adds under which a task costs more to hand over than to run.

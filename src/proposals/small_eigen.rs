@@ -6,8 +6,8 @@
 //! every inner loop runs over contiguous numbers.
 
 use super::numeric::{bytes_of, sized};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::ranking::rank;
 use crate::{Error, Result};
 

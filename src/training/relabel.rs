@@ -22,7 +22,7 @@ use crate::data::image::{Image, ImageLimits};
 use crate::data::training::set::TrainingSet;
 use crate::detector::prediction::{Detection, OBJECTS_ORDER};
 use crate::encoder::fingerprint;
-use crate::nn::simd;
+use crate::kernels::simd;
 use crate::{Error, Result};
 use std::ops::Range;
 use std::path::Path;

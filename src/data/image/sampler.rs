@@ -6,8 +6,8 @@
 //! in f32 and levels are rounded once. Sums have one order, so every machine draws the same bytes.
 
 use super::Image;
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::{Error, Result, memory};
 use std::ops::Range;
 

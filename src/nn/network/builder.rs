@@ -3,7 +3,7 @@
 use super::constants::constant_tensors;
 use super::lives::{Lives, lay_out};
 use super::{Network, Node, Source, TensorId, TensorInfo};
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{INPUTS_MAX, Operation, Real};
 use std::ops::Range;
 

@@ -8,7 +8,7 @@
 
 use super::{Network, Node, Source, TensorId};
 use crate::Result;
-use crate::nn::aligned::Aligned;
+use crate::kernels::aligned::Aligned;
 use crate::nn::operation::{Forward, Operation, Real, StepKey};
 use crate::nn::parameter_values::{Packed, ParameterValues};
 use crate::workers::Workers;

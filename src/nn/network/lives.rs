@@ -7,7 +7,7 @@ use super::builder::Purpose;
 use super::constants::is_prepared;
 use super::recompute::LateReads;
 use super::{Node, Places, Source, TensorId, TensorInfo};
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::Real;
 use crate::nn::placement::place;
 use std::ops::Range;

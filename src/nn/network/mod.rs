@@ -73,7 +73,7 @@ pub struct Network<T> {
     /// For each tensor, whether it is the same in every forward; never in training.
     constant: Vec<bool>,
     /// For each node and input: what its gradient does with what is there. `None`: not wanted.
-    updates: Vec<Vec<Option<crate::nn::matrix_product::Update>>>,
+    updates: Vec<Vec<Option<crate::kernels::matrix_product::Update>>>,
     /// Trained parameters that no gradient reaches.
     unreached: Vec<Range<usize>>,
 }

@@ -2,7 +2,7 @@
 //! parameters and several parts of a step.
 
 use super::*;
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, Operation, Real, StepKey,
 };

@@ -9,12 +9,12 @@
 use super::dropout::{TOGETHER, Thinning};
 use super::heads::HeadBlocks;
 use super::reduce::{change_all, largest, sum_of};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
+use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product_here};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real, StepKey,
 };
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: queries `[batch, queries, heads * dim]`, keys and values `[batch, keys, heads * dim]`,
 /// and with `masked` a mask `[batch, keys]`, 1 where a key takes part and 0 where it is padding.

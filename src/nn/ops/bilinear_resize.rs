@@ -3,8 +3,8 @@
 //! Pixel centres at half-integers: torch's `interpolate(mode="bilinear", align_corners=False)`. An
 //! output pixel reads the two nearest rows and columns; outside, the edge is repeated.
 
-use crate::nn::activation::Layout;
-use crate::nn::matrix_product::Update;
+use crate::kernels::activation::Layout;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
 
 /// Input: `[images, height, width, channels]`. Output: `[images, to_height, to_width, channels]`.

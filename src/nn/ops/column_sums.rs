@@ -3,10 +3,10 @@
 //! The blocks depend on the number of rows alone, so the sums have the same bits at any number of
 //! workers.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{GradientMut, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 use crate::workers::Workers;
 
 /// Rows of one block.

@@ -4,7 +4,7 @@
 //! then one of the second, and so on. Behind each other along tokens, a row is an image; along
 //! channels, a row is a pixel.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
 };

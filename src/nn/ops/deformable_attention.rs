@@ -3,17 +3,17 @@
 //! Zhu et al., "Deformable DETR", arXiv:2010.04159, eq. 3, without its projections. The gradient
 //! of the values is a scatter; heads of images are independent, so each is one task in memory of
 //! its own, and every sum has one order. `f32` runs on the vector kernels of
-//! [`crate::nn::simd::bilinear`]; other types take plain loops, which are also the truth that
+//! [`crate::kernels::simd::bilinear`]; other types take plain loops, which are also the truth that
 //! `f32` is compared with.
 
 use super::deformable_cells::HeadCells;
 use super::deformable_samples::{Corners, Maps};
 use super::heads::HeadBlocks;
-use crate::nn::local::with_local;
+use crate::kernels::local::with_local;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::bilinear::{CORNERS, SAMPLES};
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::bilinear::{CORNERS, SAMPLES};
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: values `[batch, cells, heads, dim]` with the cells of all levels one after another
 /// (padded ones zeroed by the caller), sampling locations `[batch, queries, heads, levels, points,

@@ -6,9 +6,11 @@
 
 use super::deformable_attention::DeformableAttention;
 use super::deformable_samples::Corners;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::bilinear::{
+    CORNERS, Cells, SAMPLES, Samples, Scattered, gather, scatter,
+};
 use crate::nn::operation::Real;
-use crate::nn::simd::Level;
-use crate::nn::simd::bilinear::{CORNERS, Cells, SAMPLES, Samples, Scattered, gather, scatter};
 
 /// The values of one head of one image: cell `c` is `values[start + c * stride..]`.
 pub(super) struct HeadCells<'a, T> {

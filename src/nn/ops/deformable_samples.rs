@@ -3,8 +3,8 @@
 //! Bilinear, zeros outside, the centre of the first cell at half a cell (`align_corners=False`).
 //! All samples of a query and head are worked out together, in the lanes of vector registers.
 
+use crate::kernels::simd::bilinear::{CORNERS, SAMPLES};
 use crate::nn::operation::Real;
-use crate::nn::simd::bilinear::{CORNERS, SAMPLES};
 
 /// A number for every sample.
 type Lanes<T> = [T; SAMPLES];

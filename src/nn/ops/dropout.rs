@@ -5,10 +5,10 @@
 //! and the operation's number, so the backward draws it again, and any split of the work gives
 //! the same one.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real, StepKey};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 use crate::random::{Purpose, StreamKey, philox4x32_10_lanes};
 use crate::workers::Workers;
 

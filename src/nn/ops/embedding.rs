@@ -1,6 +1,6 @@
 //! Learned rows, the same for every image of a batch.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 
 /// Input: rows `[rows, columns]`. Output: `[batch, rows, columns]`, the rows once for each image.

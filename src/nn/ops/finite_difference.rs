@@ -4,7 +4,7 @@
 //! difference of that number in one input's element must be the element's gradient.
 
 use super::harness::{Kept, assert_same_bits, backward, draw, draw_inputs, forward, gradients};
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::Operation;
 use crate::workers::Workers;
 

@@ -3,7 +3,7 @@
 //! Wu and He, "Group normalization", ECCV 2018; the variance is biased, as there. Deformable DETR
 //! has it behind the projection of every level. Sums run in double precision, pixel after pixel.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
 };

@@ -3,7 +3,7 @@
 //! Output, saved numbers and scratch start as NaN, and what the backward did not ask to read is
 //! empty: an operation that reads what it must not fails every comparison.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, Forward, GradientMut, Operation, Real, StepKey};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;

@@ -44,7 +44,7 @@ impl HeadBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::matrix_product::Update;
+    use crate::kernels::matrix_product::Update;
 
     #[test]
     fn rows_of_heads_come_side_by_side() {

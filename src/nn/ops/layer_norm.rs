@@ -5,10 +5,10 @@
 
 use super::column_sums::add_blocks;
 use super::reduce::sum_of;
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Inputs: rows `[rows, columns]`, with `residual` the tensor of the same shape that is added
 /// first, weight `[columns]`, bias `[columns]`. Output: `[rows, columns]`.

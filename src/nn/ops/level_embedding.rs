@@ -2,7 +2,7 @@
 //!
 //! Zhu et al., arXiv:2010.04159, §4.1 ("scale-level embedding").
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 
 /// Inputs: positions `[batch, cells, columns]` with the cells of all levels one after another, and

@@ -5,11 +5,11 @@
 
 use super::column_sums::{BLOCK_ROWS, add_blocks, add_up, scratch_length};
 use super::convolution::{Channels, Convolution, Geometry};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product_here};
+use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product_here};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX};
 use crate::nn::operation::{Operation, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 use crate::workers::Workers;
 use std::ops::Range;
 

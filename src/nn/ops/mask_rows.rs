@@ -1,6 +1,6 @@
 //! Rows times a 0/1 mask: padded cells give nothing, and get no gradient.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
 use crate::workers::Workers;
 

@@ -3,11 +3,11 @@
 //! Windows that hang over an edge shrink. The first of equal pixels wins, row by row, as torch has
 //! it; the winner's place in its window is kept as a number for each output element.
 
-use crate::nn::activation::Layout;
-use crate::nn::matrix_product::Update;
+use crate::kernels::activation::Layout;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::max_pool::maxima;
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::max_pool::maxima;
 use std::ops::Range;
 
 /// A square window; `padding` pixels of it may lie outside and count as minus infinity.

@@ -1,6 +1,6 @@
 //! `max(x, 0)`, element by element; its gradient at 0 is 0, as torch has it.
 
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
 use crate::workers::Workers;
 

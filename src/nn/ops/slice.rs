@@ -1,7 +1,7 @@
 //! A run of each row of a tensor: some channels of a map, or some tokens of each image.
 
 use super::concatenate::copy_rows;
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
 use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
 use std::ops::Range;
 

@@ -1,10 +1,10 @@
 //! Softmax over groups of consecutive numbers.
 
 use super::reduce::{change_all, largest, sum_of};
-use crate::nn::matrix_product::Update;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
 use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{self, Arithmetic, Kernel};
 
 /// Input and output: `[groups, length]`; every group of the output sums to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

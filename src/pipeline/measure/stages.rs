@@ -11,7 +11,7 @@ use crate::data::coco::CocoFile;
 use crate::data::coco::read::{read_dataset, read_detections};
 use crate::data::training::set::TrainingSet;
 use crate::detector::prediction::OBJECTS_ORDER;
-use crate::nn::simd;
+use crate::kernels::simd;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::pretrain::view;
 use crate::pipeline::workspace::files::MEASURED;

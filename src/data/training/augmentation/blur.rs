@@ -4,8 +4,8 @@
 //! Blurred rows are kept in a ring as long as the kernel, so the image is read and written once.
 
 use crate::data::image::Image;
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 
 /// Memory of [`apply`], used again from image to image.
 #[derive(Debug, Default)]

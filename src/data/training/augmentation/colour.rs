@@ -8,8 +8,8 @@
 use super::config::AugmentationConfig;
 use super::greyscale::LUMA;
 use crate::data::image::Image;
-use crate::nn::simd::Level;
-use crate::nn::simd::plain::{Arithmetic, Kernel, run};
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::random::Random;
 
 /// One change.

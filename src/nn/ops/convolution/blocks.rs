@@ -1,8 +1,8 @@
-//! Packs blocks of pixels for [`outer_products`](crate::nn::simd::outer_products).
+//! Packs blocks of pixels for [`outer_products`](crate::kernels::simd::outer_products).
 
 use super::Convolution;
-use crate::nn::activation::{Activation, Layout};
-use crate::nn::simd::outer_products::{LEFT_WIDTH, RIGHT_WIDTH};
+use crate::kernels::activation::{Activation, Layout};
+use crate::kernels::simd::outer_products::{LEFT_WIDTH, RIGHT_WIDTH};
 use std::ops::Range;
 
 /// Pixels that are packed together at most: the right operand of one tile is 24 KiB of the

@@ -1,6 +1,6 @@
 //! Copies of a dense map with a border of zeros, which is what padding reads.
 
-use crate::nn::activation::Layout;
+use crate::kernels::activation::Layout;
 use crate::workers::Workers;
 
 /// Copies `map` (dense) to `to`, laid out as `layout`; where `mask` is not positive, zeros.

@@ -4,12 +4,12 @@ use super::direct::{Direct, KERNEL_MAX, Window};
 use super::forward::{run_winograd, winograd_pays};
 use super::packing::{Source, pack, transform_turned};
 use super::{Convolution, Inputs};
-use crate::nn::activation::Activation;
-use crate::nn::matrix_product::Update;
+use crate::kernels::activation::Activation;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::panels::PanelsView;
+use crate::kernels::winograd::{Finish, WinogradView};
 use crate::nn::operation::GradientMut;
-use crate::nn::simd::Level;
-use crate::nn::simd::panels::PanelsView;
-use crate::nn::winograd::{Finish, WinogradView};
 use crate::workers::Workers;
 
 /// The taps of one axis that touch the input's pixels of one residue modulo the stride, and where

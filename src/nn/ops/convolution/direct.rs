@@ -5,8 +5,8 @@
 //! write every s-th pixel of every s-th row: each pixel's residue decides which taps of the kernel
 //! ever touched it.
 
-use crate::nn::activation::{Activation, Layout};
-use crate::nn::simd::panels::{Epilogue, PanelsView, Rows, multiply};
+use crate::kernels::activation::{Activation, Layout};
+use crate::kernels::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use crate::workers::Workers;
 
 /// Largest side of a kernel.

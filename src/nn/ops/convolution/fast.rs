@@ -4,13 +4,13 @@ use super::bordered::copy_with_border;
 use super::data_gradient::DataGradient;
 use super::weight_gradient::WeightGradient;
 use super::{Convolution, Given, Gradients, forward};
-use crate::nn::activation::Activation;
-use crate::nn::aligned::LINE;
-use crate::nn::matrix_product::Update;
+use crate::kernels::activation::Activation;
+use crate::kernels::aligned::LINE;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
 use crate::nn::operation::GradientMut;
 use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
-use crate::nn::simd::Level;
 use crate::workers::Workers;
 
 /// Takes the first `length` floats of `scratch`, rounded up to whole cache lines.

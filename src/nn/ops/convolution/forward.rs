@@ -6,13 +6,13 @@ use super::direct::{Direct, KERNEL_MAX, Window};
 use super::fast::{sum_of_lines, take};
 use super::packing::{Source, pack, transform};
 use super::{Convolution, Geometry, Inputs};
-use crate::nn::activation::{Activation, Band, Layout};
-use crate::nn::aligned::LINE;
-use crate::nn::local::with_local;
-use crate::nn::simd::Level;
-use crate::nn::simd::panels::PanelsView;
-use crate::nn::simd::winograd::{KERNEL_VALUES, LANES_MAX, OUTPUT_SIDE, PLACES};
-use crate::nn::winograd::{Finish, WinogradView};
+use crate::kernels::activation::{Activation, Band, Layout};
+use crate::kernels::aligned::LINE;
+use crate::kernels::local::with_local;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::panels::PanelsView;
+use crate::kernels::simd::winograd::{KERNEL_VALUES, LANES_MAX, OUTPUT_SIDE, PLACES};
+use crate::kernels::winograd::{Finish, WinogradView};
 use crate::workers::Workers;
 
 /// What transforming one kernel costs, in multiplications of Winograd's form: its 36 values are
@@ -31,7 +31,10 @@ impl Form {
     /// the map: transforming them costs a forward nothing.
     fn of(layer: &Convolution, prepared: bool) -> Form {
         let pays = match prepared {
-            true => WinogradView::pays(&layer.geometry),
+            true => {
+                let Geometry { in_channels, out_channels, .. } = layer.geometry;
+                winograd_serves(&layer.geometry) && WinogradView::pays(in_channels, out_channels)
+            }
             false => winograd_pays(&layer.geometry, &layer.output_layout()),
         };
         if pays { Form::Winograd } else { Form::Direct }
@@ -68,15 +71,20 @@ impl Form {
     }
 }
 
-/// Whether Winograd's form serves a 3x3 convolution over an output of this layout, and is faster
-/// than the direct form where weights are transformed for every step.
+/// Whether Winograd's form computes a convolution of this shape.
+fn winograd_serves(geometry: &Geometry) -> bool {
+    geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1
+}
+
+/// Whether Winograd's form serves a convolution over an output of this layout, and is faster than the
+/// direct form where weights are transformed for every step.
 pub(super) fn winograd_pays(geometry: &Geometry, output: &Layout) -> bool {
-    let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1;
     // Gradients are added by whole vectors.
     let whole = |channels: usize| channels.is_multiple_of(LANES_MAX);
     let tiles = output.height.div_ceil(OUTPUT_SIDE) * output.width.div_ceil(OUTPUT_SIDE);
     let (direct, pixels) = (KERNEL_VALUES, output.height * output.width);
-    fits && whole(geometry.in_channels)
+    winograd_serves(geometry)
+        && whole(geometry.in_channels)
         && whole(geometry.out_channels)
         && direct * output.images * pixels > PLACES * output.images * tiles + KERNEL_COST
 }

@@ -20,7 +20,7 @@ mod plain;
 mod tests;
 mod weight_gradient;
 
-use crate::nn::activation::Layout;
+use crate::kernels::activation::Layout;
 use crate::nn::operation::{
     Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
 };

@@ -1,10 +1,10 @@
 //! Packs raw weights for one step: transposed where needed, scaled by the frozen norm.
 
 use super::Geometry;
-use crate::nn::simd::Level;
-use crate::nn::simd::panels::{PanelsView, panel_width};
-use crate::nn::simd::winograd::{KERNEL_VALUES, Kernels};
-use crate::nn::winograd::transform_weights;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::panels::{PanelsView, panel_width};
+use crate::kernels::simd::winograd::{KERNEL_VALUES, Kernels};
+use crate::kernels::winograd::transform_weights;
 use crate::workers::Workers;
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 //! matrix.
 
 use super::{Convolution, Given, Gradients, Inputs};
-use crate::nn::matrix_product::{Matrix, MatrixMut, Update, product};
+use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::nn::operation::{GradientMut, Real};
 use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;

@@ -1,20 +1,20 @@
 //! The gradient of the weights: for each tap of the kernel, the sum over pixels of the output's
 //! gradient times the input.
 //!
-//! A block of pixels at a time is packed for [`outer_products`](crate::nn::simd::outer_products):
+//! A block of pixels at a time is packed for [`outer_products`](crate::kernels::simd::outer_products):
 //! of the input, only the columns of one task, so that no matrix of all taps ever exists. Long
 //! sums are cut into parts whose number depends on the shapes alone, and added in order.
 
 use super::blocks::{PIXELS_MAX, pack_left, pack_right};
 use super::{Convolution, Inputs};
-use crate::nn::activation::Activation;
-use crate::nn::local::with_local;
-use crate::nn::matrix_product::Update;
-use crate::nn::operation::GradientMut;
-use crate::nn::simd::Level;
-use crate::nn::simd::outer_products::{
+use crate::kernels::activation::Activation;
+use crate::kernels::local::with_local;
+use crate::kernels::matrix_product::Update;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::outer_products::{
     LEFT_WIDTH, Operands, RIGHT_ALIGNMENT, RIGHT_WIDTH, add_outer_products,
 };
+use crate::nn::operation::GradientMut;
 use crate::workers::Workers;
 use std::ops::Range;
 

@@ -10,7 +10,6 @@
 
 use super::activation::{Activation, Band};
 use super::aligned::LINE;
-use super::ops::convolution::Geometry;
 use super::simd::Level;
 use super::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use super::simd::winograd::{
@@ -94,12 +93,12 @@ pub struct WinogradView<'a> {
 }
 
 impl WinogradView<'_> {
-    /// Whether this form computes `geometry` and is faster than the direct one. Fewer channels in
-    /// a group than the transforms ask for leave too little multiplication to pay for them.
-    pub fn pays(geometry: &Geometry) -> bool {
-        let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1;
-        let last_group = (geometry.out_channels - 1) % GROUP + 1;
-        fits && geometry.in_channels.min(last_group) >= CHANNELS_MIN
+    /// Whether this form is faster than the direct one where weights are transformed once. Fewer
+    /// channels in a group than the transforms ask for leave too little multiplication to pay for
+    /// them.
+    pub fn pays(in_channels: usize, out_channels: usize) -> bool {
+        let last_group = (out_channels - 1) % GROUP + 1;
+        in_channels.min(last_group) >= CHANNELS_MIN
     }
 
     /// Floats of transformed weights.

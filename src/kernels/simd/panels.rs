@@ -9,7 +9,7 @@
 
 use super::lanes::Lanes;
 use super::{Level, dispatch};
-use crate::nn::aligned::AlignedFloats;
+use crate::kernels::aligned::AlignedFloats;
 
 /// Rows of the largest tile.
 const TILE_ROWS: usize = 6;

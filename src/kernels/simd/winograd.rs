@@ -10,7 +10,7 @@
 //!         v5 = ab x1 - (a+b) x3 + x5                  y3 = p³ (m1-m2) + q³ (m3-m4) + m5
 //! ```
 //!
-//! applied to the columns of a tile and then to its rows ([`crate::nn::winograd`] says why these
+//! applied to the columns of a tile and then to its rows ([`crate::kernels::winograd`] says why these
 //! points). All their products are exact in single precision.
 
 use super::lanes::Lanes;

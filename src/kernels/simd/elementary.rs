@@ -3,7 +3,7 @@
 //! Plain functions of one number: inside a kernel that is compiled for a level, a loop over an
 //! array of them becomes that level's instructions.
 
-pub use crate::nn::exponential::exponential;
+pub use crate::kernels::exponential::exponential;
 
 /// `ln(1 + x) / x` on [0, 1], least squares in the Chebyshev points, highest power first.
 const LN_1P: [f32; 9] = [

@@ -104,28 +104,28 @@ impl Level {
 /// do its vector operations become single instructions.
 macro_rules! dispatch {
     ($level:expr, $kernel:ident($($name:ident : $type:ty),* $(,)?)) => {{
-        let level: $crate::nn::simd::Level = $level;
+        let level: $crate::kernels::simd::Level = $level;
         level.check();
         #[cfg(target_arch = "x86_64")]
         {
             #[target_feature(enable = "avx512f")]
             unsafe fn wide($($name: $type),*) {
                 // SAFETY: the instructions are enabled; the rest is the caller's promise.
-                unsafe { $kernel::<$crate::nn::simd::lanes::Avx512>($($name),*) }
+                unsafe { $kernel::<$crate::kernels::simd::lanes::Avx512>($($name),*) }
             }
             #[target_feature(enable = "avx2,fma")]
             unsafe fn middle($($name: $type),*) {
                 // SAFETY: as above.
-                unsafe { $kernel::<$crate::nn::simd::lanes::Avx2>($($name),*) }
+                unsafe { $kernel::<$crate::kernels::simd::lanes::Avx2>($($name),*) }
             }
             // SAFETY: `check` proved that this processor has the instructions; the rest is the
             // caller's promise.
             unsafe {
                 match level {
-                    $crate::nn::simd::Level::Avx512 => wide($($name),*),
-                    $crate::nn::simd::Level::Avx2 => middle($($name),*),
-                    $crate::nn::simd::Level::Portable => {
-                        $kernel::<$crate::nn::simd::lanes::Portable>($($name),*)
+                    $crate::kernels::simd::Level::Avx512 => wide($($name),*),
+                    $crate::kernels::simd::Level::Avx2 => middle($($name),*),
+                    $crate::kernels::simd::Level::Portable => {
+                        $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*)
                     }
                 }
             }
@@ -133,7 +133,7 @@ macro_rules! dispatch {
         #[cfg(not(target_arch = "x86_64"))]
         // SAFETY: the caller's promise; this level needs no instructions.
         unsafe {
-            $kernel::<$crate::nn::simd::lanes::Portable>($($name),*)
+            $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*)
         }
     }};
 }
