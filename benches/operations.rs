@@ -107,7 +107,7 @@ type Map = (TensorId, (usize, usize));
 
 /// The parameters' order in the flat array is weights of all layers, then scales and shifts.
 struct Adding {
-    builder: NetworkBuilder<f32>,
+    builder: NetworkBuilder,
     images: usize,
     /// Where the next layer's weights, and its norm, start.
     weights: usize,

@@ -9,7 +9,8 @@
 
 use simdetr::kernels::aligned::AlignedFloats;
 use simdetr::kernels::matrix_product::Update;
-use simdetr::nn::operation::{Backward, Forward, GradientMut, Operation, StepKey};
+use simdetr::nn::cpu::{Backward, Forward, GradientMut, OnCpu};
+use simdetr::nn::operation::StepKey;
 use simdetr::nn::ops::attention::Attention;
 use simdetr::nn::ops::deformable_attention::DeformableAttention;
 use simdetr::nn::ops::dropout::Dropout;
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 const STEP: StepKey = StepKey { seed: 1, stage: 1, step: 1, part: 0, training: true };
 
-fn operation(name: &str, numbers: &[usize]) -> Result<Box<dyn Operation<f32>>, Box<dyn Error>> {
+fn operation(name: &str, numbers: &[usize]) -> Result<Box<dyn OnCpu<f32>>, Box<dyn Error>> {
     Ok(match (name, numbers) {
         ("deformable", &[batch, queries, heads, dim, points, ref levels @ ..]) => {
             let levels = levels.as_chunks::<2>().0.iter().map(|&[h, w]| (h, w)).collect();

@@ -6,7 +6,8 @@ mod golden_file;
 
 use simdetr::kernels::matrix_product::Update;
 use simdetr::nn::network::{Memory, NetworkBuilder, Purpose, TensorId};
-use simdetr::nn::operation::{Operation, StepKey};
+use simdetr::nn::op::Op;
+use simdetr::nn::operation::StepKey;
 use simdetr::nn::ops::bilinear_resize::BilinearResize;
 use simdetr::nn::ops::convolution::{Channels, Convolution, Geometry};
 use simdetr::nn::ops::group_norm::GroupNorm;
@@ -29,9 +30,10 @@ fn assert_close(found: &[f32], name: &str) {
 
 /// Runs `operation` as a network whose parameters are its inputs; those in `frozen` are not
 /// trained.
-fn check(name: &str, operation: impl Operation<f32> + 'static, frozen: &[usize]) {
+fn check(name: &str, operation: impl Into<Op>, frozen: &[usize]) {
     let workers = Workers::with_threads(2).unwrap();
-    let count = operation.input_lengths().len();
+    let operation = operation.into();
+    let count = operation.description().input_lengths().len();
     let inputs: Vec<Vec<f32>> =
         (0..count).map(|place| golden(&format!("{name}.input_{place}"))).collect();
     // Trained ones first, as a network has them.

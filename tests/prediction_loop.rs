@@ -101,9 +101,9 @@ fn a_warm_detector_allocates_nothing_and_starts_no_thread() {
     let path = folder.path().join("detector.safetensors");
     small_detector::write(&path);
     let path = CString::new(path.to_str().unwrap()).unwrap();
-    // One thread allocates nothing. More take each call from a queue, whose next block rayon asks for
-    // after 63 calls.
-    for (threads, requests_max) in [(1, 0), (2, FRAMES.div_ceil(63))] {
+    // One thread allocates nothing. More take each forward from a queue, whose next block rayon asks for
+    // after 63 forwards.
+    for (threads, requests_max) in [(1, 0), (2, (2 * FRAMES).div_ceil(63))] {
         let mut options = MaybeUninit::<simdetr_detector_options_t>::zeroed();
         let (mut detector, mut detections) = (null_mut(), null_mut());
         // SAFETY: options are plain numbers and pointers that may be NULL; handles are destroyed once.

@@ -5,7 +5,8 @@
 mod golden_file;
 
 use simdetr::kernels::matrix_product::Update;
-use simdetr::nn::operation::{Backward, Forward, GradientMut, Operation, StepKey};
+use simdetr::nn::cpu::{Backward, Forward, GradientMut, OnCpu};
+use simdetr::nn::operation::StepKey;
 use simdetr::nn::ops::attention::Attention;
 use simdetr::nn::ops::box_refinement::BoxRefinement;
 use simdetr::nn::ops::deformable_attention::DeformableAttention;
@@ -34,7 +35,7 @@ fn assert_golden(found: &[f32], name: &str, tolerance: f32) {
 }
 
 /// Runs forward and backward; inputs whose places are in `fixed` ask for no gradient.
-fn check(name: &str, operation: &dyn Operation<f32>, fixed: &[usize]) {
+fn check(name: &str, operation: &dyn OnCpu<f32>, fixed: &[usize]) {
     let workers = Workers::with_threads(2).unwrap();
     let lengths = operation.input_lengths();
     let inputs: Vec<Vec<f32>> =

@@ -2,8 +2,10 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`operation`] | what an operation is: its shapes, its forward and backward |
-//! | [`ops`] | the operations, one file each |
+//! | [`operation`] | what an operation is, whoever computes it |
+//! | [`op`] | the list of all operations, which every backend matches |
+//! | [`ops`] | the operations, one file each: description, CPU, tests |
+//! | [`cpu`] | how the CPU computes one |
 //! | [`network`] | operations in order, every buffer's place, training and prediction |
 //! | [`parameters`] | names, shapes and places of a network's parameters |
 //! | [`parameter_values`] | their values, and what prediction packed from them |
@@ -12,8 +14,10 @@
 //! | [`batch_norm`] | a batch normalisation folded into a convolution, for other programs |
 
 pub mod batch_norm;
+pub mod cpu;
 pub mod kept;
 pub mod network;
+pub mod op;
 pub mod operation;
 pub mod ops;
 pub mod parameter_values;

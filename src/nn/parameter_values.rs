@@ -4,7 +4,7 @@
 //! the values that it was made of, and goes as soon as somebody may change them, so that no
 //! prediction reads weights of before.
 
-use super::operation::Real;
+use super::cpu::Real;
 use crate::Result;
 use crate::kernels::aligned::Aligned;
 use std::collections::BTreeMap;

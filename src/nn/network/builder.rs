@@ -4,7 +4,10 @@ use super::constants::constant_tensors;
 use super::lives::{Lives, lay_out};
 use super::{Network, Node, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{INPUTS_MAX, Operation, Real};
+use crate::nn::cpu::Real;
+use crate::nn::op::Op;
+use crate::nn::operation::INPUTS_MAX;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// What a network is built for.
@@ -20,15 +23,15 @@ pub enum Purpose {
 
 /// Collects the operations of a network.
 #[derive(Debug)]
-pub struct NetworkBuilder<T> {
+pub struct NetworkBuilder {
     tensors: Vec<TensorInfo>,
-    nodes: Vec<Node<T>>,
+    nodes: Vec<Node>,
     workers_count: usize,
 }
 
-impl<T: Real> NetworkBuilder<T> {
+impl NetworkBuilder {
     /// An empty network, to be run on up to `workers_count` workers.
-    pub fn new(workers_count: usize) -> NetworkBuilder<T> {
+    pub fn new(workers_count: usize) -> NetworkBuilder {
         NetworkBuilder { tensors: Vec::new(), nodes: Vec::new(), workers_count }
     }
 
@@ -62,7 +65,9 @@ impl<T: Real> NetworkBuilder<T> {
     /// # Panics
     /// When the inputs' lengths are not those that the operation states, or a tensor that wants
     /// a gradient is given twice.
-    pub fn add(&mut self, operation: impl Operation<T> + 'static, inputs: &[TensorId]) -> TensorId {
+    pub fn add(&mut self, operation: impl Into<Op>, inputs: &[TensorId]) -> TensorId {
+        let op = operation.into();
+        let operation = op.description();
         let lengths: Vec<usize> = inputs.iter().map(|&input| self.length(input)).collect();
         assert_eq!(lengths, operation.input_lengths(), "inputs of {operation:?}");
         assert!(inputs.len() <= INPUTS_MAX, "{operation:?} has {} inputs", inputs.len());
@@ -71,16 +76,15 @@ impl<T: Real> NetworkBuilder<T> {
             assert!(input.detached || !inputs[..place].iter().any(twice), "{operation:?}");
         }
         let output = self.add_tensor(operation.output_length(), Source::Operation);
-        let (operation, inputs) = (Box::new(operation), inputs.to_vec());
-        self.nodes.push(Node { operation, inputs, output: output.index });
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), output: output.index });
         output
     }
 
-    /// Lays the network out. `outputs` keep their values until the backward, or the next forward.
+    /// Lays the network out for the CPU, in numbers `T`. `outputs` keep their values until the backward, or the next forward.
     ///
     /// # Panics
     /// When a network for training has constants.
-    pub fn finish(mut self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+    pub fn finish<T: Real>(mut self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
         if purpose == Purpose::Prediction {
             self.leave_out_unread(outputs);
         }
@@ -90,8 +94,9 @@ impl<T: Real> NetworkBuilder<T> {
         };
         let (updates, reached) = self.updates(outputs, &wants);
         let constant = self.constant_tensors(outputs, purpose);
-        let lives = Lives::new(&self.tensors, &self.nodes, outputs, (&updates, &constant), purpose);
-        let places = lay_out(&self.tensors, &self.nodes, &lives, self.workers_count);
+        let lives =
+            Lives::new::<T>(&self.tensors, &self.nodes, outputs, (&updates, &constant), purpose);
+        let places = lay_out::<T>(&self.tensors, &self.nodes, &lives, self.workers_count);
         let unreached = self.tensors.iter().zip(reached).filter_map(|(tensor, reached)| {
             match (&tensor.source, reached, purpose) {
                 (Source::Parameter { range, trained: true }, false, Purpose::Training { .. }) => {
@@ -108,6 +113,7 @@ impl<T: Real> NetworkBuilder<T> {
             updates,
             tensors: self.tensors,
             nodes: self.nodes,
+            numbers: PhantomData,
         }
     }
 

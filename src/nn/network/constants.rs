@@ -9,7 +9,8 @@
 use super::{Network, Node, Source, TensorId};
 use crate::Result;
 use crate::kernels::aligned::Aligned;
-use crate::nn::operation::{Forward, Operation, Real, StepKey};
+use crate::nn::cpu::{Forward, Real};
+use crate::nn::operation::StepKey;
 use crate::nn::parameter_values::{Packed, ParameterValues};
 use crate::workers::Workers;
 
@@ -41,9 +42,9 @@ impl<T: Real> Constants<T> {
 }
 
 /// Which tensors are the same in every forward of a prediction network.
-pub(super) fn constant_tensors<T>(
+pub(super) fn constant_tensors(
     sources: impl Iterator<Item = bool>,
-    nodes: &[Node<T>],
+    nodes: &[Node],
     outputs: &[TensorId],
 ) -> Vec<bool> {
     let mut constant: Vec<bool> = sources.collect();
@@ -100,12 +101,12 @@ impl<T: Real> Network<T> {
     /// The values of a node that depends on no data.
     fn compute(
         &self,
-        node: &Node<T>,
+        node: &Node,
         parameters: &ParameterValues<T>,
         values: &[Aligned<T>],
         workers: &Workers,
     ) -> Result<Aligned<T>> {
-        let operation = &*node.operation;
+        let operation = node.op.on_cpu::<T>();
         let inputs: Vec<&[T]> = node
             .inputs
             .iter()
@@ -140,14 +141,15 @@ impl<T: Real> Network<T> {
         let node = &self.nodes[number];
         let block = parameters.packed(number, || {
             let mut inputs: Vec<&[T]> = vec![&[]; node.inputs.len()];
-            for place in node.operation.prepared_inputs() {
+            let operation = node.op.on_cpu::<T>();
+            for place in operation.prepared_inputs() {
                 inputs[place] = self.fixed_input(node.inputs[place].index, parameters, values);
             }
-            let mut to = block(node.operation.prepared_length())?;
-            node.operation.prepare(&inputs, to.as_mut_slice(), workers);
+            let mut to = block(operation.prepared_length())?;
+            operation.prepare(&inputs, to.as_mut_slice(), workers);
             Ok(to)
         })?;
-        let expected = node.operation.prepared_length();
+        let expected = node.op.on_cpu::<T>().prepared_length();
         assert_eq!(block.as_slice().len(), expected, "packed for another architecture");
         Ok(Some(block))
     }
@@ -166,7 +168,7 @@ impl<T: Real> Network<T> {
 
     /// Whether a node's weights are packed once: data passes through it, and its weights are fixed.
     pub(super) fn is_prepared(&self, number: usize) -> bool {
-        is_prepared(&self.nodes[number], &self.constant)
+        is_prepared::<T>(&self.nodes[number], &self.constant)
     }
 
     /// For each tensor, whether a forward reads its constant values.
@@ -177,7 +179,7 @@ impl<T: Real> Network<T> {
                 continue;
             }
             let packed = match self.is_prepared(number) {
-                true => node.operation.prepared_inputs(),
+                true => node.op.description().prepared_inputs(),
                 false => 0..0,
             };
             for (place, input) in node.inputs.iter().enumerate() {
@@ -189,8 +191,8 @@ impl<T: Real> Network<T> {
 }
 
 /// [`Network::is_prepared`], before there is a network.
-pub(super) fn is_prepared<T: Real>(node: &Node<T>, constant: &[bool]) -> bool {
-    let operation: &dyn Operation<T> = &*node.operation;
+pub(super) fn is_prepared<T: Real>(node: &Node, constant: &[bool]) -> bool {
+    let operation = node.op.on_cpu::<T>();
     let mut weights = operation.prepared_inputs();
     operation.prepared_length() > 0
         && !constant[node.output]

@@ -1,7 +1,7 @@
 //! Bytes of a network's own description; its values lie in the arena.
 
 use super::{Network, Node, Places};
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 use std::mem::size_of;
 use std::ops::Range;
 
@@ -13,10 +13,7 @@ fn list_bytes<T>(list: &Vec<T>) -> usize {
 impl<T: Real> Network<T> {
     /// Bytes held beside the arena: operations, tensors and their places.
     pub fn memory_bytes(&self) -> usize {
-        let of_node = |node: &Node<T>| {
-            let operation = &*node.operation;
-            size_of_val(operation) + operation.list_bytes() + list_bytes(&node.inputs)
-        };
+        let of_node = |node: &Node| node.op.description().list_bytes() + list_bytes(&node.inputs);
         let lists = list_bytes(&self.tensors)
             + list_bytes(&self.nodes)
             + list_bytes(&self.outputs)

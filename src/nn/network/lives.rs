@@ -8,7 +8,7 @@ use super::constants::is_prepared;
 use super::recompute::LateReads;
 use super::{Node, Places, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 use crate::nn::placement::place;
 use std::ops::Range;
 
@@ -39,25 +39,27 @@ enum ScratchOf {
 }
 
 impl ScratchOf {
-    fn each<T: Real>(nodes: &[Node<T>], constant: &[bool], purpose: Purpose) -> Vec<ScratchOf> {
-        let of = |node: &Node<T>| match purpose {
+    fn each<T: Real>(nodes: &[Node], constant: &[bool], purpose: Purpose) -> Vec<ScratchOf> {
+        let of = |node: &Node| match purpose {
             Purpose::Training { .. } => ScratchOf::Training,
             Purpose::Prediction if constant[node.output] => ScratchOf::Nothing,
-            Purpose::Prediction => ScratchOf::Prediction { prepared: is_prepared(node, constant) },
+            Purpose::Prediction => {
+                ScratchOf::Prediction { prepared: is_prepared::<T>(node, constant) }
+            }
         };
         nodes.iter().map(of).collect()
     }
 
-    fn saved_length<T: Real>(self, node: &Node<T>) -> usize {
+    fn saved_length<T: Real>(self, node: &Node) -> usize {
         match self {
-            ScratchOf::Training => node.operation.saved_length(),
-            ScratchOf::Prediction { .. } => node.operation.prediction_saved_length(),
+            ScratchOf::Training => node.op.description().saved_length(),
+            ScratchOf::Prediction { .. } => node.op.on_cpu::<T>().prediction_saved_length(),
             ScratchOf::Nothing => 0,
         }
     }
 
-    fn length<T: Real>(self, node: &Node<T>, workers_count: usize) -> usize {
-        let operation = &node.operation;
+    fn length<T: Real>(self, node: &Node, workers_count: usize) -> usize {
+        let operation = node.op.on_cpu::<T>();
         match self {
             ScratchOf::Training => operation.scratch_length(workers_count),
             ScratchOf::Prediction { prepared } => {
@@ -71,7 +73,7 @@ impl ScratchOf {
 impl Lives {
     pub(super) fn new<T: Real>(
         tensors: &[TensorInfo],
-        nodes: &[Node<T>],
+        nodes: &[Node],
         outputs: &[TensorId],
         (updates, constant): (&[Vec<Option<Update>>], &[bool]),
         purpose: Purpose,
@@ -137,7 +139,7 @@ impl Lives {
                 (values[number], gradients[number]) = (0..0, 0..0);
             }
         }
-        let scratch = ScratchOf::each(nodes, constant, purpose);
+        let scratch = ScratchOf::each::<T>(nodes, constant, purpose);
         for (life, scratch) in saved.iter_mut().zip(&scratch) {
             if *scratch == ScratchOf::Nothing {
                 *life = 0..0;
@@ -154,7 +156,7 @@ fn extend(life: &mut Range<usize>, moment: usize) {
 /// Places every buffer.
 pub(super) fn lay_out<T: Real>(
     tensors: &[TensorInfo],
-    nodes: &[Node<T>],
+    nodes: &[Node],
     lives: &Lives,
     workers_count: usize,
 ) -> Places {
@@ -173,11 +175,11 @@ pub(super) fn lay_out<T: Real>(
         push(tensor.length, life.clone());
     }
     for (number, (node, life)) in nodes.iter().zip(&lives.saved).enumerate() {
-        push(lives.scratch[number].saved_length(node), life.clone());
+        push(lives.scratch[number].saved_length::<T>(node), life.clone());
     }
     let last = 2 * nodes.len();
     for (number, node) in nodes.iter().enumerate() {
-        let length = lives.scratch[number].length(node, workers_count);
+        let length = lives.scratch[number].length::<T>(node, workers_count);
         push(length, number..number + 1);
         let back = if lives.backward[number] { length } else { 0 };
         push(back, last - number..last - number + 1);

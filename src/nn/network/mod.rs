@@ -14,13 +14,14 @@ pub mod named;
 mod recompute;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use builder::{NetworkBuilder, Purpose};
 pub use constants::{Constants, PREDICTION};
 pub use run::Memory;
 
-use super::operation::Operation;
+use super::op::Op;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Names a tensor of a network.
@@ -57,8 +58,8 @@ struct TensorInfo {
 }
 
 #[derive(Debug)]
-struct Node<T> {
-    operation: Box<dyn Operation<T>>,
+struct Node {
+    op: Op,
     inputs: Vec<TensorId>,
     output: usize,
 }
@@ -67,7 +68,7 @@ struct Node<T> {
 #[derive(Debug)]
 pub struct Network<T> {
     tensors: Vec<TensorInfo>,
-    nodes: Vec<Node<T>>,
+    nodes: Vec<Node>,
     outputs: Vec<TensorId>,
     places: Places,
     /// For each tensor, whether it is the same in every forward; never in training.
@@ -76,6 +77,8 @@ pub struct Network<T> {
     updates: Vec<Vec<Option<crate::kernels::matrix_product::Update>>>,
     /// Trained parameters that no gradient reaches.
     unreached: Vec<Range<usize>>,
+    /// What the CPU computes with.
+    numbers: PhantomData<fn() -> T>,
 }
 
 /// Ranges of the arena; empty where there is nothing to keep.

@@ -9,7 +9,7 @@ use std::ops::Range;
 /// Collects operations; each range of a parameter is one tensor, however often it is used.
 #[derive(Debug)]
 pub struct NamedBuilder<'a> {
-    pub network: NetworkBuilder<f32>,
+    pub network: NetworkBuilder,
     table: &'a ParameterTable,
     tensors: HashMap<Range<usize>, TensorId>,
 }

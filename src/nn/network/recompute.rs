@@ -6,7 +6,6 @@
 //! has the same bits.
 
 use super::{Node, Source, TensorId, TensorInfo};
-use crate::nn::operation::Real;
 use std::ops::Range;
 
 /// First and one past the last moment at which the way back reads each tensor; empty for those
@@ -20,15 +19,15 @@ pub(super) struct LateReads {
 
 impl LateReads {
     /// What the backward of every node in `backward` reads, at the moment that `moment` says.
-    pub(super) fn new<T: Real>(
+    pub(super) fn new(
         tensors: &[TensorInfo],
-        nodes: &[Node<T>],
+        nodes: &[Node],
         backward: &[bool],
         moment: impl Fn(usize) -> usize,
     ) -> LateReads {
         let mut moments = vec![0..0; tensors.len()];
         for (number, node) in nodes.iter().enumerate().filter(|(number, _)| backward[*number]) {
-            let reads = node.operation.backward_reads();
+            let reads = node.op.description().backward_reads();
             let inputs = node.inputs.iter().zip(reads.inputs).filter(|(_, read)| *read);
             for (input, _) in inputs {
                 include(&mut moments[input.index], moment(number));
@@ -42,12 +41,7 @@ impl LateReads {
 
     /// Chooses what runs again. From the last node to the first, so that a node knows who reads
     /// its output when those run again.
-    pub(super) fn choose<T: Real>(
-        &mut self,
-        tensors: &[TensorInfo],
-        nodes: &[Node<T>],
-        outputs: &[TensorId],
-    ) {
+    pub(super) fn choose(&mut self, tensors: &[TensorInfo], nodes: &[Node], outputs: &[TensorId]) {
         let at_hand = self.at_hand(tensors, nodes);
         for (number, node) in nodes.iter().enumerate().rev() {
             let life = &self.moments[node.output];
@@ -61,7 +55,7 @@ impl LateReads {
     }
 
     /// For each tensor, whether the way back has it at no more than the cost of cheap operations.
-    fn at_hand<T: Real>(&self, tensors: &[TensorInfo], nodes: &[Node<T>]) -> Vec<bool> {
+    fn at_hand(&self, tensors: &[TensorInfo], nodes: &[Node]) -> Vec<bool> {
         let kept = |(tensor, life): (&TensorInfo, &Range<usize>)| {
             tensor.source != Source::Operation || life.start < life.end
         };
@@ -74,8 +68,8 @@ impl LateReads {
 }
 
 /// Whether a node is cheap and finds its inputs.
-fn runs_from<T: Real>(node: &Node<T>, at_hand: &[bool]) -> bool {
-    node.operation.is_cheap() && node.inputs.iter().all(|input| at_hand[input.index])
+fn runs_from(node: &Node, at_hand: &[bool]) -> bool {
+    node.op.description().is_cheap() && node.inputs.iter().all(|input| at_hand[input.index])
 }
 
 fn include(life: &mut Range<usize>, moment: usize) {

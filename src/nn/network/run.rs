@@ -7,7 +7,8 @@ use crate::Result;
 use crate::control::Control;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, Forward, GradientMut, INPUTS_MAX, Real, StepKey};
+use crate::nn::cpu::{Backward, Forward, GradientMut, Real};
+use crate::nn::operation::{INPUTS_MAX, StepKey};
 use crate::nn::parameter_values::ParameterValues;
 use crate::workers::Workers;
 
@@ -196,7 +197,7 @@ impl<T: Real> Network<T> {
             };
         }
         let packed = run.constants.and_then(|constants| constants.packed[number].as_ref());
-        node.operation.forward(Forward {
+        node.op.on_cpu::<T>().forward(Forward {
             inputs: &inputs[..count],
             output: parts[count].write(),
             saved: parts[count + 1].write(),
@@ -244,7 +245,7 @@ impl<T: Real> Network<T> {
     ) {
         let node = &self.nodes[number];
         let (count, places) = (node.inputs.len(), &self.places);
-        let (reads, updates) = (node.operation.backward_reads(), &self.updates[number]);
+        let (reads, updates) = (node.op.description().backward_reads(), &self.updates[number]);
         let nothing = Request::read(&(0..0));
         let mut requests = [nothing; 2 * INPUTS_MAX + 4];
         let mut parameter_requests = [Request::write(&(0..0)); INPUTS_MAX];
@@ -293,7 +294,7 @@ impl<T: Real> Network<T> {
                 });
             }
         }
-        node.operation.backward(Backward {
+        node.op.on_cpu::<T>().backward(Backward {
             inputs: &inputs[..count],
             output: parts[2 * count].read(),
             output_gradient: parts[2 * count + 1].read(),

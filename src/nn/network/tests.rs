@@ -3,17 +3,16 @@
 
 use super::*;
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{
-    Backward, BackwardReads, Forward, GradientMut, Operation, Real, StepKey,
-};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation, StepKey};
 use crate::nn::ops::add::Add;
 use crate::workers::Workers;
 
 /// z = a * b, element by element.
-#[derive(Debug)]
-struct Multiply(usize);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Multiply(usize);
 
-impl<T: Real> Operation<T> for Multiply {
+impl Operation for Multiply {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.0; 2]
     }
@@ -26,12 +25,14 @@ impl<T: Real> Operation<T> for Multiply {
         1
     }
 
-    fn scratch_length(&self, workers_count: usize) -> usize {
-        workers_count
-    }
-
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::INPUTS
+    }
+}
+
+impl<T: Real> OnCpu<T> for Multiply {
+    fn scratch_length(&self, workers_count: usize) -> usize {
+        workers_count
     }
 
     fn forward(&self, run: Forward<'_, T>) {
@@ -61,7 +62,7 @@ const STEP: StepKey = StepKey { seed: 0, stage: 1, step: 0, part: 0, training: t
 #[test]
 fn gradients_add_up_over_consumers_and_parts() {
     // y = x a; u = y b; v = y u: the outputs are v and y, so y has three readers.
-    let mut builder = NetworkBuilder::<f64>::new(2);
+    let mut builder = NetworkBuilder::new(2);
     let x = builder.data(2);
     let (a, b) = (builder.parameter(0..2, true), builder.parameter(2..4, true));
     let frozen = builder.parameter(4..6, false);
@@ -98,7 +99,7 @@ fn gradients_add_up_over_consumers_and_parts() {
 
 #[test]
 fn nothing_flows_through_a_detached_edge() {
-    let mut builder = NetworkBuilder::<f64>::new(1);
+    let mut builder = NetworkBuilder::new(1);
     let x = builder.data(1);
     let (a, b) = (builder.parameter(0..1, true), builder.parameter(1..2, true));
     let unused = builder.parameter(2..3, true);
@@ -119,13 +120,13 @@ fn nothing_flows_through_a_detached_edge() {
 #[test]
 fn prediction_needs_less_memory_than_training() {
     let chain = |purpose| {
-        let mut builder = NetworkBuilder::<f32>::new(1);
+        let mut builder = NetworkBuilder::new(1);
         let mut map = builder.data(1000);
         for _ in 0..10 {
             let weights = builder.parameter(0..1000, true);
             map = builder.add(Multiply(1000), &[map, weights]);
         }
-        builder.finish(&[map], purpose).memory_length()
+        builder.finish::<f32>(&[map], purpose).memory_length()
     };
     assert!(chain(Purpose::Prediction) < 2200);
     assert!(chain(TRAINING) >= 11_000);
@@ -138,7 +139,7 @@ fn what_is_computed_again_has_the_same_bits_in_less_memory() {
     // y is kept for the gradient of `second`, so y + data can be computed again, and so can its sum
     // with y, for the gradient of `third`; the last sum cannot, as its inputs are not kept.
     let build = |recompute| {
-        let mut builder = NetworkBuilder::<f64>::new(1);
+        let mut builder = NetworkBuilder::new(1);
         let data = builder.data(LENGTH);
         let mut map = data;
         for layer in 0..LAYERS {

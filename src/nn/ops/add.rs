@@ -1,7 +1,8 @@
 //! The sum of two tensors, element by element.
 
 use super::relu::masked;
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Elements of one task.
 const PIECE: usize = 1 << 14;
@@ -12,7 +13,7 @@ pub struct Add {
     pub length: usize,
 }
 
-impl<T: Real> Operation<T> for Add {
+impl Operation for Add {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length; 2]
     }
@@ -28,7 +29,9 @@ impl<T: Real> Operation<T> for Add {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for Add {
     fn forward(&self, run: Forward<'_, T>) {
         let (left, right) = (run.inputs[0], run.inputs[1]);
         run.workers.for_each_piece(run.output, PIECE, |index, part| {

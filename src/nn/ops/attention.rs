@@ -12,9 +12,8 @@ use super::reduce::{change_all, largest, sum_of};
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product_here};
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{
-    Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real, StepKey,
-};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation, StepKey};
 
 /// Inputs: queries `[batch, queries, heads * dim]`, keys and values `[batch, keys, heads * dim]`,
 /// and with `masked` a mask `[batch, keys]`, 1 where a key takes part and 0 where it is padding.
@@ -92,7 +91,7 @@ impl Attention {
     }
 }
 
-impl<T: Real> Operation<T> for Attention {
+impl Operation for Attention {
     fn input_lengths(&self) -> Vec<usize> {
         let rows = self.batch * self.width();
         let mut lengths = vec![rows * self.queries, rows * self.keys, rows * self.keys];
@@ -110,18 +109,20 @@ impl<T: Real> Operation<T> for Attention {
         self.batch * self.queries * self.heads
     }
 
+    fn backward_reads(&self) -> BackwardReads {
+        let mut inputs = [false; INPUTS_MAX];
+        inputs[..4].fill(true);
+        BackwardReads { inputs, output: false }
+    }
+}
+
+impl<T: Real> OnCpu<T> for Attention {
     fn scratch_length(&self, _workers_count: usize) -> usize {
         self.forward_length().max(self.batch * self.heads * self.head_length())
     }
 
     fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
         self.forward_length()
-    }
-
-    fn backward_reads(&self) -> BackwardReads {
-        let mut inputs = [false; INPUTS_MAX];
-        inputs[..4].fill(true);
-        BackwardReads { inputs, output: false }
     }
 
     fn forward(&self, run: Forward<'_, T>) {

@@ -5,7 +5,8 @@
 
 use crate::kernels::activation::Layout;
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Input: `[images, height, width, channels]`. Output: `[images, to_height, to_width, channels]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl BilinearResize {
     }
 }
 
-impl<T: Real> Operation<T> for BilinearResize {
+impl Operation for BilinearResize {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.input_layout().length()]
     }
@@ -56,7 +57,9 @@ impl<T: Real> Operation<T> for BilinearResize {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for BilinearResize {
     fn forward(&self, run: Forward<'_, T>) {
         let (input, output) = (self.input_layout(), self.output_layout());
         let map = run.inputs[0];

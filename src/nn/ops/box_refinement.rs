@@ -5,7 +5,8 @@
 
 use super::inverse_sigmoid::{inverse_sigmoid, slope};
 use super::sigmoid::sigmoid;
-use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 
 /// Inputs: corrections `[rows, 4]`, references `[rows, coordinates]` in [0, 1]. Output: boxes
 /// `[rows, 4]`, centre and sides in shares of the image.
@@ -19,7 +20,7 @@ pub struct BoxRefinement {
 /// Rows of one task.
 const TASK_ROWS: usize = 1 << 10;
 
-impl<T: Real> Operation<T> for BoxRefinement {
+impl Operation for BoxRefinement {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.rows * 4, self.rows * self.coordinates]
     }
@@ -33,7 +34,9 @@ impl<T: Real> Operation<T> for BoxRefinement {
         inputs[1] = true;
         BackwardReads { inputs, output: true }
     }
+}
 
+impl<T: Real> OnCpu<T> for BoxRefinement {
     fn forward(&self, run: Forward<'_, T>) {
         let (corrections, references) = (run.inputs[0], run.inputs[1]);
         run.workers.for_each_piece(run.output, TASK_ROWS * 4, |task, output| {

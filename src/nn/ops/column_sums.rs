@@ -6,7 +6,7 @@
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{GradientMut, Real};
+use crate::nn::cpu::{GradientMut, Real};
 use crate::workers::Workers;
 
 /// Rows of one block.

@@ -5,9 +5,8 @@
 //! channels, a row is a pixel.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{
-    Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
-};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 
 /// Inputs: `[outer, length]` for each of up to eight lengths. Output: `[outer, sum of lengths]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl Concatenate {
     }
 }
 
-impl<T: Real> Operation<T> for Concatenate {
+impl Operation for Concatenate {
     fn input_lengths(&self) -> Vec<usize> {
         self.lengths.iter().map(|length| self.outer * length).collect()
     }
@@ -61,7 +60,9 @@ impl<T: Real> Operation<T> for Concatenate {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for Concatenate {
     fn forward(&self, run: Forward<'_, T>) {
         let rows = run.output.chunks_exact_mut(self.row_length().max(1));
         for (row, mut to) in rows.enumerate() {

@@ -13,7 +13,8 @@ use crate::kernels::local::with_local;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::bilinear::{CORNERS, SAMPLES};
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Inputs: values `[batch, cells, heads, dim]` with the cells of all levels one after another
 /// (padded ones zeroed by the caller), sampling locations `[batch, queries, heads, levels, points,
@@ -70,7 +71,7 @@ impl DeformableAttention {
     }
 }
 
-impl<T: Real> Operation<T> for DeformableAttention {
+impl Operation for DeformableAttention {
     fn input_lengths(&self) -> Vec<usize> {
         let weights = self.batch * self.queries * self.heads * self.samples();
         vec![self.batch * self.cells() * self.heads * self.dim, 2 * weights, weights]
@@ -80,20 +81,22 @@ impl<T: Real> Operation<T> for DeformableAttention {
         self.batch * self.queries * self.heads * self.dim
     }
 
-    fn scratch_length(&self, _workers_count: usize) -> usize {
-        self.batch * self.heads * self.head_length()
-    }
-
-    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
-        0
-    }
-
     fn list_bytes(&self) -> usize {
         size_of_val(self.levels.as_slice())
     }
 
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::INPUTS
+    }
+}
+
+impl<T: Real> OnCpu<T> for DeformableAttention {
+    fn scratch_length(&self, _workers_count: usize) -> usize {
+        self.batch * self.heads * self.head_length()
+    }
+
+    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
+        0
     }
 
     fn forward(&self, run: Forward<'_, T>) {

@@ -10,7 +10,7 @@ use crate::kernels::simd::Level;
 use crate::kernels::simd::bilinear::{
     CORNERS, Cells, SAMPLES, Samples, Scattered, gather, scatter,
 };
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 
 /// The values of one head of one image: cell `c` is `values[start + c * stride..]`.
 pub(super) struct HeadCells<'a, T> {

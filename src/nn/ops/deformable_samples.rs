@@ -4,7 +4,7 @@
 //! All samples of a query and head are worked out together, in the lanes of vector registers.
 
 use crate::kernels::simd::bilinear::{CORNERS, SAMPLES};
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 
 /// A number for every sample.
 type Lanes<T> = [T; SAMPLES];

@@ -8,7 +8,8 @@
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real, StepKey};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation, StepKey};
 use crate::random::{Purpose, StreamKey, philox4x32_10_lanes};
 use crate::workers::Workers;
 
@@ -70,7 +71,7 @@ impl Dropout {
     }
 }
 
-impl<T: Real> Operation<T> for Dropout {
+impl Operation for Dropout {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length]
     }
@@ -82,7 +83,9 @@ impl<T: Real> Operation<T> for Dropout {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for Dropout {
     fn forward(&self, run: Forward<'_, T>) {
         self.pass(run.inputs[0], run.output, Update::Overwrite, run.step, run.workers);
     }

@@ -1,7 +1,8 @@
 //! Learned rows, the same for every image of a batch.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Input: rows `[rows, columns]`. Output: `[batch, rows, columns]`, the rows once for each image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Embedding {
     }
 }
 
-impl<T: Real> Operation<T> for Embedding {
+impl Operation for Embedding {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length()]
     }
@@ -33,7 +34,9 @@ impl<T: Real> Operation<T> for Embedding {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for Embedding {
     fn forward(&self, run: Forward<'_, T>) {
         let input = run.inputs[0];
         for image in run.output.chunks_exact_mut(self.length().max(1)) {

@@ -5,7 +5,7 @@
 
 use super::harness::{Kept, assert_same_bits, backward, draw, draw_inputs, forward, gradients};
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::Operation;
+use crate::nn::cpu::OnCpu;
 use crate::workers::Workers;
 
 /// Half the distance of the two values that are compared: small against the curvature of normal
@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-6;
 const ELEMENTS_MAX: usize = 400;
 
 /// Checks `operation` on normal draws; every input must be differentiable there.
-pub(crate) fn check(operation: &dyn Operation<f64>, seed: u64) {
+pub(crate) fn check(operation: &dyn OnCpu<f64>, seed: u64) {
     let inputs = draw_inputs(operation, seed);
     check_at(operation, &inputs, &vec![true; inputs.len()]);
 }
@@ -26,11 +26,7 @@ pub(crate) fn check(operation: &dyn Operation<f64>, seed: u64) {
 /// differences, overwritten and added, alone and together, at several thread counts.
 ///
 /// Inputs that are not differentiable (indices, masks, frozen numbers) never ask for a gradient.
-pub(crate) fn check_at(
-    operation: &dyn Operation<f64>,
-    inputs: &[Vec<f64>],
-    differentiable: &[bool],
-) {
+pub(crate) fn check_at(operation: &dyn OnCpu<f64>, inputs: &[Vec<f64>], differentiable: &[bool]) {
     let lengths: Vec<usize> = inputs.iter().map(Vec::len).collect();
     assert_eq!(lengths, operation.input_lengths());
     assert_eq!(differentiable.len(), inputs.len());
@@ -49,7 +45,7 @@ pub(crate) fn check_at(
 
 /// One gradient against differences.
 fn compare(
-    operation: &dyn Operation<f64>,
+    operation: &dyn OnCpu<f64>,
     inputs: &[Vec<f64>],
     functional: &[f64],
     (input, gradient): (usize, &[f64]),
@@ -82,7 +78,7 @@ fn compare(
 
 /// The same gradient when nobody wants the others.
 fn alone(
-    operation: &dyn Operation<f64>,
+    operation: &dyn OnCpu<f64>,
     inputs: &[Vec<f64>],
     kept: &Kept<f64>,
     functional: &[f64],
@@ -95,7 +91,7 @@ fn alone(
 
 /// The same gradients added to what was there.
 fn added(
-    operation: &dyn Operation<f64>,
+    operation: &dyn OnCpu<f64>,
     inputs: &[Vec<f64>],
     kept: &Kept<f64>,
     functional: &[f64],

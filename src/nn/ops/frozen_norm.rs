@@ -4,7 +4,8 @@
 //! every step, so that a checkpoint's raw values stay the only truth.
 
 use crate::nn::batch_norm::EPSILON;
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Which of the two numbers of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +18,13 @@ pub enum Part {
 
 /// Inputs: weight, bias, running mean and running variance, `[channels]` each, none of them trained.
 /// Output: `[channels]`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrozenNorm {
     pub channels: usize,
     pub part: Part,
 }
 
-impl Operation<f32> for FrozenNorm {
+impl Operation for FrozenNorm {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.channels; 4]
     }
@@ -35,23 +36,45 @@ impl Operation<f32> for FrozenNorm {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
-    fn forward(&self, run: Forward<'_, f32>) {
+impl<T: Real> OnCpu<T> for FrozenNorm {
+    fn forward(&self, run: Forward<'_, T>) {
         let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|input| run.inputs[input]);
         for (channel, value) in run.output.iter_mut().enumerate() {
-            let deviation = (f64::from(variance[channel]) + EPSILON).sqrt();
-            let factor = f64::from(weight[channel]) / deviation;
-            *value = match self.part {
-                Part::Factor => factor as f32,
-                Part::Shift => {
-                    (f64::from(bias[channel]) - f64::from(mean[channel]) * factor) as f32
-                }
-            };
+            let deviation = (variance[channel].as_f64() + EPSILON).sqrt();
+            let factor = weight[channel].as_f64() / deviation;
+            *value = T::from_f64(match self.part {
+                Part::Factor => factor,
+                Part::Shift => bias[channel].as_f64() - mean[channel].as_f64() * factor,
+            });
         }
     }
 
-    fn backward(&self, run: Backward<'_, '_, f32>) {
+    fn backward(&self, run: Backward<'_, '_, T>) {
         // The table never trains a batch normalisation, so nobody asks.
         debug_assert!(run.input_gradients.iter().all(Option::is_none));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness;
+    use super::*;
+    use crate::workers::Workers;
+
+    #[test]
+    fn factor_and_shift_normalise() {
+        let inputs = [vec![2.0f64, 0.5], vec![1.0, -1.0], vec![3.0, 0.0], vec![4.0, 0.25]];
+        let of = |part| {
+            let operation = FrozenNorm { channels: 2, part };
+            harness::forward(&operation, &inputs, &Workers::caller()).output
+        };
+        let (factor, shift) = (of(Part::Factor), of(Part::Shift));
+        for (channel, x) in [(0, 5.0), (1, -2.0)] {
+            let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|place| inputs[place][channel]);
+            let wanted = (x - mean) / f64::sqrt(variance + 1e-5) * weight + bias;
+            assert!((x * factor[channel] + shift[channel] - wanted).abs() < 1e-12);
+        }
     }
 }

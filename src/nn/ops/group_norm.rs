@@ -4,9 +4,8 @@
 //! has it behind the projection of every level. Sums run in double precision, pixel after pixel.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{
-    Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
-};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 use crate::workers::Workers;
 
 /// Inputs: the map `[images, pixels, channels]`, weight and bias `[channels]`. Output: as the map.
@@ -120,7 +119,7 @@ impl GroupNorm {
     }
 }
 
-impl<T: Real> Operation<T> for GroupNorm {
+impl Operation for GroupNorm {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.images * self.pixels * self.channels, self.channels, self.channels]
     }
@@ -133,10 +132,6 @@ impl<T: Real> Operation<T> for GroupNorm {
         2 * self.images * self.groups
     }
 
-    fn scratch_length(&self, _workers_count: usize) -> usize {
-        2 * self.images * self.groups
-    }
-
     fn is_cheap(&self) -> bool {
         true
     }
@@ -145,6 +140,12 @@ impl<T: Real> Operation<T> for GroupNorm {
         let mut inputs = [false; INPUTS_MAX];
         (inputs[0], inputs[1]) = (true, true);
         BackwardReads { inputs, output: false }
+    }
+}
+
+impl<T: Real> OnCpu<T> for GroupNorm {
+    fn scratch_length(&self, _workers_count: usize) -> usize {
+        2 * self.images * self.groups
     }
 
     fn forward(&self, run: Forward<'_, T>) {

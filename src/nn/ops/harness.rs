@@ -4,7 +4,8 @@
 //! empty: an operation that reads what it must not fails every comparison.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, Forward, GradientMut, Operation, Real, StepKey};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::StepKey;
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 
@@ -21,7 +22,7 @@ pub(crate) fn draw<T: Real>(count: usize, seed: u64) -> Vec<T> {
 }
 
 /// Normal draws for every input of an operation.
-pub(crate) fn draw_inputs<T: Real>(operation: &dyn Operation<T>, seed: u64) -> Vec<Vec<T>> {
+pub(crate) fn draw_inputs<T: Real>(operation: &dyn OnCpu<T>, seed: u64) -> Vec<Vec<T>> {
     let lengths = operation.input_lengths();
     let seeds = seed * 100..;
     lengths.into_iter().zip(seeds).map(|(length, seed)| draw(length, seed)).collect()
@@ -38,13 +39,13 @@ fn worst<T: Real>(length: usize) -> Vec<T> {
     vec![T::nan(); length]
 }
 
-fn scratch<T: Real>(operation: &dyn Operation<T>, workers: &Workers) -> Vec<T> {
+fn scratch<T: Real>(operation: &dyn OnCpu<T>, workers: &Workers) -> Vec<T> {
     worst(operation.scratch_length(workers.count()))
 }
 
 /// Runs the forward.
 pub(crate) fn forward<T: Real>(
-    operation: &dyn Operation<T>,
+    operation: &dyn OnCpu<T>,
     inputs: &[Vec<T>],
     workers: &Workers,
 ) -> Kept<T> {
@@ -71,7 +72,7 @@ fn some_of<T>(inputs: &[Vec<T>], wanted: impl Fn(usize) -> bool) -> Vec<&[T]> {
 
 /// The output as prediction has it: weights packed before, memory as prediction lays it out.
 pub(crate) fn prediction<T: Real>(
-    operation: &dyn Operation<T>,
+    operation: &dyn OnCpu<T>,
     inputs: &[Vec<T>],
     workers: &Workers,
 ) -> Vec<T> {
@@ -96,7 +97,7 @@ pub(crate) fn prediction<T: Real>(
 /// Runs the backward into `gradients`: for each input, what its gradient holds before and what
 /// happens to that, or `None`.
 pub(crate) fn backward<T: Real>(
-    operation: &dyn Operation<T>,
+    operation: &dyn OnCpu<T>,
     inputs: &[Vec<T>],
     kept: &Kept<T>,
     output_gradient: &[T],
@@ -130,7 +131,7 @@ pub(crate) fn backward<T: Real>(
 
 /// The gradients of the inputs that are `wanted`, overwritten; empty for the others.
 pub(crate) fn gradients<T: Real>(
-    operation: &dyn Operation<T>,
+    operation: &dyn OnCpu<T>,
     inputs: &[Vec<T>],
     kept: &Kept<T>,
     output_gradient: &[T],
@@ -149,7 +150,7 @@ pub(crate) fn gradients<T: Real>(
 
 /// Asserts that forward and backward have the same bits at every number of threads.
 pub(crate) fn assert_same_bits<T: Real>(
-    operation: &dyn Operation<T>,
+    operation: &dyn OnCpu<T>,
     inputs: &[Vec<T>],
     wanted: &[bool],
 ) {
@@ -177,8 +178,8 @@ pub(crate) fn relative_error(found: &[f32], wanted: &[f64]) -> f64 {
 /// Asserts that the `f32` form agrees with the `f64` form on the same inputs within `tolerance`
 /// of the largest number: output and gradients.
 pub(crate) fn assert_precisions_agree(
-    single: &dyn Operation<f32>,
-    double: &dyn Operation<f64>,
+    single: &dyn OnCpu<f32>,
+    double: &dyn OnCpu<f64>,
     inputs: &[Vec<f32>],
     wanted: &[bool],
     tolerance: f64,

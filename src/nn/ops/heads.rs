@@ -3,7 +3,7 @@
 //! Heads are independent, so gradients that several queries add to are computed head by head, each
 //! in memory of its own; what they found is then moved to where the rows belong.
 
-use crate::nn::operation::{GradientMut, Real};
+use crate::nn::cpu::{GradientMut, Real};
 use crate::workers::Workers;
 
 /// Where each head's part lies: head `h` of image `b` has block `b * heads + h`, `stride` numbers

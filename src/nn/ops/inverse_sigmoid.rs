@@ -3,7 +3,8 @@
 //! The official code of Deformable DETR clamps x to [0, 1], then both x and 1 - x to at least
 //! 1e-5; a term at its bound has no gradient, as in torch 2.15.
 
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Input and output: `[length]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn slope<T: Real>(x: T) -> T {
     }
 }
 
-impl<T: Real> Operation<T> for InverseSigmoid {
+impl Operation for InverseSigmoid {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length]
     }
@@ -57,7 +58,9 @@ impl<T: Real> Operation<T> for InverseSigmoid {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::INPUTS
     }
+}
 
+impl<T: Real> OnCpu<T> for InverseSigmoid {
     fn forward(&self, run: Forward<'_, T>) {
         let input = run.inputs[0];
         run.workers.for_each_piece(run.output, PIECE, |index, part| {

@@ -8,7 +8,8 @@ use super::reduce::sum_of;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Inputs: rows `[rows, columns]`, with `residual` the tensor of the same shape that is added
 /// first, weight `[columns]`, bias `[columns]`. Output: `[rows, columns]`.
@@ -44,7 +45,7 @@ fn part<T>(values: &[T], index: usize, length: usize, stride: usize) -> &[T] {
     if values.is_empty() { values } else { &values[index * stride..][..length] }
 }
 
-impl<T: Real> Operation<T> for LayerNorm {
+impl Operation for LayerNorm {
     fn input_lengths(&self) -> Vec<usize> {
         let mut lengths = vec![self.rows * self.columns; self.weight_place()];
         lengths.extend([self.columns; 2]);
@@ -59,14 +60,6 @@ impl<T: Real> Operation<T> for LayerNorm {
         2 * self.rows
     }
 
-    fn scratch_length(&self, _workers_count: usize) -> usize {
-        self.rows.div_ceil(TASK_ROWS) * 4 * self.columns
-    }
-
-    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
-        0
-    }
-
     fn is_cheap(&self) -> bool {
         true
     }
@@ -75,6 +68,16 @@ impl<T: Real> Operation<T> for LayerNorm {
         let mut reads = BackwardReads::INPUTS;
         reads.inputs[self.weight_place() + 1] = false;
         reads
+    }
+}
+
+impl<T: Real> OnCpu<T> for LayerNorm {
+    fn scratch_length(&self, _workers_count: usize) -> usize {
+        self.rows.div_ceil(TASK_ROWS) * 4 * self.columns
+    }
+
+    fn prediction_scratch_length(&self, _workers_count: usize, _prepared: bool) -> usize {
+        0
     }
 
     fn forward(&self, run: Forward<'_, T>) {

@@ -3,7 +3,8 @@
 //! Zhu et al., arXiv:2010.04159, §4.1 ("scale-level embedding").
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Inputs: positions `[batch, cells, columns]` with the cells of all levels one after another, and
 /// the levels' rows `[levels, columns]`. Output: their sums, of the positions' shape.
@@ -37,7 +38,7 @@ impl LevelEmbedding {
     }
 }
 
-impl<T: Real> Operation<T> for LevelEmbedding {
+impl Operation for LevelEmbedding {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.batch * self.image_rows() * self.columns, self.cells.len() * self.columns]
     }
@@ -57,7 +58,9 @@ impl<T: Real> Operation<T> for LevelEmbedding {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for LevelEmbedding {
     fn forward(&self, run: Forward<'_, T>) {
         let (positions, levels) = (run.inputs[0], run.inputs[1]);
         let columns = self.columns.max(1);

@@ -4,7 +4,8 @@
 //! of the level, the product with that part's valid ratio (Zhu et al., arXiv:2010.04159, A.2, and
 //! the official code's `valid_ratios`).
 
-use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 
 /// Inputs: references `[batch, queries, coordinates]` (x, y, and with four coordinates width and
 /// height), valid ratios `[batch, levels, 2]` (of widths, then of heights; data without a
@@ -27,7 +28,7 @@ impl LevelReferences {
     }
 }
 
-impl<T: Real> Operation<T> for LevelReferences {
+impl Operation for LevelReferences {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.batch * self.queries * self.coordinates, self.batch * self.levels * 2]
     }
@@ -41,7 +42,9 @@ impl<T: Real> Operation<T> for LevelReferences {
         inputs[1] = true;
         BackwardReads { inputs, output: false }
     }
+}
 
+impl<T: Real> OnCpu<T> for LevelReferences {
     fn forward(&self, run: Forward<'_, T>) {
         let (references, ratios) = (run.inputs[0], run.inputs[1]);
         let row_length = self.output_row().max(1);

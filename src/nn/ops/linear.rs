@@ -8,8 +8,8 @@ use super::convolution::{Channels, Convolution, Geometry};
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product_here};
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX};
-use crate::nn::operation::{Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 use crate::workers::Workers;
 use std::ops::Range;
 
@@ -117,7 +117,7 @@ impl Linear {
     }
 }
 
-impl<T: Real> Operation<T> for Linear {
+impl Operation for Linear {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.rows * self.inputs, self.outputs * self.inputs, self.outputs]
     }
@@ -126,18 +126,26 @@ impl<T: Real> Operation<T> for Linear {
         self.rows * self.outputs
     }
 
+    fn prepared_inputs(&self) -> Range<usize> {
+        1..3
+    }
+
+    fn backward_reads(&self) -> BackwardReads {
+        let mut inputs = [false; INPUTS_MAX];
+        inputs[..2].fill(true);
+        BackwardReads { inputs, output: self.relu }
+    }
+}
+
+impl<T: Real> OnCpu<T> for Linear {
     fn scratch_length(&self, workers_count: usize) -> usize {
         let masked = if self.relu { self.pass_rows() * self.outputs } else { 0 };
         let backward = masked + scratch_length(self.pass_rows(), self.outputs);
-        backward.max(Operation::<T>::scratch_length(&self.convolution(), workers_count))
+        backward.max(OnCpu::<T>::scratch_length(&self.convolution(), workers_count))
     }
 
     fn prepared_length(&self) -> usize {
-        Operation::<T>::prepared_length(&self.convolution())
-    }
-
-    fn prepared_inputs(&self) -> Range<usize> {
-        1..3
+        OnCpu::<T>::prepared_length(&self.convolution())
     }
 
     fn prepare(&self, inputs: &[&[T]], to: &mut [T], workers: &Workers) {
@@ -146,13 +154,7 @@ impl<T: Real> Operation<T> for Linear {
 
     fn prediction_scratch_length(&self, workers_count: usize, prepared: bool) -> usize {
         let convolution = self.convolution();
-        Operation::<T>::prediction_scratch_length(&convolution, workers_count, prepared)
-    }
-
-    fn backward_reads(&self) -> BackwardReads {
-        let mut inputs = [false; INPUTS_MAX];
-        inputs[..2].fill(true);
-        BackwardReads { inputs, output: self.relu }
+        OnCpu::<T>::prediction_scratch_length(&convolution, workers_count, prepared)
     }
 
     fn forward(&self, run: Forward<'_, T>) {

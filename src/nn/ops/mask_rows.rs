@@ -1,7 +1,8 @@
 //! Rows times a 0/1 mask: padded cells give nothing, and get no gradient.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, INPUTS_MAX, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 use crate::workers::Workers;
 
 /// Inputs: rows `[rows, columns]`, a mask `[rows]` of 1 (kept) and 0 (padding), which gets no
@@ -43,7 +44,7 @@ impl MaskRows {
     }
 }
 
-impl<T: Real> Operation<T> for MaskRows {
+impl Operation for MaskRows {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.rows * self.columns, self.rows]
     }
@@ -61,7 +62,9 @@ impl<T: Real> Operation<T> for MaskRows {
         inputs[1] = true;
         BackwardReads { inputs, output: false }
     }
+}
 
+impl<T: Real> OnCpu<T> for MaskRows {
     fn forward(&self, run: Forward<'_, T>) {
         self.masked(run.inputs[0], run.inputs[1], run.output, Update::Overwrite, run.workers);
     }

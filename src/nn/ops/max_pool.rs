@@ -7,7 +7,8 @@ use crate::kernels::activation::Layout;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::max_pool::maxima;
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 use std::ops::Range;
 
 /// A square window; `padding` pixels of it may lie outside and count as minus infinity.
@@ -108,7 +109,7 @@ impl MaxPool {
     }
 }
 
-impl<T: Real> Operation<T> for MaxPool {
+impl Operation for MaxPool {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.input_layout().length()]
     }
@@ -121,15 +122,17 @@ impl<T: Real> Operation<T> for MaxPool {
         self.output_layout().length()
     }
 
+    fn backward_reads(&self) -> BackwardReads {
+        BackwardReads::NOTHING
+    }
+}
+
+impl<T: Real> OnCpu<T> for MaxPool {
     fn prediction_saved_length(&self) -> usize {
         match T::single(&[]) {
             Some(_) if self.geometry.window <= WINDOW_MAX => 0,
-            _ => Operation::<T>::saved_length(self),
+            _ => self.saved_length(),
         }
-    }
-
-    fn backward_reads(&self) -> BackwardReads {
-        BackwardReads::NOTHING
     }
 
     fn forward(&self, run: Forward<'_, T>) {
@@ -230,7 +233,7 @@ mod tests {
     fn prediction_forgets_the_winners_and_has_the_same_maxima() {
         for size in [[21, 34], [1, 1], [4, 70]] {
             let operation = MaxPool { channels: 35, ..pool([3, 2, 1], size) };
-            assert_eq!(Operation::<f32>::prediction_saved_length(&operation), 0);
+            assert_eq!(OnCpu::<f32>::prediction_saved_length(&operation), 0);
             let inputs = harness::draw_inputs::<f32>(&operation, 2);
             let workers = Workers::with_threads(2).unwrap();
             let kept = harness::forward(&operation, &inputs, &workers);

@@ -1,6 +1,6 @@
 //! Sums and maxima along rows in a fixed order that vector instructions can follow.
 
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 
 /// Partial results of one row: a whole vector register of `f32` on every level.
 pub(super) const LANES: usize = 16;

@@ -1,7 +1,8 @@
 //! `max(x, 0)`, element by element; its gradient at 0 is 0, as torch has it.
 
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 use crate::workers::Workers;
 
 /// Elements of one task.
@@ -13,7 +14,7 @@ pub struct Relu {
     pub length: usize,
 }
 
-impl<T: Real> Operation<T> for Relu {
+impl Operation for Relu {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length]
     }
@@ -29,7 +30,9 @@ impl<T: Real> Operation<T> for Relu {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::OUTPUT
     }
+}
 
+impl<T: Real> OnCpu<T> for Relu {
     fn forward(&self, run: Forward<'_, T>) {
         let input = run.inputs[0];
         run.workers.for_each_piece(run.output, PIECE, |index, part| {

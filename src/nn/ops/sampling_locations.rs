@@ -3,8 +3,8 @@
 //! Zhu et al., arXiv:2010.04159, eq. 3 and A.3: offsets count cells of their level around a
 //! point, or `1 / points` of half a box's sides around its centre.
 
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX};
-use crate::nn::operation::{Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 use crate::workers::Workers;
 use std::ops::Range;
 
@@ -121,7 +121,7 @@ impl SamplingLocations {
     }
 }
 
-impl<T: Real> Operation<T> for SamplingLocations {
+impl Operation for SamplingLocations {
     fn input_lengths(&self) -> Vec<usize> {
         let queries = self.batch * self.queries;
         vec![queries * self.offsets_row(), queries * self.references_row()]
@@ -145,7 +145,9 @@ impl<T: Real> Operation<T> for SamplingLocations {
         inputs[..2].fill(boxes);
         BackwardReads { inputs, output: false }
     }
+}
 
+impl<T: Real> OnCpu<T> for SamplingLocations {
     fn forward(&self, run: Forward<'_, T>) {
         let (offsets, references) = (run.inputs[0], run.inputs[1]);
         let row_length = self.offsets_row().max(1);

@@ -1,6 +1,7 @@
 //! 1 / (1 + e^-x), element by element.
 
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Input and output: `[length]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) fn sigmoid<T: Real>(x: T) -> T {
     T::ONE / (T::ONE + (-x).exp())
 }
 
-impl<T: Real> Operation<T> for Sigmoid {
+impl Operation for Sigmoid {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.length]
     }
@@ -33,7 +34,9 @@ impl<T: Real> Operation<T> for Sigmoid {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::OUTPUT
     }
+}
 
+impl<T: Real> OnCpu<T> for Sigmoid {
     fn forward(&self, run: Forward<'_, T>) {
         let input = run.inputs[0];
         run.workers.for_each_piece(run.output, PIECE, |index, part| {

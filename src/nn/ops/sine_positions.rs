@@ -5,7 +5,7 @@
 //! the half-cell offset of Deformable DETR's official code: cells are counted from one half, in
 //! units of the image's last cell, times 2 pi.
 
-use crate::nn::operation::Real;
+use crate::nn::cpu::Real;
 
 /// Base of the wavelengths.
 const TEMPERATURE: f64 = 10_000.0;

@@ -2,7 +2,8 @@
 
 use super::concatenate::copy_rows;
 use crate::kernels::matrix_product::Update;
-use crate::nn::operation::{Backward, BackwardReads, Forward, GradientMut, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 use std::ops::Range;
 
 /// Input: `[outer, length]`. Output: `[outer, range.len()]`, elements `range` of each row.
@@ -30,7 +31,7 @@ impl Slice {
     }
 }
 
-impl<T: Real> Operation<T> for Slice {
+impl Operation for Slice {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.outer * self.length]
     }
@@ -46,7 +47,9 @@ impl<T: Real> Operation<T> for Slice {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::NOTHING
     }
+}
 
+impl<T: Real> OnCpu<T> for Slice {
     fn forward(&self, run: Forward<'_, T>) {
         let rows = run.inputs[0].chunks_exact(self.length).map(|row| &row[self.range.clone()]);
         let mut to = GradientMut { values: run.output, update: Update::Overwrite };

@@ -4,7 +4,8 @@ use super::reduce::{change_all, largest, sum_of};
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
-use crate::nn::operation::{Backward, BackwardReads, Forward, Operation, Real};
+use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, Operation};
 
 /// Input and output: `[groups, length]`; every group of the output sums to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Softmax {
     }
 }
 
-impl<T: Real> Operation<T> for Softmax {
+impl Operation for Softmax {
     fn input_lengths(&self) -> Vec<usize> {
         vec![self.groups * self.length]
     }
@@ -37,7 +38,9 @@ impl<T: Real> Operation<T> for Softmax {
     fn backward_reads(&self) -> BackwardReads {
         BackwardReads::OUTPUT
     }
+}
 
+impl<T: Real> OnCpu<T> for Softmax {
     fn forward(&self, run: Forward<'_, T>) {
         let (input, piece, length) = (run.inputs[0], self.task_length(), self.length);
         run.workers.for_each_piece(run.output, piece, |index, output| {

@@ -9,7 +9,7 @@ use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::panels::PanelsView;
 use crate::kernels::winograd::{Finish, WinogradView};
-use crate::nn::operation::GradientMut;
+use crate::nn::cpu::GradientMut;
 use crate::workers::Workers;
 
 /// The taps of one axis that touch the input's pixels of one residue modulo the stride, and where

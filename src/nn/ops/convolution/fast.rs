@@ -8,7 +8,7 @@ use crate::kernels::activation::Activation;
 use crate::kernels::aligned::LINE;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
-use crate::nn::operation::GradientMut;
+use crate::nn::cpu::GradientMut;
 use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
 use crate::workers::Workers;

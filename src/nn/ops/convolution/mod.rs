@@ -21,9 +21,8 @@ mod tests;
 mod weight_gradient;
 
 use crate::kernels::activation::Layout;
-use crate::nn::operation::{
-    Backward, BackwardReads, Forward, GradientMut, INPUTS_MAX, Operation, Real,
-};
+use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::operation::{BackwardReads, INPUTS_MAX, Operation};
 use crate::workers::Workers;
 use std::ops::Range;
 
@@ -165,7 +164,7 @@ fn single_gradients<T: Real>(gradients: Gradients<'_, T>) -> Gradients<'_, f32> 
     }
 }
 
-impl<T: Real> Operation<T> for Convolution {
+impl Operation for Convolution {
     fn input_lengths(&self) -> Vec<usize> {
         let outputs = self.geometry.out_channels;
         let mut lengths = vec![self.input_layout().length(), self.geometry.weights_count()];
@@ -182,6 +181,19 @@ impl<T: Real> Operation<T> for Convolution {
         self.output_layout().length()
     }
 
+    fn prepared_inputs(&self) -> Range<usize> {
+        1..self.places().0.unwrap_or(1) + 1
+    }
+
+    fn backward_reads(&self) -> BackwardReads {
+        let mut inputs = [false; INPUTS_MAX];
+        (inputs[0], inputs[1]) = (true, true);
+        inputs[2] = self.channels == Channels::FrozenNorm;
+        BackwardReads { inputs, output: self.relu }
+    }
+}
+
+impl<T: Real> OnCpu<T> for Convolution {
     fn scratch_length(&self, _workers_count: usize) -> usize {
         match T::single(&[]) {
             Some(_) => fast::scratch_length(self),
@@ -191,10 +203,6 @@ impl<T: Real> Operation<T> for Convolution {
 
     fn prepared_length(&self) -> usize {
         T::single(&[]).map_or(0, |_| forward::prepared_length(self))
-    }
-
-    fn prepared_inputs(&self) -> Range<usize> {
-        1..self.places().0.unwrap_or(1) + 1
     }
 
     fn prepare(&self, inputs: &[&[T]], to: &mut [T], workers: &Workers) {
@@ -207,15 +215,8 @@ impl<T: Real> Operation<T> for Convolution {
     fn prediction_scratch_length(&self, workers_count: usize, prepared: bool) -> usize {
         match (T::single(&[]), prepared) {
             (Some(_), prepared) => forward::scratch_length(self, prepared),
-            (None, _) => Operation::<T>::scratch_length(self, workers_count),
+            (None, _) => OnCpu::<T>::scratch_length(self, workers_count),
         }
-    }
-
-    fn backward_reads(&self) -> BackwardReads {
-        let mut inputs = [false; INPUTS_MAX];
-        (inputs[0], inputs[1]) = (true, true);
-        inputs[2] = self.channels == Channels::FrozenNorm;
-        BackwardReads { inputs, output: self.relu }
     }
 
     fn forward(&self, run: Forward<'_, T>) {

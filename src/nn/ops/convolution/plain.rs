@@ -3,7 +3,7 @@
 
 use super::{Convolution, Given, Gradients, Inputs};
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
-use crate::nn::operation::{GradientMut, Real};
+use crate::nn::cpu::{GradientMut, Real};
 use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
 use crate::workers::Workers;

@@ -18,7 +18,7 @@ fn layer(
 /// Which inputs have a gradient.
 fn trained(layer: &Convolution) -> Vec<bool> {
     let frozen = layer.channels == Channels::FrozenNorm;
-    let count = Operation::<f32>::input_lengths(layer).len();
+    let count = layer.input_lengths().len();
     (0..count).map(|input| !(frozen && (input == 2 || input == 3))).collect()
 }
 

@@ -14,7 +14,7 @@ use crate::kernels::simd::Level;
 use crate::kernels::simd::outer_products::{
     LEFT_WIDTH, Operands, RIGHT_ALIGNMENT, RIGHT_WIDTH, add_outer_products,
 };
-use crate::nn::operation::GradientMut;
+use crate::nn::cpu::GradientMut;
 use crate::workers::Workers;
 use std::ops::Range;
 
