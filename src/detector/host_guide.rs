@@ -18,13 +18,16 @@ const BOXES: &str = "center x, center y, width, height as shares of the image's 
 const SCORES: &str = "sigmoid of the logits, one for each class and query; no class is background, and \
     boxes need no suppression";
 
+/// The name of a fact, and what it is.
+pub type Fact = (&'static str, String);
+
 /// The facts about a detector, as names and values, for images of a `height` and a `width` that are any
 /// where they are `None`.
 pub fn host_guide(
     description: &DetectorDescription,
     height: Option<usize>,
     width: Option<usize>,
-) -> Vec<(&'static str, String)> {
+) -> Vec<Fact> {
     let ResizeRule { image_short_side, image_long_side_max, side_multiple } = description.resize;
     let side = |side: Option<usize>| side.map_or("any".into(), |side| side.to_string());
     let channels = |values: &[f32; 3]| values.map(|value| value.to_string()).join(", ");
