@@ -6,7 +6,10 @@
 //! ```
 //!
 //! The batch is free, and so is each side that is not given; images fill the batch, without padding.
-//! Where both sides are given, all that follows from them is constant. Beside the graph are the
+//! Where both sides are given, all that follows from them is constant. That is for runtimes that want it,
+//! not for speed: in ONNX Runtime 1.32 on one thread, free sides take 0.99 times the processor time of
+//! given ones with preset `tiny` at 160 x 224 (8.7 ms, 600 runs) and 1.01 times with `deformable-detr-r50`
+//! at 480 x 608 (1.1 s, 30 runs): medians, of times that scatter by more. Beside the graph are the
 //! detector's description, under the key of its safetensors file, and the facts of [`host_guide`].
 //!
 //! Only operators of version 17 of the standard set are used. The file is written here, field by field,
