@@ -15,8 +15,8 @@ const RESIZE: &str = "to image_height x image_width; a side that is \"any\" beco
     is not kept; bilinear, antialiased where the image shrinks (BILINEAR of Pillow)";
 const BOXES: &str = "center x, center y, width, height as shares of the image's width and height, for \
     the original image as for the resized one";
-const SCORES: &str = "sigmoid of the logits, one for each class and query; no class is background, and \
-    boxes need no suppression";
+const SCORES: &str = "sigmoid of the logits, one for each class and query; no class is background, and no \
+    box is suppressed";
 
 /// The name of a fact, and what it is.
 pub type Fact = (&'static str, String);
