@@ -2651,6 +2651,10 @@ typedef struct simdetr_detector_description_t {
    */
   uint32_t image_long_side_max;
   /**
+   * Both sides that it sees are multiples of this; `simdetr_detector_export_onnx` has the rule.
+   */
+  uint32_t side_multiple;
+  /**
    * Subtracted from red, green and blue in [0, 1].
    */
   float image_mean[3];
@@ -2658,6 +2662,10 @@ typedef struct simdetr_detector_description_t {
    * Red, green and blue are divided by this.
    */
   float image_deviation[3];
+  /**
+   * Is 0.
+   */
+  uint32_t reserved;
   /**
    * Numbers in its weights.
    */
@@ -5840,16 +5848,30 @@ simdetr_status_t simdetr_detector_save_backbone(const struct simdetr_detector_t 
                                                 struct simdetr_error_t *error);
 
 /**
- * Writes a detector as an ONNX model for images of one size: input `images` f32
- * `[batch, 3, height, width]`, normalised; outputs `logits` `[batch, queries, classes]` and `boxes`
- * `[batch, queries, 4]`: center x, center y, width, height as shares of the image.
+ * Writes a detector as an ONNX model: input `images` f32 `[batch, 3, height, width]`; outputs `logits`
+ * `[batch, queries, classes]`, of which sigmoids are scores, and `boxes` `[batch, queries, 4]`: center x,
+ * center y, width, height as shares of the image. The batch is free, and so is every side that is 0 here:
+ * one file then runs at any size, at the speed of a file of that size alone.
+ *
+ * What `simdetr_detector_predict_*` do to an image is the host's work here; the numbers are those of
+ * `simdetr_detector_describe`. Of the upright image each free side becomes
+ * `side_multiple * clamp(floor(side * scale / side_multiple + 0.5), 1, image_long_side_max / side_multiple)`,
+ * `scale` being the lesser of `image_short_side / shorter side` and `image_long_side_max / longer side`,
+ * and `/` between whole numbers rounding down; bilinear, antialiased where the image shrinks. Each level
+ * of red, green and blue, in this order, becomes `(level / 255 - image_mean) / image_deviation`. Images
+ * fill their batch, without padding. The file says the same: its metadata have the fields of
+ * `simdetr_detector_description_t` that begin with `image_`, `side_multiple`, `image_height` and
+ * `image_width` (a number or "any"), `image_orientation`, `image_resize`, `image_padding`,
+ * `image_layout`, `image_colours`, `image_values`, `boxes` and `scores`, and under `simdetr_detector` the
+ * whole detector with its categories, in TOML.
  *
  * @param[in] detector The detector.
  * @param[in] path The file.
- * @param[in] height Pixels; 0 is the side of a square image as the detector sees it.
- * @param[in] width Pixels; 0 as for `height`.
+ * @param[in] height Pixels, a multiple of `side_multiple` up to 8192; 0 is any.
+ * @param[in] width Pixels, as `height`.
  * @param[out] error Optional.
- * @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
+ * @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a side that is no multiple or too large,
+ * `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
  *
  * May run at the same time as other functions on the detector.
  */

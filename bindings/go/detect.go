@@ -128,8 +128,8 @@ func (d *Detector) SaveBackbone(path string) error {
 	return d.handle.use(func(raw *capi.Detector) error { return convert(capi.SaveBackbone(raw, path)) })
 }
 
-// ExportONNX writes an ONNX model for images of one size; 0 is the side of a square image as the
-// detector sees it.
+// ExportONNX writes an ONNX model for images of one size; a side that is 0 stays free, others are
+// multiples of the detector's SideMultiple. The model's metadata say what to do to an image.
 func (d *Detector) ExportONNX(path string, height, width uint32) error {
 	return d.handle.use(func(raw *capi.Detector) error {
 		return convert(capi.ExportONNX(raw, path, height, width))

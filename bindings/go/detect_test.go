@@ -33,7 +33,7 @@ func noise(width, height int) Image {
 func TestDetectorIsTheSameAfterSaving(t *testing.T) {
 	detector, ctx := untrained(t), context.Background()
 	description, err := detector.Describe()
-	if err != nil || description.Classes != 4 || description.Queries != 9 || description.Parameters == 0 {
+	if err != nil || description.Classes != 4 || description.Queries != 9 || description.SideMultiple != 32 || description.Parameters == 0 {
 		t.Fatal(description, err)
 	}
 	if category, err := detector.Category(3); err != nil || category.ID != 3 {

@@ -288,15 +288,19 @@ pub struct simdetr_detector_description_t {
     pub image_short_side: u32,
     /// Most pixels of the longer side that it sees.
     pub image_long_side_max: u32,
+    /// Both sides that it sees are multiples of this; `simdetr_detector_export_onnx` has the rule.
+    pub side_multiple: u32,
     /// Subtracted from red, green and blue in [0, 1].
     pub image_mean: [f32; 3],
     /// Red, green and blue are divided by this.
     pub image_deviation: [f32; 3],
+    /// Is 0.
+    pub reserved: u32,
     /// Numbers in its weights.
     pub parameters_count: u64,
 }
 
-const _: () = assert!(size_of::<simdetr_detector_description_t>() == 48 + size_of::<usize>());
+const _: () = assert!(size_of::<simdetr_detector_description_t>() == 56 + size_of::<usize>());
 
 // SAFETY: `repr(C)`, size first, plain numbers.
 unsafe impl Versioned for simdetr_detector_description_t {
@@ -330,8 +334,10 @@ pub unsafe extern "C" fn simdetr_detector_describe(
                 queries_count: config.queries_count as u32,
                 image_short_side: resize.image_short_side,
                 image_long_side_max: resize.image_long_side_max,
+                side_multiple: resize.side_multiple,
                 image_mean: normalisation.mean,
                 image_deviation: normalisation.deviation,
+                reserved: 0,
                 parameters_count: detector.detector.parameters().len() as u64,
             };
             write_struct(description, &answer)

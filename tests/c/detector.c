@@ -75,7 +75,10 @@ static void files(const simdetr_detector_t *detector) {
   EXPECT_OK(simdetr_detector_save_backbone(detector, "backbone.safetensors", &error));
   EXPECT_STATUS(SIMDETR_ERROR_WEIGHT_NAMES, simdetr_detector_create("backbone.safetensors", NULL, &none, &error));
   EXPECT_OK(simdetr_detector_export_onnx(detector, "detector.onnx", 32, 64, &error));
+  EXPECT_OK(simdetr_detector_export_onnx(detector, "detector.onnx", 0, 0, &error));
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_detector_export_onnx(detector, "big.onnx", 1U << 30, 64, &error));
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_detector_export_onnx(detector, "odd.onnx", 64, 100, &error));
+  EXPECT(strstr(error.message, "100 is not a multiple of the detector's side_multiple 32") != NULL);
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, simdetr_detector_save(detector, "other.safetensors", 3, &error));
   EXPECT_OK(simdetr_detector_save(detector, "made/other.safetensors", 0, &error));
   EXPECT_STATUS(SIMDETR_ERROR_OUTPUT, simdetr_detector_save(detector, "made", 0, &error));
@@ -108,6 +111,7 @@ static void descriptions(const simdetr_detector_t *detector) {
   description.struct_size = sizeof description;
   EXPECT_OK(simdetr_detector_describe(detector, &description, &error));
   EXPECT(description.classes_count == 3 && description.queries_count == 7 && description.image_short_side == 64);
+  EXPECT(description.image_long_side_max == 96 && description.side_multiple == 32 && description.reserved == 0);
   EXPECT(description.image_mean[0] > 0.4F && description.parameters_count > 1000);
   EXPECT_OK(simdetr_detector_memory_bytes(detector, &bytes, &error));
   EXPECT(bytes >= 4 * description.parameters_count);

@@ -57,8 +57,8 @@ IS(detector_options_size, sizeof(simdetr_detector_options_t) == 48);
 OFFSET(simdetr_detector_options_t, parallel_for, 32);
 IS(prediction_options_size, sizeof(simdetr_prediction_options_t) == 24);
 OFFSET(simdetr_prediction_options_t, score_min, 16);
-IS(detector_description_size, sizeof(simdetr_detector_description_t) == 56);
-OFFSET(simdetr_detector_description_t, image_mean, 24);
+IS(detector_description_size, sizeof(simdetr_detector_description_t) == 64);
+OFFSET(simdetr_detector_description_t, image_mean, 28);
 IS(detections_view_size, sizeof(simdetr_detections_view_t) == 64);
 OFFSET(simdetr_detections_view_t, boxes, 32);
 

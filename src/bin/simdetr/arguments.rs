@@ -65,7 +65,7 @@ pub enum Format {
     HuggingFace,
     /// safetensors of the backbone alone under torchvision's names.
     Backbone,
-    /// ONNX model for images of one size.
+    /// ONNX model; what it wants of an image is printed, and in its metadata.
     Onnx,
 }
 
@@ -120,15 +120,21 @@ pub enum Command {
         /// Of a detector.
         #[arg(long, value_enum, conflicts_with = "run")]
         format: Option<Format>,
-        /// Rows of an ONNX model's images [default: those of a square image as the detector sees it].
+        /// Rows of an ONNX model's images, a multiple of the detector's `side_multiple`; 0 is any.
         #[arg(long, value_name = "PIXELS", requires = "detector", default_value_t = 0)]
         height: usize,
-        /// Columns of an ONNX model's images.
+        /// Columns of an ONNX model's images, likewise.
         #[arg(long, value_name = "PIXELS", requires = "detector", default_value_t = 0)]
         width: usize,
         /// File to write; `-` is standard output, and what is said then goes to standard error.
         #[arg(long, value_name = "FILE", value_parser = output_file())]
         out: PathBuf,
+    },
+    /// Say what a detector is and wants: sizes, what to do to an image, categories.
+    Describe {
+        /// Detector (.safetensors), or the folder of a Hugging Face model.
+        #[arg(long, value_name = "FILE")]
+        detector: PathBuf,
     },
     /// Teach a detector: propose, cluster, train, relabel with it and train again.
     Pretrain {

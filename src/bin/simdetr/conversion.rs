@@ -7,6 +7,7 @@ use simdetr::detector::deformable_detr::hugging_face_config::{
     beside, hugging_face_config, is_ours,
 };
 use simdetr::detector::deformable_detr::weights::Naming;
+use simdetr::detector::host_guide::{Fact, host_guide};
 use simdetr::detector::onnx;
 use simdetr::{Error, Result};
 use std::path::Path;
@@ -47,7 +48,8 @@ pub fn check(input: &Path, format: Format, out: &Path, force: bool) -> Result<()
     }
 }
 
-/// Writes `detector`; `height` and `width` are those of an ONNX model's images.
+/// Writes `detector`; `height` and `width` are those of an ONNX model's images. Answers what a host has to
+/// do that runs the file, if one can.
 ///
 /// # Errors
 /// Those of writing the format.
@@ -56,17 +58,22 @@ pub fn convert(
     format: Format,
     (height, width): (usize, usize),
     out: &Path,
-) -> Result<()> {
+) -> Result<Vec<Fact>> {
     match format {
-        Format::Official => detector.save(out, Naming::Official),
+        Format::Official => detector.save(out, Naming::Official)?,
         Format::HuggingFace => {
             let document = hugging_face_config(detector)?;
             detector.save(out, Naming::HuggingFace)?;
-            atomic_file::write(&beside(out), document.as_bytes())
+            atomic_file::write(&beside(out), document.as_bytes())?;
         }
-        Format::Backbone => detector.save_backbone(out),
-        Format::Onnx => onnx::export(detector, height, width, out),
+        Format::Backbone => detector.save_backbone(out)?,
+        Format::Onnx => {
+            onnx::export(detector, height, width, out)?;
+            let given = |side: usize| (side > 0).then_some(side);
+            return Ok(host_guide(detector.description(), given(height), given(width)));
+        }
     }
+    Ok(Vec::new())
 }
 
 fn refused(path: &Path, reason: &str) -> Error {

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod conversion;
+mod detector_answers;
 mod document;
 mod left_out;
 mod logger;
@@ -95,8 +96,11 @@ fn run(arguments: &Arguments, bars: &Bars) -> Result<Answer> {
         } => {
             conversion::check(detector, *format, out, force)?;
             let detector = open(detector, &config)?;
-            conversion::convert(&detector, *format, (*height, *width), out)?;
-            Ok(output::converted(&detector, out))
+            let guide = conversion::convert(&detector, *format, (*height, *width), out)?;
+            Ok(detector_answers::converted(&detector, &guide, out))
+        }
+        Command::Describe { detector } => {
+            Ok(detector_answers::described(&open(detector, &config)?))
         }
         Command::Export { .. } => Err(Error::invalid("export", "--run or --detector is needed")),
         Command::Pretrain { images, out, stages, ground_truth, restart, .. } => {

@@ -5,7 +5,6 @@ use super::left_out::{self, LeftOut};
 use serde_json::{Value, json};
 use simdetr::Result;
 use simdetr::data::folder::BrokenImage;
-use simdetr::detector::deformable_detr::detector::Detector;
 use simdetr::evaluation::Evaluation;
 use simdetr::pipeline::cluster::ClusterReport;
 use simdetr::pipeline::config::RunConfig;
@@ -27,7 +26,7 @@ pub struct Answer {
 
 impl Answer {
     /// An answer that ends with what was left out.
-    fn new(mut text: String, mut value: Value, left_out: &[LeftOut]) -> Answer {
+    pub fn new(mut text: String, mut value: Value, left_out: &[LeftOut]) -> Answer {
         text += &left_out::text(left_out);
         value["left_out"] = left_out::value(left_out);
         Answer { text, value }
@@ -221,15 +220,6 @@ pub fn predicted(report: &PredictReport, out: &Path) -> Answer {
     Answer::new(text, value, &left_out)
 }
 
-/// The answer of `export` for a detector.
-pub fn converted(detector: &Detector, out: &Path) -> Answer {
-    let (classes, parameters) = (detector.config().classes_count, detector.parameters().len());
-    let text =
-        format!("detector of {classes} classes, {parameters} parameters, in {}\n", out.display());
-    let value = json!({ "file": out, "classes_count": classes, "parameters_count": parameters });
-    Answer::new(text, value, &[])
-}
-
 fn broken_images(broken: &[BrokenImage]) -> Vec<Value> {
     broken.iter().map(|one| json!({ "path": one.path, "reason": one.reason })).collect()
 }
@@ -286,6 +276,6 @@ pub fn configuration(config: &RunConfig) -> Result<Answer> {
 }
 
 /// Writing into a string cannot fail.
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{arguments}");
 }

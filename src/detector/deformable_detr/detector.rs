@@ -242,6 +242,27 @@ impl Detector {
         let wanted = Wanted { count, score_min, reading };
         self.predictor().predict(images, &wanted, memory, runners, found)
     }
+
+    /// [`Detector::predict`] on images at hand.
+    ///
+    /// # Errors
+    /// As [`Detector::predict`].
+    pub fn predict_images(
+        &self,
+        images: &[Image],
+        options: &PredictionOptions,
+        memory: &mut PredictorMemory,
+        workers: &Workers,
+    ) -> Result<Detections> {
+        let mut found = Detections::default();
+        let read = |index: usize, frame: &mut Image| {
+            frame.clone_from(&images[index]);
+            Ok(())
+        };
+        let runners = (workers, &Control::default());
+        self.predict((images.len(), read), options, memory, runners, &mut found)?;
+        Ok(found)
+    }
 }
 
 /// The parameters of a detector of `config`, whose file may have more groups of its queries.
@@ -345,14 +366,9 @@ mod tests {
         let path = folder.path().join("detector.safetensors");
         let predict = |detector: &Detector, images: &[Image]| {
             let options = PredictionOptions { detections_max: 9, ..Default::default() };
-            let (mut memory, mut found) = (PredictorMemory::default(), Detections::default());
-            let read = |index: usize, image: &mut Image| {
-                image.clone_from(&images[index]);
-                Ok(())
-            };
-            let runners = (&Workers::caller(), &Control::default());
-            let images = (images.len(), read);
-            detector.predict(images, &options, &mut memory, runners, &mut found).unwrap();
+            let mut memory = PredictorMemory::default();
+            let workers = Workers::caller();
+            let found = detector.predict_images(images, &options, &mut memory, &workers).unwrap();
             found.images().map(<[Detection]>::to_vec).collect::<Vec<_>>()
         };
         let expected = predict(&detector, &images());

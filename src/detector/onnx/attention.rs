@@ -5,12 +5,14 @@
 
 use super::graph::{Attribute, Value};
 use super::parts::Parts;
+use super::sizes::Sizes;
 use crate::Result;
 
 /// Where queries look before their own offsets.
 pub(super) enum References {
-    /// Points in every level as grid coordinates, `[.., queries, 1, levels or 1, 1, 2]`.
-    Points(Value),
+    /// Points as grid coordinates, `[1, queries, 1, 1, 1, 2]`, and the sides of each level's cells,
+    /// `[1, 1, 1, levels, 1, 2]`, of which offsets are so many.
+    Points { points: Value, cells: Value },
     /// Boxes `[batch, queries, 4]` in shares of the image.
     Boxes(Value),
 }
@@ -23,29 +25,31 @@ pub(super) fn as_grid(parts: &mut Parts<'_>, shares: &Value) -> Value {
 }
 
 /// The maps that attention samples, one for each level: `[batch * heads, channels, height, width]`.
-pub(super) fn attended(parts: &mut Parts<'_>, name: &str, cells: &Value) -> Result<Vec<Value>> {
+pub(super) fn attended(
+    parts: &mut Parts<'_>,
+    name: &str,
+    cells: &Value,
+    sizes: &Sizes,
+) -> Result<Vec<Value>> {
     let (hidden, heads) = (parts.config().hidden_size, parts.config().heads_count);
     let values = parts.linear(&format!("{name}.value_proj"), cells, hidden)?;
     let split = [0, 0, heads as i64, (hidden / heads) as i64];
     let values = parts.graph.reshape(&values, &split);
     let values = parts.graph.transpose(&values, &[0, 2, 3, 1]);
-    let levels = parts.geometry.levels.clone();
-    let lengths: Vec<i64> = levels.iter().map(|(height, width)| (height * width) as i64).collect();
-    let maps = parts.graph.split(&values, 3, &lengths);
-    let maps = maps.iter().zip(&levels).map(|(map, (height, width))| {
-        let shape = [-1, (hidden / heads) as i64, *height as i64, *width as i64];
-        parts.graph.reshape(map, &shape)
-    });
+    let maps = parts.graph.split_by(&values, 3, &sizes.lengths, sizes.maps.len());
+    let maps = maps.iter().zip(&sizes.maps);
+    let maps = maps.map(|(map, shape)| parts.graph.node("Reshape", &[map, shape], &[]));
     Ok(maps.collect())
 }
 
-/// Deformable attention of `queries` `[batch, count, hidden]` over `maps`, projected.
+/// Deformable attention of `queries` `[batch, count, hidden]` over `maps`, projected; `grids` is the
+/// shape of a level's samples, `[batch * heads, count, points, 2]`.
 pub(super) fn attend(
     parts: &mut Parts<'_>,
     name: &str,
     queries: &Value,
-    count: usize,
     maps: &[Value],
+    grids: &Value,
     references: &References,
 ) -> Result<Value> {
     let (hidden, heads) = (parts.config().hidden_size, parts.config().heads_count);
@@ -55,9 +59,9 @@ pub(super) fn attend(
         parts.linear(&format!("{name}.sampling_offsets"), queries, 2 * heads * samples)?;
     let shape = [0, 0, heads, levels, points, 2].map(|side| side as i64);
     let offsets = parts.graph.reshape(&offsets, &shape);
-    let grid = grid(parts, &offsets, count, references);
+    let grid = grid(parts, &offsets, references);
     let grid = parts.graph.transpose(&grid, &[0, 2, 1, 3, 4, 5]);
-    let grids = parts.graph.split(&grid, 3, &vec![1; levels]);
+    let of_levels = parts.graph.split(&grid, 3, &vec![1; levels]);
     let bilinear = [
         Attribute::Text("mode", "bilinear"),
         Attribute::Text("padding_mode", "zeros"),
@@ -65,9 +69,9 @@ pub(super) fn attend(
     ];
     let found: Vec<Value> = maps
         .iter()
-        .zip(&grids)
+        .zip(&of_levels)
         .map(|(map, grid)| {
-            let grid = parts.graph.reshape(grid, &[-1, count as i64, points as i64, 2]);
+            let grid = parts.graph.node("Reshape", &[grid, grids], &[]);
             parts.graph.node("GridSample", &[map, &grid], &bilinear)
         })
         .collect();
@@ -76,33 +80,26 @@ pub(super) fn attend(
     let scores = parts.graph.reshape(&scores, &[0, 0, heads as i64, samples as i64]);
     let weights = parts.graph.node("Softmax", &[&scores], &[Attribute::Integer("axis", -1)]);
     let weights = parts.graph.transpose(&weights, &[0, 2, 1, 3]);
-    let weights = parts.graph.reshape(&weights, &[-1, 1, count as i64, samples as i64]);
+    let weights = parts.graph.reshape(&weights, &[-1, 1, 0, samples as i64]);
     let weighted = parts.graph.multiply(&found, &weights);
     let axes = parts.graph.integers(&[3]);
     let no_side = [Attribute::Integer("keepdims", 0)];
     let summed = parts.graph.node("ReduceSum", &[&weighted, &axes], &no_side);
-    let joined = parts.graph.reshape(&summed, &[-1, hidden as i64, count as i64]);
+    let joined = parts.graph.reshape(&summed, &[-1, hidden as i64, 0]);
     let joined = parts.graph.transpose(&joined, &[0, 2, 1]);
     parts.linear(&format!("{name}.output_proj"), &joined, hidden)
 }
 
 /// Reference points plus offsets, `[batch, queries, heads, levels, points, 2]`. Offsets count cells
 /// around a point, or `1 / points` of half a box's sides (eq. 3 and A.3); a grid is two wide.
-fn grid(parts: &mut Parts<'_>, offsets: &Value, count: usize, references: &References) -> Value {
+fn grid(parts: &mut Parts<'_>, offsets: &Value, references: &References) -> Value {
     match references {
-        References::Points(points) => {
-            let levels = &parts.geometry.levels;
-            let cells: Vec<f32> = levels
-                .iter()
-                .flat_map(|&(height, width)| [2.0 / width as f32, 2.0 / height as f32])
-                .collect();
-            let shape = [1, 1, 1, levels.len(), 1, 2];
-            let cells = parts.graph.floats("cells", &shape, &cells);
-            let scaled = parts.graph.multiply(offsets, &cells);
+        References::Points { points, cells } => {
+            let scaled = parts.graph.multiply(offsets, cells);
             parts.graph.add(&scaled, points)
         }
         References::Boxes(boxes) => {
-            let boxes = parts.graph.reshape(boxes, &[0, count as i64, 1, 1, 1, 4]);
+            let boxes = parts.graph.reshape(boxes, &[0, 0, 1, 1, 1, 4]);
             let halves = parts.graph.split(&boxes, 5, &[2, 2]);
             let centres = as_grid(parts, &halves[0]);
             let share = parts.graph.number(1.0 / parts.config().points_count as f32);

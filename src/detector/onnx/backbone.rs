@@ -81,8 +81,9 @@ fn convolution(
     parts.graph.node("Conv", &[input, &weights, &bias], &attributes)
 }
 
-/// The cells of all levels, `[batch, cells, hidden]`, finest level first.
-pub(super) fn project(parts: &mut Parts<'_>, maps: &[Value]) -> Result<Value> {
+/// The cells of all levels, `[batch, cells, hidden]`, finest level first, and the levels' maps, which
+/// have their sizes.
+pub(super) fn project(parts: &mut Parts<'_>, maps: &[Value]) -> Result<(Value, Vec<Value>)> {
     let config = parts.config();
     let architecture = config.architecture()?;
     let mut sources: Vec<(usize, usize, usize)> =
@@ -90,7 +91,7 @@ pub(super) fn project(parts: &mut Parts<'_>, maps: &[Value]) -> Result<Value> {
     if config.has_extra_level() {
         sources.push((STAGES - 1, 3, 2));
     }
-    let mut cells = Vec::with_capacity(sources.len());
+    let (mut cells, mut levels) = (Vec::new(), Vec::new());
     for (level, (stage, kernel, stride)) in sources.into_iter().enumerate() {
         let geometry = Geometry {
             in_channels: architecture.stage_channels(stage),
@@ -105,8 +106,9 @@ pub(super) fn project(parts: &mut Parts<'_>, maps: &[Value]) -> Result<Value> {
         let map = convolution(parts, &name, &geometry, &maps[stage], weights, bias);
         let rows = group_norm(parts, &format!("input_proj.{level}.1"), &map)?;
         cells.push(parts.graph.transpose(&rows, &[0, 2, 1]));
+        levels.push(map);
     }
-    Ok(parts.graph.concatenate(&cells, 1))
+    Ok((parts.graph.concatenate(&cells, 1), levels))
 }
 
 /// Group normalisation of `[batch, channels, height, width]`: `[batch, channels, cells]`. Operators

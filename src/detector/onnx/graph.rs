@@ -147,8 +147,22 @@ impl Graph {
     /// Parts of these lengths along `axis`.
     pub(super) fn split(&mut self, value: &Value, axis: i64, lengths: &[i64]) -> Vec<Value> {
         let parts = self.integers(lengths);
-        let axis = [Attribute::Integer("axis", axis)];
-        self.nodes("Split", &[value, &parts], &axis, lengths.len())
+        self.split_by(value, axis, &parts, lengths.len())
+    }
+
+    /// Parts along `axis` of the lengths in a list of `count`.
+    pub(super) fn split_by(
+        &mut self,
+        value: &Value,
+        axis: i64,
+        lengths: &Value,
+        count: usize,
+    ) -> Vec<Value> {
+        self.nodes("Split", &[value, lengths], &[Attribute::Integer("axis", axis)], count)
+    }
+
+    pub(super) fn as_float(&mut self, value: &Value) -> Value {
+        self.node("Cast", &[value], &[Attribute::Integer("to", FLOAT)])
     }
 
     pub(super) fn concatenate(&mut self, values: &[Value], axis: i64) -> Value {

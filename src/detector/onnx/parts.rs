@@ -2,7 +2,6 @@
 //! normalisations.
 
 use super::graph::{Attribute, Graph, Value};
-use crate::detector::deformable_detr::batch_geometry::BatchGeometry;
 use crate::detector::deformable_detr::config::DetectorConfig;
 use crate::detector::deformable_detr::detector::Detector;
 use crate::{Error, Result};
@@ -10,10 +9,9 @@ use crate::{Error, Result};
 /// Added to variances by the transformer's normalisations and the group norms (torch's default).
 pub(super) const EPSILON: f32 = 1e-5;
 
-/// A detector, the size it is exported for, and the graph so far.
+/// A detector and the graph so far.
 pub(super) struct Parts<'a> {
     pub(super) detector: &'a Detector,
-    pub(super) geometry: BatchGeometry,
     pub(super) graph: Graph,
 }
 

@@ -3,60 +3,27 @@
 use super::attention::{References, as_grid, attend, attended, look_at_each_other};
 use super::graph::{Attribute, Value};
 use super::parts::Parts;
+use super::sizes::Sizes;
 use crate::Result;
-use crate::detector::deformable_detr::batch_geometry::GeometryTensors;
 use crate::detector::deformable_detr::names::heads_count;
-use crate::nn::ops::sine_positions::sine_positions;
 
 /// Least value of both terms of an inverse sigmoid (official code).
 const EPSILON: f32 = 1e-5;
 
 /// The cells after the encoder's layers, `[batch, cells, hidden]`.
-pub(super) fn encode(parts: &mut Parts<'_>, cells: Value) -> Result<Value> {
-    let (positions, references) = places(parts)?;
-    let references = References::Points(references);
-    let (mut cells, count) = (cells, parts.geometry.cells_count());
+pub(super) fn encode(parts: &mut Parts<'_>, mut cells: Value, sizes: &Sizes) -> Result<Value> {
+    let references =
+        References::Points { points: sizes.centres.clone(), cells: sizes.cells.clone() };
     for layer in 0..parts.config().encoder_layers_count {
         let name = format!("transformer.encoder.layers.{layer}");
         let attention = format!("{name}.self_attn");
-        let looking = parts.graph.add(&cells, &positions);
-        let maps = attended(parts, &attention, &cells)?;
-        let change = attend(parts, &attention, &looking, count, &maps, &references)?;
+        let looking = parts.graph.add(&cells, &sizes.positions);
+        let maps = attended(parts, &attention, &cells, sizes)?;
+        let change = attend(parts, &attention, &looking, &maps, &sizes.grids, &references)?;
         cells = parts.residual_norm(&format!("{name}.norm1"), &cells, &change)?;
         cells = parts.feedforward(&name, "norm2", &cells)?;
     }
     Ok(cells)
-}
-
-/// Positions of the cells, `[1, cells, hidden]`, and where they look, `[1, cells, 1, levels, 1, 2]`:
-/// those of images without padding.
-fn places(parts: &mut Parts<'_>) -> Result<(Value, Value)> {
-    let (hidden, cells) = (parts.config().hidden_size, parts.geometry.cells_count());
-    let levels = parts.geometry.levels.len();
-    let (mut mask, mut shares) = (vec![0.0; cells], vec![0.0; levels * 2]);
-    let mut references = vec![0.0; cells * levels * 2];
-    let (height, width) = (parts.geometry.height, parts.geometry.width);
-    let mut tensors =
-        GeometryTensors { mask: &mut mask, valid_shares: &mut shares, references: &mut references };
-    parts.geometry.fill(&[[height as u32, width as u32]], &mut tensors);
-    let of_levels = parts.values("transformer.level_embed")?;
-    let mut positions = vec![0.0; cells * hidden];
-    let (mut masks, mut targets) = (&mask[..], &mut positions[..]);
-    for (&(height, width), of_level) in
-        parts.geometry.levels.iter().zip(of_levels.chunks_exact(hidden))
-    {
-        let (mask, masks_left) = masks.split_at(height * width);
-        let (target, left) = targets.split_at_mut(height * width * hidden);
-        sine_positions(mask, (height, width), hidden / 2, target);
-        for row in target.chunks_exact_mut(hidden) {
-            row.iter_mut().zip(of_level).for_each(|(sum, of_level)| *sum += of_level);
-        }
-        (masks, targets) = (masks_left, left);
-    }
-    references.iter_mut().for_each(|share| *share = 2.0 * *share - 1.0);
-    let positions = parts.graph.floats("positions", &[1, cells, hidden], &positions);
-    let references = parts.graph.floats("references", &[1, cells, 1, levels, 1, 2], &references);
-    Ok((positions, references))
 }
 
 /// Logits `[batch, queries, classes]` and boxes `[batch, queries, 4]` of the last layer.
@@ -64,18 +31,20 @@ pub(super) fn decode(
     parts: &mut Parts<'_>,
     memory: &Value,
     images: &Value,
+    sizes: &Sizes,
 ) -> Result<(Value, Value)> {
     let config = parts.config();
     let count = config.queries_count;
+    let grids = parts.graph.integers(&[-1, count as i64, config.points_count as i64, 2]);
     let (positions, mut queries) = queries(parts, images)?;
     let points = parts.linear("transformer.reference_points", &positions, 2)?;
     let points = parts.graph.node("Sigmoid", &[&points], &[]);
     let mut correctable = inverse_sigmoid(parts, &points);
     let nothing = parts.graph.floats("zeros", &[1, count, 2], &vec![0.0; count * 2]);
     correctable = parts.graph.concatenate(&[correctable, nothing], 2);
-    let grid = as_grid(parts, &points);
-    let mut references =
-        References::Points(parts.graph.reshape(&grid, &[1, count as i64, 1, 1, 1, 2]));
+    let points = as_grid(parts, &points);
+    let points = parts.graph.reshape(&points, &[1, count as i64, 1, 1, 1, 2]);
+    let mut references = References::Points { points, cells: sizes.cells.clone() };
     let mut boxes = None;
     for layer in 0..config.decoder_layers_count {
         let name = format!("transformer.decoder.layers.{layer}");
@@ -84,8 +53,8 @@ pub(super) fn decode(
         queries = parts.residual_norm(&format!("{name}.norm2"), &queries, &change)?;
         let attention = format!("{name}.cross_attn");
         let looking = parts.graph.add(&queries, &positions);
-        let maps = attended(parts, &attention, memory)?;
-        let change = attend(parts, &attention, &looking, count, &maps, &references)?;
+        let maps = attended(parts, &attention, memory, sizes)?;
+        let change = attend(parts, &attention, &looking, &maps, &grids, &references)?;
         queries = parts.residual_norm(&format!("{name}.norm1"), &queries, &change)?;
         queries = parts.feedforward(&name, "norm3", &queries)?;
         let last = layer + 1 == config.decoder_layers_count;

@@ -135,6 +135,7 @@ class detector : public handle<simdetr_detector_t, simdetr_detector_destroy> {
     return detail::done(
         [&](auto *error) { return simdetr_detector_save_backbone(get(), path.c_str(), error); });
   }
+  // A side that is 0 stays free. The model's metadata say what to do to an image.
   result<void> export_onnx(const std::string &path, std::uint32_t height = 0,
                            std::uint32_t width = 0) const {
     return detail::done([&](auto *error) {

@@ -152,6 +152,7 @@ func DestroyDetector(detector *Detector) { C.simdetr_detector_destroy(detector) 
 type DetectorDescription struct {
 	Classes, Queries                 int
 	ImageShortSide, ImageLongSideMax int
+	SideMultiple                     int
 	ImageMean, ImageDeviation        [3]float32
 	Parameters                       uint64
 }
@@ -167,6 +168,7 @@ func DescribeDetector(detector *Detector) (DetectorDescription, *Error) {
 		Queries:          int(found.queries_count),
 		ImageShortSide:   int(found.image_short_side),
 		ImageLongSideMax: int(found.image_long_side_max),
+		SideMultiple:     int(found.side_multiple),
 		Parameters:       uint64(found.parameters_count),
 	}
 	for channel := range description.ImageMean {
