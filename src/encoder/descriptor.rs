@@ -12,6 +12,8 @@
 use super::lab::Lab;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
+use crate::kernels::simd::Level;
+use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::workers::Workers;
 
 /// Bins of unsigned gradient orientation over half a turn.
@@ -49,11 +51,28 @@ impl Descriptor {
         let (rows, columns) = (image.height as usize / finest, image.width as usize / finest);
         let mut cells = vec![0.0; rows * columns * CHANNELS];
         workers.for_each_piece(&mut cells, (columns * CHANNELS).max(1), |row, cells| {
-            Band::new(&self.lab, image, row * finest, finest).describe(cells);
+            let first_line = row * finest;
+            run(Level::best(), Cells { lab: &self.lab, image, first_line, stride: finest, cells });
         });
         let statistics =
             FeatureMap { values: cells, height: rows, width: columns, channels: CHANNELS };
         strides.iter().map(|stride| finished(&statistics, stride / finest)).collect()
+    }
+}
+
+/// A row of cells that is described in the instructions of a level.
+struct Cells<'a> {
+    lab: &'a Lab,
+    image: &'a Image,
+    first_line: usize,
+    stride: usize,
+    cells: &'a mut [f32],
+}
+
+impl Kernel for Cells<'_> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        Band::new(self.lab, self.image, self.first_line, self.stride).describe(self.cells);
     }
 }
 
@@ -65,6 +84,7 @@ struct Band {
 }
 
 impl Band {
+    #[inline(always)]
     fn new(lab: &Lab, image: &Image, first_line: usize, stride: usize) -> Band {
         let (width, height) = (image.width as usize, image.height as usize);
         let mut planes =
@@ -82,6 +102,7 @@ impl Band {
     }
 
     /// Fills [`CHANNELS`] numbers for each cell: means, variances, shares of the orientations.
+    #[inline(always)]
     fn describe(&self, cells: &mut [f32]) {
         for colour in 0..COLOURS {
             self.moments(colour, cells);
@@ -101,6 +122,7 @@ impl Band {
 
     /// Mean and variance of one colour. Two passes: the squares of L* are too large beside the
     /// variance of a flat cell to be subtracted in f32.
+    #[inline(always)]
     fn moments(&self, colour: usize, cells: &mut [f32]) {
         let share = 1.0 / (self.stride * self.stride) as f32;
         for (cell, values) in cells.chunks_exact_mut(CHANNELS).enumerate() {
@@ -119,6 +141,7 @@ impl Band {
 }
 
 /// A sum in eight lanes, so that it vectorises and is the same on every machine.
+#[inline(always)]
 fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; 8];
     let chunks = values.chunks_exact(8);
@@ -143,6 +166,7 @@ impl Gradient {
     }
 
     /// Half the difference of the neighbours; the edge repeats itself.
+    #[inline(always)]
     fn compute(&mut self, lightness: &[f32], line: usize) {
         let width = self.magnitude.len();
         let row = |line: usize| &lightness[line * width..(line + 1) * width];
@@ -164,6 +188,7 @@ impl Gradient {
         self.orientation[x] = half_turn(vertical, horizontal) * ORIENTATIONS as f32;
     }
 
+    #[inline(always)]
     fn vote(&self, pixels: std::ops::Range<usize>, cell: &mut [f32]) {
         let votes = &mut cell[ORIENTATION..CHANNELS];
         for (magnitude, orientation) in
@@ -179,6 +204,7 @@ impl Gradient {
 
 /// The angle of a line in half turns, [0, 1], to about 1e-6: `atan2(y, x) mod π / π` by a
 /// polynomial that vectorises.
+#[inline(always)]
 fn half_turn(y: f32, x: f32) -> f32 {
     let (tall, wide) = (y.abs(), x.abs());
     let (small, large) = (tall.min(wide), tall.max(wide));
@@ -190,6 +216,7 @@ fn half_turn(y: f32, x: f32) -> f32 {
 
 /// `atan(r) / (π r)` over `r²` in [0, 1]: interpolation at the Chebyshev nodes, degree 6; the
 /// angle is off by at most 1.6e-7 half turns.
+#[inline(always)]
 fn arc_tangent_over_ratio(square: f32) -> f32 {
     const COEFFICIENTS: [f32; 7] = [
         0.318_309_63,

@@ -36,6 +36,7 @@ impl Lab {
 
     /// Converts RGB pixels, three bytes each, to planes of one number for each pixel: lightness
     /// in [0, 100], green to red and blue to yellow in about [-128, 128].
+    #[inline(always)]
     pub fn convert(&self, pixels: &[u8], [lightness, red, yellow]: [&mut [f32]; 3]) {
         let blocks = pixels
             .chunks(3 * BLOCK)
@@ -55,6 +56,7 @@ impl Lab {
         }
     }
 
+    #[inline(always)]
     fn roots(&self, pixels: &[u8], roots: &mut [[f32; BLOCK]; 3]) {
         let mut linear = [[0.0f32; BLOCK]; 3];
         for (index, pixel) in pixels.chunks_exact(3).enumerate() {
@@ -75,6 +77,7 @@ impl Lab {
 }
 
 /// The cube root of a positive normal number, to about one part in ten million.
+#[inline(always)]
 fn cube_root(value: f32) -> f32 {
     // A third of the exponent; the constant centres the error of the first guess.
     let mut root = f32::from_bits(value.to_bits() / 3 + 0x2a51_4067);

@@ -13,6 +13,8 @@ use crate::kernels::aligned::AlignedFloats;
 
 /// Rows of the largest tile.
 const TILE_ROWS: usize = 6;
+/// Rows of the tile of a panel of one vector: six sums would wait for each other.
+const NARROW_ROWS: usize = 12;
 /// Lanes of the widest panel.
 const PANEL_WIDTH_MAX: usize = 64;
 
@@ -264,6 +266,9 @@ unsafe fn multiply_panel<L: Lanes, const VECTORS: usize>(
         // SAFETY: the caller's promise.
         row += unsafe {
             match count - row {
+                NARROW_ROWS.. if VECTORS == 1 => {
+                    tile::<L, NARROW_ROWS, VECTORS>(job, weights, row, column)
+                }
                 1 => tile::<L, 1, VECTORS>(job, weights, row, column),
                 2 | 3 => tile::<L, 2, VECTORS>(job, weights, row, column),
                 4 | 5 => tile::<L, 4, VECTORS>(job, weights, row, column),
