@@ -27,7 +27,7 @@ fn main() {
 
     let descriptor = Descriptor::default();
     let time = best_ms(|| {
-        std::hint::black_box(descriptor.maps(&image, &[32, 16], &workers));
+        std::hint::black_box(descriptor.maps(&image, &[32, 16], &workers).ok());
     });
     println!("training-free channels, strides 32 and 16: {time:.2} ms");
 

@@ -7,6 +7,7 @@
 //! After `fork` the child's handles take pools of their own; see `pools`.
 
 mod host_loop;
+pub mod lent;
 mod pools;
 
 use crate::{Error, Result};

@@ -24,7 +24,7 @@ fn image() -> Image {
 
 #[test]
 fn statistics_of_cells_agree_with_numpy() {
-    let maps = Descriptor::default().maps(&image(), &[32, 16], &Workers::caller());
+    let maps = Descriptor::default().maps(&image(), &[32, 16], &Workers::caller()).unwrap();
     for (map, name) in maps.iter().zip(["stride32", "stride16"]) {
         let shape = [map.height, map.width, map.channels];
         golden_file::assert_close(&map.values, &shape, "descriptor/golden.safetensors", name, 1e-3);

@@ -72,7 +72,7 @@ fn measure_one(network: &ResNetEncoder, path: &Path) -> Result<Vec<Moments>> {
     let image = resize(&image, width, height)?;
     let strides: Vec<usize> = network.maps().iter().map(|map| map.stride).collect();
     let workers = Workers::caller();
-    let plain = Descriptor::default().maps(&image, &strides, &workers);
+    let plain = Descriptor::default().maps(&image, &strides, &workers)?;
     let learned = network.encode(&[image], &workers)?.remove(0);
     let both = learned.iter().zip(&plain);
     Ok(both

@@ -17,10 +17,10 @@ use crate::pipeline::config::RunConfig;
 use crate::pipeline::finetune::plain_description;
 use crate::pipeline::preset;
 use crate::workers::Workers;
+use crate::workers::lent::Pool;
 use crate::{Error, Result, config};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// A detector. Never changes; any number of threads may use one, each with its own
 /// `simdetr_detections_t`.
@@ -28,7 +28,7 @@ pub struct simdetr_detector_t {
     pub(super) detector: Detector,
     pub(super) config: RunConfig,
     pub(super) workers: Workers,
-    memory: Mutex<Vec<PredictionMemory>>,
+    memory: Pool<PredictionMemory>,
     poison: Poison,
 }
 
@@ -48,19 +48,12 @@ impl Handle for simdetr_detector_t {
 }
 
 impl simdetr_detector_t {
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<PredictionMemory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Lets `work` use memory that no other call uses.
     pub(super) fn with_memory<T>(
         &self,
         work: impl FnOnce(&mut PredictionMemory) -> Result<T>,
     ) -> Result<T> {
-        let mut memory = self.free().pop().unwrap_or_default();
-        let outcome = work(&mut memory);
-        self.free().push(memory);
-        outcome
+        self.memory.with(work)
     }
 }
 
@@ -131,7 +124,7 @@ impl Settings {
 
     fn into_handle(self, detector: Detector) -> *mut simdetr_detector_t {
         let Settings { config, workers } = self;
-        let (memory, poison) = (Mutex::default(), Poison::default());
+        let (memory, poison) = (Pool::default(), Poison::default());
         into_handle(simdetr_detector_t { detector, config, workers, memory, poison })
     }
 }
@@ -266,8 +259,7 @@ pub unsafe extern "C" fn simdetr_detector_memory_bytes(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle(detector, error, |detector| {
-            let kept: usize =
-                detector.free().iter().map(|memory| memory.predictor.memory_bytes()).sum();
+            let kept = detector.memory.memory_bytes(|memory| memory.predictor.memory_bytes());
             output(bytes, "bytes")?.set((detector.detector.memory_bytes() + kept) as u64);
             Ok(())
         })

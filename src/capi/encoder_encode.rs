@@ -98,7 +98,9 @@ unsafe fn encode(
         let limits = ImageLimits::default();
         let image = read(&limits)?;
         limits.check_pixels("image", image.width, image.height)?;
-        let encoded = with_control(run, |_| EncodedImage::new(encoder, &rule, &image, &workers))?;
+        let encoded = with_control(run, |control| {
+            EncodedImage::new(encoder, &rule, &image, (&workers, control))
+        })?;
         target.encoded = encoded;
         target.descriptions = encoder.maps().to_vec();
         Ok(())

@@ -12,13 +12,15 @@ use super::options::copy_options;
 use super::pointers::{borrow, output};
 use super::status::simdetr_status_t;
 use super::workers::workers;
+use crate::data::image::Image;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
 use crate::pipeline::image_extractor::ImageExtractor;
-use crate::proposals::{Extractor, Scratch};
+use crate::pipeline::image_extractor::ImageMemory;
+use crate::proposals::Extractor;
 use crate::workers::Workers;
+use crate::workers::lent::Pool;
 use crate::{Error, Result};
-use std::sync::{Mutex, PoisonError};
 
 /// Finds proposals. Never changes; any number of threads may use one, each with its own
 /// `simdetr_proposals_t`.
@@ -28,14 +30,16 @@ pub struct simdetr_extractor_t {
     pub(super) method: Method,
     pub(super) seed: u64,
     pub(super) workers: Workers,
-    memory: Mutex<Vec<Memory>>,
+    memory: Pool<Memory>,
     poison: Poison,
 }
 
 /// What one call needs and the next one uses again.
 #[derive(Default)]
 pub(super) struct Memory {
-    pub(super) scratch: Scratch,
+    pub(super) images: ImageMemory,
+    /// The image of the host.
+    pub(super) frame: Image,
     pub(super) proposals: ProposalSet,
     pub(super) dense_maps: [Vec<f32>; SIMDETR_MAPS_MAX],
 }
@@ -61,14 +65,11 @@ impl simdetr_extractor_t {
         target: &mut ProposalSet,
         work: impl FnOnce(&mut Memory) -> Result<()>,
     ) -> Result<()> {
-        let free = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut memory = free().pop().unwrap_or_default();
-        let outcome = work(&mut memory);
-        if outcome.is_ok() {
+        self.memory.with(|memory| {
+            work(memory)?;
             std::mem::swap(target, &mut memory.proposals);
-        }
-        free().push(memory);
-        outcome
+            Ok(())
+        })
     }
 }
 
@@ -107,7 +108,7 @@ pub unsafe extern "C" fn simdetr_extractor_create(
             seed: config.seed,
             extractor: Extractor::new(config.proposals)?,
             workers: workers(given.threads, given.parallel_for, given.parallel_for_user_data)?,
-            memory: Mutex::default(),
+            memory: Pool::default(),
             poison: Poison::default(),
         }));
         Ok(())
@@ -143,12 +144,12 @@ pub unsafe extern "C" fn simdetr_extractor_memory_bytes(
     // SAFETY: promised by the caller.
     unsafe {
         guard_handle(extractor, error, |extractor| {
-            let kept = extractor.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let each = kept.iter().map(|memory| {
+            let kept = extractor.memory.memory_bytes(|memory| {
                 let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
-                memory.scratch.memory_bytes() + memory.proposals.memory_bytes() + maps
+                let frame = memory.frame.pixels.capacity();
+                memory.images.memory_bytes() + memory.proposals.memory_bytes() + maps + frame
             });
-            output(bytes, "bytes")?.set(each.sum::<usize>() as u64);
+            output(bytes, "bytes")?.set(kept as u64);
             Ok(())
         })
     }

@@ -1,9 +1,9 @@
 //! Images to proposals: one image in any form, a batch, or a folder into a store.
 
 use super::error::simdetr_error_t;
-use super::extractor::simdetr_extractor_t;
+use super::extractor::{Memory, simdetr_extractor_t};
 use super::guard::guard_handle;
-use super::image::{copy_image, copy_tensor_image, simdetr_image_t};
+use super::image::{copy_image, copy_image_into, copy_tensor_image, simdetr_image_t};
 use super::options::{Versioned, copy_options, write_struct};
 use super::pointers::{borrow_mut, optional_text, slice, text};
 use super::proposals::simdetr_proposals_t;
@@ -22,18 +22,20 @@ use std::ffi::c_char;
 use std::path::Path;
 
 impl simdetr_extractor_t {
+    /// `read` writes the image into memory that is used again.
     fn extract_image(
         &self,
-        image: &Image,
+        read: impl FnOnce(&mut Image) -> Result<()>,
         image_id: u32,
         runners: (&Workers, &Control<'_>),
         target: &mut ProposalSet,
     ) -> Result<()> {
-        let images = self.images()?;
-        images.config().limits.check_pixels("image", image.width, image.height)?;
+        let extractor = self.images()?;
         self.with_memory(target, |memory| {
-            let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
-            images.extract(image, image_id, runners, scratch, out).map(|_| ())
+            let Memory { images, frame, proposals, .. } = memory;
+            read(frame)?;
+            extractor.config().limits.check_pixels("image", frame.width, frame.height)?;
+            extractor.extract(frame, image_id, runners, images, proposals).map(|_| ())
         })
     }
 }
@@ -63,10 +65,10 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
     unsafe {
         guard_handle(extractor, error, |extractor| {
             let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let image = copy_image(image)?;
+            let read = |frame: &mut Image| copy_image_into(image, frame);
             let workers = &extractor.workers;
             with_control(run, |control| {
-                extractor.extract_image(&image, image_id, (workers, control), target)
+                extractor.extract_image(read, image_id, (workers, control), target)
             })
         })
     }
@@ -103,9 +105,12 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
             let data = slice(data, length, "data")?;
             with_control(run, |control| {
                 let limits = &extractor.images()?.config().limits;
-                let image = decode::decode(data, "data", limits)?;
+                let read = |frame: &mut Image| {
+                    *frame = decode::decode(data, "data", limits)?;
+                    Ok(())
+                };
                 let runners = (&extractor.workers, control);
-                extractor.extract_image(&image, image_id, runners, target)
+                extractor.extract_image(read, image_id, runners, target)
             })
         })
     }
@@ -137,10 +142,13 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     unsafe {
         guard_handle(extractor, error, |extractor| {
             let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let image = copy_tensor_image(image, "image")?;
+            let read = |frame: &mut Image| {
+                *frame = copy_tensor_image(image, "image")?;
+                Ok(())
+            };
             let workers = &extractor.workers;
             with_control(run, |control| {
-                extractor.extract_image(&image, image_id, (workers, control), target)
+                extractor.extract_image(read, image_id, (workers, control), target)
             })
         })
     }
@@ -191,8 +199,11 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
                     control.check()?;
                     let mut set = ProposalSet::default();
                     let id = first_image_id.wrapping_add(index as u32);
-                    let runners = (&inside, control);
-                    extractor.extract_image(&images[index], id, runners, &mut set)?;
+                    let read = |frame: &mut Image| {
+                        frame.clone_from(&images[index]);
+                        Ok(())
+                    };
+                    extractor.extract_image(read, id, (&inside, control), &mut set)?;
                     Ok(set)
                 })?;
                 control.report("extract", images_count as u64, images_count as u64)?;

@@ -107,7 +107,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
                         let map = view(*map, MAP_NAMES[index], copy)?;
                         levels[index] = LevelMap { map, stride, groups: &[] };
                     }
-                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
+                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
                     let maps = image.maps(&levels[..maps_count])?;
                     extractor.extract_levels(&maps, control, scratch, out)
                 })
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
             }
             with_control(run, |control| {
                 extractor.with_memory(target, |memory| {
-                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
+                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
                     let maps = image.maps(&levels[..maps_count])?;
                     extractor.extract_levels(&maps, control, scratch, out)
                 })
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_feature_maps(
             let maps = ImageMaps { maps: &levels, geometry: set.encoded.geometry, image_id };
             with_control(run, |control| {
                 extractor.with_memory(target, |memory| {
-                    let (scratch, out) = (&mut memory.scratch, &mut memory.proposals);
+                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
                     extractor.extract_levels(&maps, control, scratch, out)
                 })
             })

@@ -1,6 +1,6 @@
 //! Feature maps: what an encoder gives and local clustering reads. f32, NHWC without the N.
 
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// One map of one image, owned: `values[(y * width + x) * channels + channel]`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,6 +12,16 @@ pub struct FeatureMap {
 }
 
 impl FeatureMap {
+    /// Makes it of this size in the memory that it has, filled with `value`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn reset(&mut self, [height, width, channels]: [usize; 3], value: f32) -> Result<()> {
+        (self.height, self.width, self.channels) = (height, width, channels);
+        self.values.clear();
+        memory::resize(&mut self.values, height * width * channels, value, "a feature map")
+    }
+
     /// The map as a borrowed view.
     pub fn view(&self) -> FeatureMapView<'_> {
         FeatureMapView {

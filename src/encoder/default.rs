@@ -11,12 +11,14 @@
 use super::descriptor::{self, Descriptor};
 use super::resnet::ResNetEncoder;
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, check_size, fingerprint};
+use super::{Encoder, MapDescription, check_size, fingerprint, make_room};
 use crate::backbone::checkpoint::Checkpoint;
+use crate::control::Control;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::workers::Workers;
-use crate::{Error, Result, memory};
+use crate::workers::lent::Pool;
+use crate::{Error, Result};
 
 /// The embedded file's name in errors.
 const SOURCE: &str = "the embedded default weights";
@@ -33,6 +35,7 @@ pub struct DefaultEncoder {
     maps: Vec<MapDescription>,
     scales: Vec<ChannelScale>,
     fingerprint: String,
+    memory: Pool<Parts>,
 }
 
 /// The embedded weights, a safetensors file.
@@ -65,7 +68,8 @@ impl DefaultEncoder {
             });
         }
         let fingerprint = fingerprint::of_bytes("default", bytes);
-        Ok(DefaultEncoder { network, descriptor: Descriptor::default(), maps, scales, fingerprint })
+        let (descriptor, memory) = (Descriptor::default(), Pool::default());
+        Ok(DefaultEncoder { network, descriptor, maps, scales, fingerprint, memory })
     }
 }
 
@@ -83,27 +87,45 @@ impl Encoder for DefaultEncoder {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.network.memory_bytes()
+        self.network.memory_bytes() + self.memory.memory_bytes(Parts::memory_bytes)
     }
 
-    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
+    fn encode_into(
+        &self,
+        images: &[Image],
+        runners: (&Workers, &Control<'_>),
+        maps: &mut Vec<Vec<FeatureMap>>,
+    ) -> Result<()> {
         images.iter().try_for_each(|image| check_size(self, image))?;
-        let strides: Vec<usize> = self.maps.iter().map(|map| map.stride).collect();
-        let learned = self.network.encode(images, workers)?;
-        for maps in &learned {
-            // The channels beside the learned ones, and both together.
-            let numbers: usize = maps.iter().map(|map| map.height * map.width * map.channels).sum();
-            memory::probe(memory::bytes_of::<f32>(3 * numbers), "feature maps")?;
-        }
-        Ok(images
-            .iter()
-            .zip(learned)
-            .map(|(image, learned)| {
-                let plain = self.descriptor.maps(image, &strides, workers);
-                let pairs = learned.iter().zip(&plain).zip(&self.scales);
-                pairs.map(|((learned, plain), scale)| scale.join(learned, plain)).collect()
-            })
-            .collect())
+        make_room(maps, images.len(), self.maps.len());
+        self.memory.with(|Parts { learned, statistics, plain }| {
+            self.network.encode_into(images, runners, learned)?;
+            for (image, (learned, maps)) in images.iter().zip(learned.iter().zip(maps)) {
+                let strides = self.maps.iter().map(|map| map.stride);
+                self.descriptor.maps_into(image, strides, runners.0, (statistics, plain))?;
+                let pairs = learned.iter().zip(&*plain).zip(&self.scales).zip(maps);
+                for (((learned, plain), scale), to) in pairs {
+                    scale.join(learned, plain, to)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Maps on their way: what the network says, and the training-free channels.
+#[derive(Debug, Default)]
+struct Parts {
+    learned: Vec<Vec<FeatureMap>>,
+    statistics: FeatureMap,
+    plain: Vec<FeatureMap>,
+}
+
+impl Parts {
+    fn memory_bytes(&self) -> usize {
+        let bytes = |map: &FeatureMap| map.values.capacity() * size_of::<f32>();
+        let learned = self.learned.iter().flatten().map(bytes).sum::<usize>();
+        learned + bytes(&self.statistics) + self.plain.iter().map(bytes).sum::<usize>()
     }
 }
 
@@ -137,10 +159,13 @@ impl ChannelScale {
     }
 
     /// The channels of two maps of one size side by side, centred and scaled.
-    fn join(&self, first: &FeatureMap, second: &FeatureMap) -> FeatureMap {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    fn join(&self, first: &FeatureMap, second: &FeatureMap, to: &mut FeatureMap) -> Result<()> {
         let channels = first.channels + second.channels;
-        let mut values = vec![0.0; first.height * first.width * channels];
-        for (cell, values) in values.chunks_exact_mut(channels).enumerate() {
+        to.reset([first.height, first.width, channels], 0.0)?;
+        for (cell, values) in to.values.chunks_exact_mut(channels).enumerate() {
             let (learned, plain) = values.split_at_mut(first.channels);
             learned.copy_from_slice(first.view().cell(cell));
             plain.copy_from_slice(second.view().cell(cell));
@@ -148,7 +173,7 @@ impl ChannelScale {
                 *value = (*value - mean) * factor;
             }
         }
-        FeatureMap { values, height: first.height, width: first.width, channels }
+        Ok(())
     }
 }
 
@@ -167,7 +192,8 @@ mod tests {
             channels,
         };
         let learned = map(4, &[3.0, 6.0, 9.0, 4.0, 1.0, 2.0, 3.0, 8.0]);
-        let joined = scale.join(&learned, &map(1, &[20.0, 5.0]));
+        let mut joined = FeatureMap::default();
+        scale.join(&learned, &map(1, &[20.0, 5.0]), &mut joined).unwrap();
         assert_eq!((joined.height, joined.width, joined.channels), (1, 2, 5));
         assert_eq!(joined.values, [1.0, 1.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0, -1.0]);
     }

@@ -10,8 +10,10 @@
 //! finer ones.
 
 use super::lab::Lab;
+use crate::Result;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
+use crate::kernels::local::with_local;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::workers::Workers;
@@ -46,17 +48,49 @@ impl Default for Descriptor {
 impl Descriptor {
     /// One map of [`CHANNELS`] channels for each of `strides`, in their order; L*a*b* units, and
     /// L* for each pixel for the gradients. Sides of the image must be multiples of every stride.
-    pub fn maps(&self, image: &Image, strides: &[usize], workers: &Workers) -> Vec<FeatureMap> {
-        let finest = strides.iter().copied().reduce(super::common_divisor).unwrap_or(1);
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn maps(
+        &self,
+        image: &Image,
+        strides: &[usize],
+        workers: &Workers,
+    ) -> Result<Vec<FeatureMap>> {
+        let (mut statistics, mut maps) = (FeatureMap::default(), Vec::new());
+        let strides = strides.iter().copied();
+        self.maps_into(image, strides, workers, (&mut statistics, &mut maps))?;
+        Ok(maps)
+    }
+
+    /// [`Descriptor::maps`] into memory that is used again: first the cells of the finest stride,
+    /// then the maps.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn maps_into(
+        &self,
+        image: &Image,
+        strides: impl Iterator<Item = usize> + Clone,
+        workers: &Workers,
+        (statistics, maps): (&mut FeatureMap, &mut Vec<FeatureMap>),
+    ) -> Result<()> {
+        let finest = strides.clone().reduce(super::common_divisor).unwrap_or(1);
         let (rows, columns) = (image.height as usize / finest, image.width as usize / finest);
-        let mut cells = vec![0.0; rows * columns * CHANNELS];
-        workers.for_each_piece(&mut cells, (columns * CHANNELS).max(1), |row, cells| {
-            let first_line = row * finest;
-            run(Level::best(), Cells { lab: &self.lab, image, first_line, stride: finest, cells });
+        statistics.reset([rows, columns, CHANNELS], 0.0)?;
+        let row_length = (columns * CHANNELS).max(1);
+        workers.for_each_piece(&mut statistics.values, row_length, |row, cells| {
+            let (first_line, width) = (row * finest, image.width as usize);
+            with_local(Band::length(width, finest), |memory| {
+                let (lab, stride) = (&self.lab, finest);
+                run(Level::best(), Cells { lab, image, first_line, stride, cells, memory });
+            });
         });
-        let statistics =
-            FeatureMap { values: cells, height: rows, width: columns, channels: CHANNELS };
-        strides.iter().map(|stride| finished(&statistics, stride / finest)).collect()
+        maps.resize_with(strides.clone().count(), FeatureMap::default);
+        for (map, stride) in maps.iter_mut().zip(strides) {
+            finish(statistics, stride / finest, map)?;
+        }
+        Ok(())
     }
 }
 
@@ -67,29 +101,51 @@ struct Cells<'a> {
     first_line: usize,
     stride: usize,
     cells: &'a mut [f32],
+    /// [`Band::length`] numbers.
+    memory: &'a mut [f32],
 }
 
 impl Kernel for Cells<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        Band::new(self.lab, self.image, self.first_line, self.stride).describe(self.cells);
+        let Cells { lab, image, first_line, stride, cells, memory } = self;
+        let width = image.width as usize;
+        let (planes, gradient) = memory.split_at_mut(Band::planes_length(width, stride));
+        let band = Band::new(lab, image, (first_line, stride), planes);
+        let (magnitude, orientation) = gradient[..2 * width].split_at_mut(width);
+        band.describe(cells, Gradient { magnitude, orientation });
     }
 }
 
 /// One row of cells: its L*a*b* planes, and one more line of lightness on either side.
-struct Band {
+struct Band<'a> {
     width: usize,
     stride: usize,
-    planes: [Vec<f32>; COLOURS],
+    planes: [&'a [f32]; COLOURS],
 }
 
-impl Band {
+impl<'a> Band<'a> {
+    /// Numbers of the planes of a row of cells.
+    fn planes_length(width: usize, stride: usize) -> usize {
+        COLOURS * (stride + 2) * width
+    }
+
+    /// Numbers that describing a row of cells takes.
+    fn length(width: usize, stride: usize) -> usize {
+        Band::planes_length(width, stride) + 2 * width
+    }
+
     #[inline(always)]
-    fn new(lab: &Lab, image: &Image, first_line: usize, stride: usize) -> Band {
+    fn new(
+        lab: &Lab,
+        image: &Image,
+        (first_line, stride): (usize, usize),
+        memory: &'a mut [f32],
+    ) -> Band<'a> {
         let (width, height) = (image.width as usize, image.height as usize);
-        let mut planes =
-            [const { Vec::new() }; COLOURS].map(|_: Vec<f32>| vec![0.0; (stride + 2) * width]);
-        let [lightness, red, yellow] = &mut planes;
+        let length = (stride + 2) * width;
+        let (lightness, colours) = memory.split_at_mut(length);
+        let (red, yellow) = colours.split_at_mut(length);
         for line in 0..stride + 2 {
             let source = (first_line + line).saturating_sub(1).min(height - 1);
             let range = line * width..(line + 1) * width;
@@ -98,18 +154,17 @@ impl Band {
                 [&mut lightness[range.clone()], &mut red[range.clone()], &mut yellow[range]],
             );
         }
-        Band { width, stride, planes }
+        Band { width, stride, planes: [lightness, red, yellow] }
     }
 
     /// Fills [`CHANNELS`] numbers for each cell: means, variances, shares of the orientations.
     #[inline(always)]
-    fn describe(&self, cells: &mut [f32]) {
+    fn describe(&self, cells: &mut [f32], mut gradient: Gradient<'_>) {
         for colour in 0..COLOURS {
             self.moments(colour, cells);
         }
-        let mut gradient = Gradient::new(self.width);
         for line in 1..=self.stride {
-            gradient.compute(&self.planes[0], line);
+            gradient.compute(self.planes[0], line);
             for (cell, values) in cells.chunks_exact_mut(CHANNELS).enumerate() {
                 gradient.vote(cell * self.stride..(cell + 1) * self.stride, values);
             }
@@ -155,16 +210,12 @@ fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// Gradients of one line of lightness: magnitude, and orientation in bins, [0, 9].
-struct Gradient {
-    magnitude: Vec<f32>,
-    orientation: Vec<f32>,
+struct Gradient<'a> {
+    magnitude: &'a mut [f32],
+    orientation: &'a mut [f32],
 }
 
-impl Gradient {
-    fn new(width: usize) -> Gradient {
-        Gradient { magnitude: vec![0.0; width], orientation: vec![0.0; width] }
-    }
-
+impl Gradient<'_> {
     /// Half the difference of the neighbours; the edge repeats itself.
     #[inline(always)]
     fn compute(&mut self, lightness: &[f32], line: usize) {
@@ -231,11 +282,11 @@ fn arc_tangent_over_ratio(square: f32) -> f32 {
 }
 
 /// The map of cells of `factor` by `factor` fine cells, variances turned into deviations.
-fn finished(fine: &FeatureMap, factor: usize) -> FeatureMap {
+fn finish(fine: &FeatureMap, factor: usize, to: &mut FeatureMap) -> Result<()> {
     let (height, width) = (fine.height / factor, fine.width / factor);
-    let mut values = vec![0.0; height * width * CHANNELS];
+    to.reset([height, width, CHANNELS], 0.0)?;
     let share = 1.0 / (factor * factor) as f32;
-    for (cell, values) in values.chunks_exact_mut(CHANNELS).enumerate() {
+    for (cell, values) in to.values.chunks_exact_mut(CHANNELS).enumerate() {
         let (row, column) = (cell / width * factor, cell % width * factor);
         let parts = || {
             (0..factor * factor).map(|part| {
@@ -255,7 +306,7 @@ fn finished(fine: &FeatureMap, factor: usize) -> FeatureMap {
             values[DEVIATION + colour] = variance.sqrt();
         }
     }
-    FeatureMap { values, height, width, channels: CHANNELS }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -272,7 +323,7 @@ mod tests {
     }
 
     fn maps(image: &Image) -> Vec<FeatureMap> {
-        Descriptor::default().maps(image, &[32, 16], &Workers::caller())
+        Descriptor::default().maps(image, &[32, 16], &Workers::caller()).unwrap()
     }
 
     #[test]
@@ -317,7 +368,7 @@ mod tests {
     fn coarse_cells_put_together_equal_coarse_cells_computed() {
         let image = grey(96, 64, |x, y| ((x * 31 + y * 17 + x * y) % 251) as u8);
         let together = &maps(&image)[0];
-        let alone = &Descriptor::default().maps(&image, &[32], &Workers::caller())[0];
+        let alone = &Descriptor::default().maps(&image, &[32], &Workers::caller()).unwrap()[0];
         for (index, (a, b)) in together.values.iter().zip(&alone.values).enumerate() {
             assert!((a - b).abs() < 1e-3, "{index}: {a} is not {b}");
         }
@@ -329,7 +380,7 @@ mod tests {
         let alone = maps(&image);
         for threads in [2, 3, 7] {
             let workers = Workers::with_threads(threads).unwrap();
-            assert_eq!(Descriptor::default().maps(&image, &[32, 16], &workers), alone);
+            assert_eq!(Descriptor::default().maps(&image, &[32, 16], &workers).unwrap(), alone);
         }
     }
 }

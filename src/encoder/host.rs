@@ -4,11 +4,12 @@
 //! map, already of the right size. The buffers arrive full of NaN, so a map that the callback
 //! forgets is an error and never a silent map of zeros.
 
-use super::{Encoder, MapDescription, common_multiple};
+use super::{Encoder, MapDescription, common_multiple, make_room};
+use crate::control::Control;
 use crate::data::feature_map::{FeatureMap, FeatureMapView};
 use crate::data::image::Image;
 use crate::workers::Workers;
-use crate::{Error, Result, memory};
+use crate::{Error, Result};
 
 /// Fills `maps[image][map]`, HWC, for each image; answers 0, or anything else to stop the call
 /// with [`Error::HostCallback`]. Called on the thread that called the library and, where several
@@ -89,13 +90,6 @@ impl HostEncoder {
         (cells(image.height), cells(image.width))
     }
 
-    fn unfilled(map: &MapDescription, image: &Image) -> Result<FeatureMap> {
-        let (height, width) = HostEncoder::cells(map, image);
-        let channels = map.channels;
-        let values = memory::filled(f32::NAN, height * width * channels, "a feature map")?;
-        Ok(FeatureMap { values, height, width, channels })
-    }
-
     /// The callback owns the vectors for the call, so it may have left anything in them.
     fn check(&self, images: &[Image], maps: &[Vec<FeatureMap>]) -> Result<()> {
         for (index, (image, maps)) in images.iter().zip(maps).enumerate() {
@@ -142,17 +136,24 @@ impl Encoder for HostEncoder {
         self.needs_caller_thread
     }
 
-    fn encode(&self, images: &[Image], _workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
-        let unfilled =
-            |image| self.maps.iter().map(|map| HostEncoder::unfilled(map, image)).collect();
-        let mut answer: Vec<Vec<FeatureMap>> =
-            images.iter().map(unfilled).collect::<Result<_>>()?;
-        let status = (self.encode)(images, &mut answer);
+    fn encode_into(
+        &self,
+        images: &[Image],
+        _runners: (&Workers, &Control<'_>),
+        maps: &mut Vec<Vec<FeatureMap>>,
+    ) -> Result<()> {
+        make_room(maps, images.len(), self.maps.len());
+        for (image, maps) in images.iter().zip(&mut *maps) {
+            for (map, description) in maps.iter_mut().zip(&self.maps) {
+                let (height, width) = HostEncoder::cells(description, image);
+                map.reset([height, width, description.channels], f32::NAN)?;
+            }
+        }
+        let status = (self.encode)(images, maps);
         if status != 0 {
             return Err(Error::HostCallback { callback: "encode", status });
         }
-        self.check(images, &answer)?;
-        Ok(answer)
+        self.check(images, maps)
     }
 }
 

@@ -27,6 +27,7 @@ mod onnx_session;
 pub mod resnet;
 pub mod source;
 
+use crate::control::Control;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::workers::Workers;
@@ -93,7 +94,30 @@ pub trait Encoder: Send + Sync {
     ///
     /// # Errors
     /// Those of the implementation; the answer has exactly `images.len()` entries otherwise.
-    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>>;
+    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
+        let mut maps = Vec::new();
+        self.encode_into(images, (workers, &Control::default()), &mut maps)?;
+        Ok(maps)
+    }
+
+    /// [`Encoder::encode`] into memory that is used again. `control` is looked at on the way, where
+    /// the implementation can.
+    ///
+    /// # Errors
+    /// Those of the implementation, [`Error::Cancelled`] among them; what `maps` then holds is
+    /// arbitrary.
+    fn encode_into(
+        &self,
+        images: &[Image],
+        runners: (&Workers, &Control<'_>),
+        maps: &mut Vec<Vec<FeatureMap>>,
+    ) -> Result<()>;
+}
+
+/// Makes room for `maps_count` maps of each of `images_count` images.
+fn make_room(maps: &mut Vec<Vec<FeatureMap>>, images_count: usize, maps_count: usize) {
+    maps.resize_with(images_count, Vec::new);
+    maps.iter_mut().for_each(|maps| maps.resize_with(maps_count, FeatureMap::default));
 }
 
 /// Checks that an image has a size that the encoder takes.
@@ -103,16 +127,17 @@ pub trait Encoder: Send + Sync {
 fn check_size(encoder: &dyn Encoder, image: &Image) -> Result<()> {
     let size = (image.height as usize, image.width as usize);
     let multiple = encoder.side_multiple();
-    let (fits, expected) = match encoder.fixed_size() {
-        Some(fixed) => (size == fixed, format!("{}x{} pixels", fixed.0, fixed.1)),
-        None => (
-            size.0.is_multiple_of(multiple) && size.1.is_multiple_of(multiple),
-            format!("sides that are multiples of {multiple} pixels"),
-        ),
+    let fits = match encoder.fixed_size() {
+        Some(fixed) => size == fixed,
+        None => size.0.is_multiple_of(multiple) && size.1.is_multiple_of(multiple),
     };
     if fits && size.0 * size.1 > 0 {
         return Ok(());
     }
+    let expected = match encoder.fixed_size() {
+        Some(fixed) => format!("{}x{} pixels", fixed.0, fixed.1),
+        None => format!("sides that are multiples of {multiple} pixels"),
+    };
     Err(Error::shape("image", expected, format!("{}x{} pixels", size.0, size.1)))
 }
 

@@ -8,6 +8,7 @@ use super::onnx_maps::Layout;
 use super::onnx_session::Session;
 use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint, onnx_external};
+use crate::control::Control;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::{Image, Normalisation};
 use crate::workers::{Workers, threads_count};
@@ -173,8 +174,18 @@ impl Encoder for OnnxEncoder {
         self.fixed_size
     }
 
-    fn encode(&self, images: &[Image], _workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
-        images.iter().map(|image| self.encode_one(image)).collect()
+    fn encode_into(
+        &self,
+        images: &[Image],
+        (_, control): (&Workers, &Control<'_>),
+        maps: &mut Vec<Vec<FeatureMap>>,
+    ) -> Result<()> {
+        maps.clear();
+        for image in images {
+            control.check()?;
+            maps.push(self.encode_one(image)?);
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A ResNet as encoder: its deeper maps of normalised images (patent ¶32, ¶53).
 
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, common_multiple, fingerprint};
+use super::{Encoder, MapDescription, common_multiple, fingerprint, make_room};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::read_file;
 use crate::backbone::networks::Choice;
@@ -15,9 +15,10 @@ use crate::data::image::{Image, Normalisation};
 use crate::nn::kept::Kept;
 use crate::nn::network::Memory;
 use crate::workers::Workers;
-use crate::{Error, Result, memory};
+use crate::workers::lent::{FirstFailure, Pool};
+use crate::{Error, Result};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Maps that are taken where none are asked for (patent ¶53: the two top-most).
 const LAYERS: [&str; 2] = ["layer4", "layer3"];
@@ -33,13 +34,13 @@ pub struct ResNetEncoder {
     maps: Vec<MapDescription>,
     /// Stage of each map, 0 to 3.
     stages: Vec<usize>,
-    /// The file, in errors.
-    source: String,
+    /// Of the maps, in errors.
+    names: Vec<String>,
     fingerprint: String,
     /// Plans of the sizes that were used last.
     plans: Mutex<Kept<[usize; 3], Arc<ResNetPlan>>>,
     /// Memory that no run holds: as much as there were runs at once.
-    memory: Mutex<Vec<Memory<f32>>>,
+    memory: Pool<Memory<f32>>,
 }
 
 impl ResNetEncoder {
@@ -68,15 +69,16 @@ impl ResNetEncoder {
             ResNetWeights::read(bytes, source, &options.weights_prefix, ENCODER_KEY)?;
         let network = ResNet::new(&weights)?;
         let (maps, stages) = choose_maps(network.architecture(), &options.layers)?;
+        let name = |map: &MapDescription| format!("encoder {source}: map `{}`", map.name);
         Ok(ResNetEncoder {
+            names: maps.iter().map(name).collect(),
             network,
             normalisation,
             maps,
             stages,
-            source: source.into(),
             fingerprint: fingerprint_of(bytes, &choice),
             plans: Mutex::new(Kept::new(PLANS_KEPT)),
-            memory: Mutex::default(),
+            memory: Pool::default(),
         })
     }
 
@@ -85,44 +87,32 @@ impl ResNetEncoder {
         &self.network
     }
 
-    fn encode_one(&self, image: &Image, workers: &Workers) -> Result<Vec<FeatureMap>> {
-        let plan = self.plan([1, image.height as usize, image.width as usize], workers)?;
-        let mut memory = self.free_memory().pop().unwrap_or_default();
-        let maps = self.run(&plan, &mut memory, image, workers);
-        self.free_memory().push(memory);
-        maps
-    }
-
-    fn run(
+    fn encode_one(
         &self,
-        plan: &ResNetPlan,
-        memory: &mut Memory<f32>,
         image: &Image,
-        workers: &Workers,
-    ) -> Result<Vec<FeatureMap>> {
-        to_tensor(image, &self.normalisation, plan.images_mut(memory)?)?;
-        self.network.forward(plan, memory, (workers, &Control::default()))?;
-        let map = |index: usize| {
-            let Map { height, width, channels, .. } = plan.map(index);
-            let found = plan.values(memory, index);
-            // Weights may be finite and still lead out of the numbers.
-            let name = format!("encoder {}: map `{}`", self.source, self.maps[index].name);
-            FeatureMapView::checked(&name, found, height, width, channels)?;
-            let mut values = memory::with_capacity(found.len(), "a feature map")?;
-            values.extend_from_slice(found);
-            Ok(FeatureMap { values, height, width, channels })
-        };
-        (0..self.stages.len()).map(map).collect()
+        runners: (&Workers, &Control<'_>),
+        maps: &mut [FeatureMap],
+    ) -> Result<()> {
+        let plan = self.plan([1, image.height as usize, image.width as usize], runners.0)?;
+        self.memory.with(|memory| {
+            to_tensor(image, &self.normalisation, plan.images_mut(memory)?)?;
+            self.network.forward(&plan, memory, runners)?;
+            for (index, to) in maps.iter_mut().enumerate() {
+                let Map { height, width, channels, .. } = plan.map(index);
+                let found = plan.values(memory, index);
+                // Weights may be finite and still lead out of the numbers.
+                FeatureMapView::checked(&self.names[index], found, height, width, channels)?;
+                to.reset([height, width, channels], 0.0)?;
+                to.values.copy_from_slice(found);
+            }
+            Ok(())
+        })
     }
 
     fn plan(&self, size: [usize; 3], workers: &Workers) -> Result<Arc<ResNetPlan>> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || self.network.plan(size, &self.stages, workers).map(Arc::new);
         plans.of(size, make).cloned()
-    }
-
-    fn free_memory(&self) -> MutexGuard<'_, Vec<Memory<f32>>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,18 +172,31 @@ impl Encoder for ResNetEncoder {
     fn memory_bytes(&self) -> usize {
         let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let plans: usize = plans.values().map(|plan| plan.memory_bytes()).sum();
-        let memory: usize = self.free_memory().iter().map(Memory::memory_bytes).sum();
+        let memory = self.memory.memory_bytes(Memory::memory_bytes);
         self.network.memory_bytes() + plans + memory
     }
 
     /// With as many images as workers, each worker takes whole images and nobody waits between
     /// layers; fewer images are shared layer by layer. The maps are the same to the last bit.
-    fn encode(&self, images: &[Image], workers: &Workers) -> Result<Vec<Vec<FeatureMap>>> {
-        if images.len() >= workers.count() {
-            let alone = Workers::caller();
-            return workers.try_map(images.len(), |index| self.encode_one(&images[index], &alone));
+    fn encode_into(
+        &self,
+        images: &[Image],
+        runners: (&Workers, &Control<'_>),
+        maps: &mut Vec<Vec<FeatureMap>>,
+    ) -> Result<()> {
+        make_room(maps, images.len(), self.maps.len());
+        let (workers, control) = runners;
+        if images.len() < workers.count().max(2) {
+            let mut pairs = images.iter().zip(maps);
+            return pairs.try_for_each(|(image, maps)| self.encode_one(image, runners, maps));
         }
-        images.iter().map(|image| self.encode_one(image, workers)).collect()
+        let (alone, failure) = (Workers::caller(), FirstFailure::default());
+        workers.for_each_piece(maps, 1, |index, maps| {
+            if let Err(error) = self.encode_one(&images[index], (&alone, control), &mut maps[0]) {
+                failure.record(index, error);
+            }
+        });
+        failure.into_result()
     }
 }
 
@@ -261,7 +264,7 @@ mod tests {
             encoder.encode(&[image(width, height, seed)], &Workers::caller()).unwrap()
         };
         let first = encode(96, 128, 5);
-        let arena = || encoder.free_memory().iter().map(Memory::memory_bytes).sum::<usize>();
+        let arena = || encoder.memory.memory_bytes(Memory::memory_bytes);
         let largest = arena();
         for size in [64, 32, 96] {
             encode(size, size, size);

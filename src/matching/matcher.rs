@@ -1,12 +1,12 @@
 //! The matcher: every image of every decoder layer, each by itself.
 
 use super::assignment::{Assigner, UNASSIGNED};
-use super::batch::{FirstFailure, Pool};
 use super::config::{ClassLoss, MatcherConfig};
 use super::costs::{ImagePredictions, PairCosts};
 use super::input::{ImageTargets, Predictions, PredictionsShape, Targets};
 use crate::kernels::simd::{Level, class_loss};
 use crate::workers::Workers;
+use crate::workers::lent::{FirstFailure, Pool};
 use crate::{Error, Result};
 
 /// What one worker needs to match one image.

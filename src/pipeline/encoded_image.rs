@@ -3,11 +3,13 @@
 
 use crate::Error;
 use crate::Result;
+use crate::control::Control;
 use crate::data::feature_map::FeatureMap;
-use crate::data::image::{Image, ResizeRule, resize};
+use crate::data::image::{Image, ResizeRule, Sampler, Window};
 use crate::encoder::{Encoder, MapDescription};
 use crate::proposals::{ImageGeometry, LevelMap};
 use crate::workers::Workers;
+use smallvec::SmallVec;
 
 /// The maps of one image, deepest (largest stride) first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +18,31 @@ pub struct EncodedImage {
     pub maps: Vec<FeatureMap>,
     pub geometry: ImageGeometry,
 }
+
+/// Memory of encoding that is used again.
+#[derive(Debug, Default)]
+pub struct EncodingMemory {
+    resized: Image,
+    sampler: Sampler,
+    answers: Vec<Vec<FeatureMap>>,
+}
+
+impl EncodingMemory {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.resized.pixels.capacity()
+            + self.answers.iter().map(|maps| bytes_of(maps)).sum::<usize>()
+    }
+}
+
+/// Bytes of the maps' values.
+fn bytes_of(maps: &[FeatureMap]) -> usize {
+    maps.iter().map(|map| map.values.capacity() * size_of::<f32>()).sum()
+}
+
+/// Maps as local clustering reads them; on the stack, where there are no more than encoders usually
+/// have.
+pub type Levels<'a> = SmallVec<[LevelMap<'a>; 4]>;
 
 /// `rule` with sides that `encoder` can divide (a transformer's 14, say); a coarser multiple that
 /// suits it stays.
@@ -33,7 +60,7 @@ pub fn rule_for(encoder: &dyn Encoder, rule: &ResizeRule) -> Result<ResizeRule> 
 
 impl EncodedImage {
     /// Encodes an upright image, resized by `rule`, which [`rule_for`] made; an encoder of one
-    /// fixed size overrules it.
+    /// fixed size overrules it. `control` is looked at on the way.
     ///
     /// # Errors
     /// Those of the encoder; [`Error::Internal`] if it answers for another number of images.
@@ -41,28 +68,56 @@ impl EncodedImage {
         encoder: &dyn Encoder,
         rule: &ResizeRule,
         image: &Image,
-        workers: &Workers,
+        runners: (&Workers, &Control<'_>),
     ) -> Result<EncodedImage> {
+        let mut encoded = EncodedImage::default();
+        encoded.fill((encoder, rule), image, runners, &mut EncodingMemory::default())?;
+        Ok(encoded)
+    }
+
+    /// [`EncodedImage::new`] in place of what was there, in memory that is used again.
+    ///
+    /// # Errors
+    /// As [`EncodedImage::new`]; what it then holds is arbitrary.
+    pub fn fill(
+        &mut self,
+        (encoder, rule): (&dyn Encoder, &ResizeRule),
+        image: &Image,
+        runners: (&Workers, &Control<'_>),
+        memory: &mut EncodingMemory,
+    ) -> Result<()> {
+        let EncodingMemory { resized, sampler, answers } = memory;
         let (width, height) = match encoder.fixed_size() {
             Some((height, width)) => (width as u32, height as u32),
             None => rule.target(image.width, image.height),
         };
-        let resized = resize(image, width, height)?;
-        let mut encoded = encoder.encode(std::slice::from_ref(&resized), workers)?;
-        let maps = encoded
-            .pop()
-            .ok_or_else(|| Error::Internal { reason: "the encoder gave no maps".into() })?;
-        let geometry = ImageGeometry {
+        let seen = if (width, height) == (image.width, image.height) {
+            image
+        } else {
+            sampler.draw(image, Window::whole(image), (width, height), resized)?;
+            resized
+        };
+        encoder.encode_into(std::slice::from_ref(seen), runners, answers)?;
+        let [maps] = &mut answers[..] else {
+            return Err(Error::Internal { reason: "the encoder gave no maps".into() });
+        };
+        std::mem::swap(&mut self.maps, maps);
+        self.geometry = ImageGeometry {
             original_width: image.width as usize,
             original_height: image.height as usize,
             resized_width: width as usize,
             resized_height: height as usize,
         };
-        Ok(EncodedImage { maps, geometry })
+        Ok(())
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        bytes_of(&self.maps)
     }
 
     /// The maps with what the encoder says about each, as local clustering reads them.
-    pub fn levels<'a>(&'a self, descriptions: &'a [MapDescription]) -> Vec<LevelMap<'a>> {
+    pub fn levels<'a>(&'a self, descriptions: &'a [MapDescription]) -> Levels<'a> {
         let level = |(description, map): (&'a MapDescription, &'a FeatureMap)| LevelMap {
             map: map.view(),
             stride: description.stride,
@@ -93,7 +148,8 @@ mod tests {
         let rule = rule_for(&encoder, &rule).unwrap();
         assert_eq!(rule.side_multiple, 14);
         let image = Image::filled(200, 100, [9, 9, 9]).unwrap();
-        let encoded = EncodedImage::new(&encoder, &rule, &image, &workers).unwrap();
+        let encoded =
+            EncodedImage::new(&encoder, &rule, &image, (&workers, &Control::default())).unwrap();
         let levels = encoded.levels(encoder.maps());
         let geometry = encoded.geometry;
         assert_eq!((geometry.original_width, geometry.original_height), (200, 100));

@@ -10,12 +10,12 @@ use crate::data::image::decode;
 use crate::data::image::format::unsupported_in_message;
 use crate::data::proposal_set::ProposalSet;
 use crate::data::store::{ImageRecord, ImageStatus, StoreReader, StoreWriter};
-use crate::pipeline::image_extractor::ImageExtractor;
-use crate::proposals::{ExtractCounts, Scratch};
+use crate::pipeline::image_extractor::{ImageExtractor, ImageMemory};
+use crate::proposals::ExtractCounts;
 use crate::workers::Workers;
+use crate::workers::lent::Pool;
 use crate::{Error, Result};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// Images of one wave for each thread: enough that a slow one does not idle the others for long,
 /// few enough that a wave's results stay small.
@@ -109,7 +109,7 @@ pub fn extract_folder(
     if done > 0 {
         recall_skipped(writer.folder(), images, strict, &mut report)?;
     }
-    let scratches = ScratchPool::default();
+    let memories = Pool::<ImageMemory>::default();
     let wave_images = workers.count() * WAVE_IMAGES_PER_THREAD;
     let (outside, inside) = extractor.share(workers);
     control.report("extract", done as u64, total)?;
@@ -118,7 +118,7 @@ pub fn extract_folder(
             control.check()?;
             let source = (folder, &wave[index]);
             let runners = (&inside, control);
-            scratches.lend(|scratch| one_image(extractor, source, strict, runners, scratch))
+            memories.with(|memory| one_image(extractor, source, strict, runners, memory))
         })?;
         for outcome in outcomes {
             if let Some(error) = &outcome.trouble {
@@ -190,7 +190,7 @@ fn one_image(
     (folder, image): (&Path, &FolderImage),
     strict: bool,
     runners: (&Workers, &Control<'_>),
-    scratch: &mut Scratch,
+    memory: &mut ImageMemory,
 ) -> Result<Outcome> {
     let mut proposals = ProposalSet::default();
     proposals.clear(extractor.dimensions());
@@ -212,7 +212,7 @@ fn one_image(
             return Ok(Outcome { record, proposals, counts, trouble });
         }
     };
-    let counts = extractor.extract(&pixels, image.image_id, runners, scratch, &mut proposals)?;
+    let counts = extractor.extract(&pixels, image.image_id, runners, memory, &mut proposals)?;
     let record = record(pixels.width, pixels.height, ImageStatus::Ok, String::new());
     Ok(Outcome { record, proposals, counts, trouble: None })
 }
@@ -226,20 +226,4 @@ pub(super) fn is_about_the_image(error: &Error) -> bool {
             | Error::ImageTooLarge { .. }
             | Error::Io { .. }
     )
-}
-
-/// Scratch memory that threads borrow, at most one for each thread that works at once.
-#[derive(Default)]
-struct ScratchPool {
-    free: Mutex<Vec<Scratch>>,
-}
-
-impl ScratchPool {
-    fn lend<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = free().pop().unwrap_or_default();
-        let answer = work(&mut scratch);
-        free().push(scratch);
-        answer
-    }
 }

@@ -8,15 +8,32 @@ use crate::data::image::{Image, ResizeRule};
 use crate::data::proposal_set::ProposalSet;
 use crate::encoder::Encoder;
 use crate::pipeline::config::{Method, RunConfig};
-use crate::pipeline::encoded_image::{EncodedImage, rule_for};
+use crate::pipeline::encoded_image::{EncodedImage, EncodingMemory, rule_for};
 use crate::proposals::selective_search;
 use crate::proposals::{ExtractCounts, Extractor, ImageMaps, Scratch};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::sync::Arc;
 
+/// The memory of one extraction, kept from image to image: it grows to the largest image seen and then
+/// nothing is allocated, as far as the encoder allocates nothing.
+#[derive(Debug, Default)]
+pub struct ImageMemory {
+    encoding: EncodingMemory,
+    encoded: EncodedImage,
+    /// Of local clustering.
+    pub scratch: Scratch,
+}
+
+impl ImageMemory {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.encoding.memory_bytes() + self.encoded.memory_bytes() + self.scratch.memory_bytes()
+    }
+}
+
 /// Finds the proposals of images with one encoder and one configuration. Shared by threads; what
-/// changes during a call lives in the [`Scratch`] that the caller brings.
+/// changes during a call lives in the [`ImageMemory`] that the caller brings.
 pub struct ImageExtractor {
     encoder: Arc<dyn Encoder>,
     extractor: Extractor,
@@ -70,11 +87,13 @@ impl ImageExtractor {
         image: &Image,
         image_id: u32,
         (workers, control): (&Workers, &Control<'_>),
-        scratch: &mut Scratch,
+        memory: &mut ImageMemory,
         proposals: &mut ProposalSet,
     ) -> Result<ExtractCounts> {
         control.check()?;
-        let encoded = EncodedImage::new(&*self.encoder, &self.resize, image, workers)?;
+        let ImageMemory { encoding, encoded, scratch } = memory;
+        let encoder = (&*self.encoder, &self.resize);
+        encoded.fill(encoder, image, (workers, control), encoding)?;
         let levels = encoded.levels(self.encoder.maps());
         let maps = ImageMaps { maps: &levels, geometry: encoded.geometry, image_id };
         match self.config.method {
@@ -103,6 +122,7 @@ impl ImageExtractor {
         if self.config.method != Method::Spectral {
             return Err(Error::invalid("method", "selective-search needs an image, not maps"));
         }
-        self.extractor.extract(maps, self.config.seed, (workers, control), scratch, proposals)
+        let (extractor, seed) = (&self.extractor, self.config.seed);
+        workers.within(|| extractor.extract(maps, seed, (workers, control), scratch, proposals))
     }
 }
