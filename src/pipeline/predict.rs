@@ -3,9 +3,9 @@
 
 use crate::control::Control;
 use crate::data::atomic_file;
-use crate::data::coco::LabelledBox;
 use crate::data::coco::problems::Problems;
 use crate::data::coco::write::{write_dataset, write_detections};
+use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
 use crate::data::folder::{self, BrokenImage, FolderImage, LeftOut};
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::deformable_detr::detector::{Detector, PredictionOptions};
@@ -71,6 +71,9 @@ impl PredictReport {
     }
 }
 
+/// Images that are decoded ahead of their predictions, for each thread.
+const WAVE_IMAGES_PER_THREAD: usize = 4;
+
 /// Writes the detector's boxes on every image of the folder to `out`, best first in each image.
 ///
 /// # Errors
@@ -112,38 +115,44 @@ pub fn predict_images(
         names.refuse_left_out(request.annotations.unwrap_or(out))?;
     }
     let Names { images: listed, categories, mut report } = names;
-    let mut memory = PredictorMemory::default();
-    let (mut entries, mut boxes, mut found) = (Vec::new(), Vec::new(), Detections::default());
-    let mut first_trouble = None;
-    for (index, entry) in listed.iter().enumerate() {
-        let image = match read(entry, request) {
-            Ok(image) => image,
-            Err(error) if request.strict || !is_about_the_image(&error) => return Err(error),
-            Err(error) => {
-                let path = entry.place.relative_path.clone();
-                skip(&error, path, &mut report.broken, &mut report.left_out);
-                first_trouble.get_or_insert(error);
-                continue;
+    let (mut memory, mut found) = (PredictorMemory::default(), Detections::default());
+    let (mut entries, mut boxes, mut first_trouble) = (Vec::new(), Vec::new(), None);
+    let mut done = 0;
+    for wave in listed.chunks(workers.count() * WAVE_IMAGES_PER_THREAD) {
+        let first = entries.len();
+        let mut images = Vec::with_capacity(wave.len());
+        for (entry, image) in wave.iter().zip(read_wave(wave, request, workers, control)?) {
+            match image {
+                Ok(image) => {
+                    let mut written = entry.written.clone();
+                    (written.width, written.height) = (image.width, image.height);
+                    entries.push(written);
+                    images.push(image);
+                }
+                Err(error) => {
+                    let path = entry.place.relative_path.clone();
+                    skip(&error, path, &mut report.broken, &mut report.left_out);
+                    first_trouble.get_or_insert(error);
+                }
             }
-        };
-        let mut written = entry.written.clone();
-        (written.width, written.height) = (image.width, image.height);
-        let mut image = Some(image);
-        let read = |_: usize, frame: &mut Image| {
-            *frame = image.take().unwrap_or_default();
+        }
+        let take = |index: usize, frame: &mut Image| {
+            *frame = std::mem::take(&mut images[index]);
             Ok(())
         };
+        let images = (entries.len() - first, take);
         let runners = (workers, &Control { progress: None, ..*control });
-        let options = request.options;
-        request.detector.predict((1, read), options, &mut memory, runners, &mut found)?;
-        boxes.extend(found.all().iter().map(|detection| LabelledBox {
-            image_id: written.id,
-            category_id: categories[detection.class as usize].id,
-            bounds: detection.bounds,
-            score: Some(detection.score),
-        }));
-        entries.push(written);
-        control.report("predict", index as u64 + 1, listed.len() as u64)?;
+        request.detector.predict(images, request.options, &mut memory, runners, &mut found)?;
+        for (entry, detections) in entries[first..].iter().zip(found.images()) {
+            boxes.extend(detections.iter().map(|detection| LabelledBox {
+                image_id: entry.id,
+                category_id: categories[detection.class as usize].id,
+                bounds: detection.bounds,
+                score: Some(detection.score),
+            }));
+        }
+        done += wave.len();
+        control.report("predict", done as u64, listed.len() as u64)?;
     }
     if let (true, Some(first)) = (entries.is_empty(), first_trouble) {
         return Err(Error::NoReadableImage {
@@ -153,15 +162,44 @@ pub fn predict_images(
         });
     }
     (report.images_count, report.boxes_count) = (entries.len(), boxes.len());
+    write(request.form, out, (entries, &categories), boxes)?;
+    Ok(report)
+}
+
+/// Writes what was found.
+fn write(
+    form: PredictionForm,
+    out: &Path,
+    (entries, categories): (Vec<CocoImage>, &[CocoCategory]),
+    boxes: Vec<LabelledBox>,
+) -> Result<()> {
     let boxes = boxes.into_iter().map(Ok);
-    match request.form {
+    match form {
         PredictionForm::DataSet => {
             let entries = entries.into_iter().map(Ok);
-            write_dataset(out, DESCRIPTION, entries, &categories, boxes)?;
+            write_dataset(out, DESCRIPTION, entries, categories, boxes)
         }
-        PredictionForm::Results => write_detections(out, &entries, &categories, boxes)?,
+        PredictionForm::Results => write_detections(out, &entries, categories, boxes),
     }
-    Ok(report)
+}
+
+/// The images of a wave, decoded by all workers; of each that has trouble of its own, that.
+///
+/// # Errors
+/// [`Error::Cancelled`]; any other trouble, and under `strict` that of an image.
+fn read_wave(
+    wave: &[Listed],
+    request: &PredictRequest<'_>,
+    workers: &Workers,
+    control: &Control<'_>,
+) -> Result<Vec<Result<Image>>> {
+    workers.try_map(wave.len(), |index| {
+        control.check()?;
+        match read(&wave[index], request) {
+            Err(error) if request.strict || !is_about_the_image(&error) => Err(error),
+            image => Ok(image),
+        }
+    })
 }
 
 /// Boxes on an image of another size than the annotations say would be judged elsewhere.
