@@ -72,7 +72,7 @@ fn drawn() -> Result<(), Box<dyn Error>> {
         let count = shape.iter().product();
         (0..count).map(|_| (centre + bound * random.normal()) as f32).collect()
     })?;
-    let network = ResNet::new(&weights)?;
+    let network = ResNet::new(weights);
     let workers = Workers::with_threads(2)?;
     let plan = network.plan([4, 480, 480], &[3, 2], &workers)?;
     let mut memory = Memory::default();

@@ -12,6 +12,7 @@ mod support;
 use safetensors::tensor::{Dtype, TensorView};
 use simdetr::Error;
 use simdetr::backbone::architecture::Architecture;
+use simdetr::backbone::checkpoint::Checkpoint;
 use simdetr::backbone::resnet_weights::ResNetWeights;
 use simdetr::data::image::{Image, Normalisation, ResizeRule};
 use simdetr::detector::deformable_detr::config::DetectorConfig;
@@ -191,7 +192,9 @@ fn of_twins_the_trained_network_is_read_and_a_key_chooses_the_other() {
         tensors.insert(format!("{trained}conv1.weight_momentum"), (vec![1], vec![9.0]));
         tensors.insert(format!("{trained}layer1.0.conv1.weight.exp_avg"), (vec![1], vec![9.0]));
         let bytes = file(&tensors);
-        let read = |prefix| ResNetWeights::read(&bytes, "twins", prefix, "the.key");
+        let read = |prefix| {
+            ResNetWeights::read(Checkpoint::read(&bytes, "twins").unwrap(), prefix, "the.key")
+        };
         let (weights, choice) = read("").unwrap();
         assert_eq!(weights.values("conv1.weight")[0], 0.5, "{trained} {copy}");
         let sentence = choice.sentence().unwrap();

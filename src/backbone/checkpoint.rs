@@ -5,14 +5,12 @@
 //! found from its own first names and not from a list of known wrappers; which one is read where there
 //! are several, [`super::networks`] says.
 
-use super::file_kind::{self, FileKind};
 use super::networks::{self, Choice};
+use crate::data::tensor_file::{TensorFile, check_kind, head};
 use crate::{Error, Result, memory};
-use safetensors::tensor::{Metadata, TensorView};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A tensor with its shape, row-major.
@@ -22,13 +20,13 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
-/// The tensors of a safetensors file, still in the file's bytes.
+/// The tensors of a safetensors file, read when they are asked for.
 #[derive(Debug)]
 pub struct Checkpoint<'a> {
-    source: String,
+    file: TensorFile<'a>,
     /// What stands before the names in the file, if it is one network of several.
     prefix: String,
-    tensors: BTreeMap<String, TensorView<'a>>,
+    tensors: BTreeMap<String, TensorInfo>,
 }
 
 /// Names that a message lists at most.
@@ -42,16 +40,29 @@ impl<'a> Checkpoint<'a> {
     /// # Errors
     /// [`Error::Format`] when it is not a whole safetensors file: what it is instead.
     pub fn read(bytes: &'a [u8], source: &str) -> Result<Checkpoint<'a>> {
-        check_kind(bytes, source)?;
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| file_kind::damaged(source, bytes.len(), &error))?;
-        let tensors = file.tensors().into_iter().collect();
-        Ok(Checkpoint { source: source.into(), prefix: String::new(), tensors })
+        Ok(Checkpoint::of(TensorFile::of_bytes(bytes, source)?))
+    }
+
+    /// Reads the header of a file; tensors stay on disk until they are asked for.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`]; [`Error::Io`]; [`Error::OutOfMemory`].
+    pub fn open(path: &Path) -> Result<Checkpoint<'static>> {
+        Ok(Checkpoint::of(TensorFile::open(path)?))
+    }
+
+    fn of(file: TensorFile<'_>) -> Checkpoint<'_> {
+        Checkpoint { tensors: file.tensors(), prefix: String::new(), file }
     }
 
     /// The file's name in errors.
     pub fn source(&self) -> &str {
-        &self.source
+        self.file.source()
+    }
+
+    /// A text of the file's header.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.file.text(key)
     }
 
     /// Every name, sorted.
@@ -61,44 +72,54 @@ impl<'a> Checkpoint<'a> {
 
     /// The shape of a tensor, if the file has it.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(TensorView::shape)
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
     }
 
     /// A tensor as f32.
     ///
     /// # Errors
+    /// Those of [`Checkpoint::read_tensor`]; [`Error::OutOfMemory`].
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let mut values = memory::filled(0.0, shape.iter().product(), name)?;
+        self.read_tensor(name, shape, &mut values)?;
+        Ok(Tensor { shape: shape.to_vec(), values })
+    }
+
+    /// Reads a tensor of `shape` as f32 into `to`, which is as long.
+    ///
+    /// # Errors
     /// [`Error::WeightNames`] when the file lacks it, [`Error::Shape`] for another shape,
     /// [`Error::ElementType`] for one that is not f32, f16 or bf16, [`Error::NonFinite`];
-    /// [`Error::Format`] for a negative variance; [`Error::OutOfMemory`].
-    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let view = self
+    /// [`Error::Format`] for a negative variance; [`Error::Io`]. What `to` then holds is arbitrary.
+    pub fn read_tensor(&self, name: &str, shape: &[usize], to: &mut [f32]) -> Result<()> {
+        let tensor = self
             .tensors
             .get(name)
             .ok_or_else(|| self.names_error("a tensor is missing", [name].into_iter()))?;
-        let full = format!("{}: {}{name}", self.source, self.prefix);
-        if view.shape() != shape {
-            let (wanted, got) = (format!("{shape:?}"), format!("{:?}", view.shape()));
-            return Err(Error::shape(full, wanted, got));
+        let full = || format!("{}: {}{name}", self.source(), self.prefix);
+        if tensor.shape != shape || to.len() != shape.iter().product::<usize>() {
+            let (wanted, got) = (format!("{shape:?}"), format!("{:?}", tensor.shape));
+            return Err(Error::shape(full(), wanted, got));
         }
-        let Some(values) = floats(view, &full)? else {
+        if !self.floats(tensor, to)? {
             return Err(Error::ElementType {
-                name: full,
+                name: full(),
                 expected: "F32, F16 or BF16".into(),
-                got: format!("{:?}", view.dtype()),
+                got: format!("{:?}", tensor.dtype),
             });
-        };
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::NonFinite { name: full, index, value: values[index] });
         }
-        let negative = values.iter().position(|value| *value < 0.0);
+        if let Some(index) = to.iter().position(|value| !value.is_finite()) {
+            return Err(Error::NonFinite { name: full(), index, value: to[index] });
+        }
+        let negative = to.iter().position(|value| *value < 0.0);
         if let Some(index) = negative.filter(|_| name.ends_with(VARIANCE)) {
             let reason = format!(
                 "{}{name}: value {} at index {index} is negative, which no variance is",
-                self.prefix, values[index]
+                self.prefix, to[index]
             );
-            return Err(Error::format(&self.source, reason));
+            return Err(Error::format(self.source(), reason));
         }
-        Ok(Tensor { shape: shape.to_vec(), values })
+        Ok(())
     }
 
     /// The network that has `marks` among its names (names that only the wanted network has), one of
@@ -124,13 +145,32 @@ impl<'a> Checkpoint<'a> {
 
     /// The network of `choice` alone, its names without what stands before them.
     pub fn under(mut self, choice: &Choice) -> Checkpoint<'a> {
-        let own = |(name, view): (String, TensorView<'a>)| {
+        let own = |(name, tensor): (String, TensorInfo)| {
             let name = name.strip_prefix(&choice.prefix).filter(|_| !choice.is_other(&name))?;
-            Some((name.to_string(), view))
+            Some((name.to_string(), tensor))
         };
         self.tensors = std::mem::take(&mut self.tensors).into_iter().filter_map(own).collect();
         self.prefix.push_str(&choice.prefix);
         self
+    }
+
+    /// Reads a tensor in one of the three types that weights come in; `false` for another.
+    fn floats(&self, tensor: &TensorInfo, mut to: &mut [f32]) -> Result<bool> {
+        let (bytes_count, convert): (usize, fn(&[u8]) -> f32) = match tensor.dtype {
+            Dtype::F32 => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+            Dtype::F16 => (2, |b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()),
+            Dtype::BF16 => (2, |b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()),
+            _ => return Ok(false),
+        };
+        self.file.for_each_piece(tensor, |bytes| {
+            let count = bytes.len() / bytes_count;
+            let (values, rest) = std::mem::take(&mut to).split_at_mut(count);
+            for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(bytes_count)) {
+                *value = convert(bytes);
+            }
+            to = rest;
+        })?;
+        Ok(true)
     }
 
     /// An [`Error::WeightNames`] about this file that lists the first of `names` and counts them.
@@ -146,29 +186,10 @@ impl<'a> Checkpoint<'a> {
             prefix => format!(" (under `{prefix}`)"),
         };
         Error::WeightNames {
-            file: format!("{}{under}", self.source),
+            file: format!("{}{under}", self.source()),
             reason: format!("{reason} ({})", names.len()),
             names: format!("{listed}{more}"),
         }
-    }
-}
-
-/// The texts in the header of a safetensors file.
-///
-/// # Errors
-/// As [`Checkpoint::read`].
-pub fn metadata(bytes: &[u8], source: &str) -> Result<Metadata> {
-    check_kind(bytes, source)?;
-    let (_, header) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| file_kind::damaged(source, bytes.len(), &error))?;
-    Ok(header)
-}
-
-fn check_kind(bytes: &[u8], source: &str) -> Result<()> {
-    let head = &bytes[..bytes.len().min(file_kind::HEAD_BYTES)];
-    match file_kind::recognise(head) {
-        Some(FileKind::Safetensors) => Ok(()),
-        _ => Err(file_kind::refusal(source, head, "a safetensors file")),
     }
 }
 
@@ -221,30 +242,4 @@ pub fn weights_file(path: &Path) -> Result<PathBuf> {
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     check_kind(&head(path)?, &path.display().to_string())?;
     memory::read_file(path)
-}
-
-/// The first bytes of a file, by which its kind is known.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn head(path: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::io(path, source);
-    let mut head = Vec::with_capacity(file_kind::HEAD_BYTES);
-    let file = File::open(path).map_err(failed)?;
-    file.take(file_kind::HEAD_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
-    Ok(head)
-}
-
-/// The values of a tensor in one of the three types that weights come in; `None` for another.
-fn floats(view: &TensorView<'_>, name: &str) -> Result<Option<Vec<f32>>> {
-    let data = view.data();
-    let mut values = memory::with_capacity(view.shape().iter().product(), name)?;
-    let halves = || data.as_chunks::<2>().0.iter().map(|&bytes| u16::from_le_bytes(bytes));
-    match view.dtype() {
-        Dtype::F32 => values.extend(data.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
-        Dtype::F16 => values.extend(halves().map(|bits| half::f16::from_bits(bits).to_f32())),
-        Dtype::BF16 => values.extend(halves().map(|bits| half::bf16::from_bits(bits).to_f32())),
-        _ => return Ok(None),
-    }
-    Ok(Some(values))
 }

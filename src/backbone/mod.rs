@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`architecture`] | the table of a ResNet's convolutions: names, shapes, order |
 //! | [`checkpoint`] | a safetensors file as named f32 tensors, under whatever prefix it uses |
-//! | [`file_kind`] | what a file is that should hold weights, and what to do with it |
 //! | [`networks`] | which network of a checkpoint is read: the trained one, not its slow copy |
 //! | [`operations`] | a ResNet as operations of a network |
 //! | [`resnet_weights`] | the parameters of a ResNet, checked against the table |
@@ -12,7 +11,6 @@
 
 pub mod architecture;
 pub mod checkpoint;
-pub mod file_kind;
 pub mod networks;
 pub mod operations;
 pub mod resnet;

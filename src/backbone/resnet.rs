@@ -7,7 +7,7 @@ use crate::control::Control;
 use crate::nn::network::named::NamedBuilder;
 use crate::nn::network::{Constants, Memory, Network, Purpose, TensorId};
 use crate::nn::parameter_values::ParameterValues;
-use crate::nn::parameters::{ParameterSpec, ParameterTable};
+use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 use crate::{Error, Result};
 
@@ -42,29 +42,17 @@ pub struct ResNetPlan {
 
 impl ResNet {
     /// A network with these weights.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn new(weights: &ResNetWeights) -> Result<ResNet> {
-        let architecture = *weights.architecture();
-        let spec = |(name, shape): (String, Vec<usize>)| ParameterSpec {
-            trained: false,
-            ..ParameterSpec::new(name, &shape)
-        };
-        let table = ParameterTable::new(architecture.parameters().into_iter().map(spec).collect())?;
-        let mut values = crate::memory::with_capacity(table.length(), "an encoder's weights")?;
-        for parameter in table.iter() {
-            values.extend_from_slice(weights.values(&parameter.name));
-        }
-        Ok(ResNet { architecture, table, parameters: ParameterValues::new(values) })
+    pub fn new(weights: ResNetWeights) -> ResNet {
+        let (architecture, table, values) = weights.into_parts();
+        ResNet { architecture, table, parameters: ParameterValues::new(values) }
     }
 
     /// Reads a safetensors file at hand; see [`ResNetWeights::from_safetensors`].
     ///
     /// # Errors
-    /// As [`ResNetWeights::from_safetensors`]; [`Error::OutOfMemory`].
+    /// As [`ResNetWeights::from_safetensors`].
     pub fn from_safetensors(bytes: &[u8], source: &str) -> Result<ResNet> {
-        ResNet::new(&ResNetWeights::from_safetensors(bytes, source)?)
+        Ok(ResNet::new(ResNetWeights::from_safetensors(bytes, source)?))
     }
 
     /// Depth and width.

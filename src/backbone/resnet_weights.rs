@@ -1,19 +1,21 @@
 //! The parameters of a ResNet by torchvision's names, as a checkpoint holds them.
 //!
-//! These are the raw weights, which training will change; [`super::resnet::ResNet`] folds and packs
-//! them for inference and does not keep them.
+//! These are the raw weights, which training changes; a network for inference packs them.
 
 use super::architecture::{Architecture, Block, STAGES};
-use super::checkpoint::{Checkpoint, Tensor};
+use super::checkpoint::Checkpoint;
 use super::networks::{self, Choice};
-use crate::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::nn::parameters::{Parameter, ParameterSpec, ParameterTable};
+use crate::{Error, Result, memory};
+use std::collections::BTreeSet;
 
 /// A ResNet's parameters, complete and of the right shapes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResNetWeights {
     architecture: Architecture,
-    tensors: BTreeMap<String, Tensor>,
+    table: ParameterTable,
+    /// In the places of `table`.
+    values: Vec<f32>,
 }
 
 /// Names that tell where in a checkpoint a ResNet lies; either will do when the other is missing.
@@ -31,7 +33,8 @@ impl ResNetWeights {
     /// [`Error::Format`], [`Error::WeightNames`] (no ResNet, missing names, names that a plain
     /// ResNet does not have), [`Error::Shape`], [`Error::ElementType`], [`Error::NonFinite`].
     pub fn from_safetensors(bytes: &[u8], source: &str) -> Result<ResNetWeights> {
-        ResNetWeights::read(bytes, source, "", ENCODER_KEY).map(|(weights, _)| weights)
+        let file = Checkpoint::read(bytes, source)?;
+        ResNetWeights::read(file, "", ENCODER_KEY).map(|(weights, _)| weights)
     }
 
     /// [`ResNetWeights::from_safetensors`] with the word of the configuration: `prefix` chooses among
@@ -39,33 +42,21 @@ impl ResNetWeights {
     ///
     /// # Errors
     /// As [`ResNetWeights::from_safetensors`]; [`Error::WeightNames`] when `prefix` names none.
-    pub fn read(
-        bytes: &[u8],
-        source: &str,
-        prefix: &str,
-        key: &str,
-    ) -> Result<(ResNetWeights, Choice)> {
-        let (checkpoint, architecture, choice) = open(bytes, source, prefix, key)?;
-        networks::log_choice(source, &choice, key);
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in architecture.parameters() {
-            let tensor = checkpoint.tensor(&name, &shape)?;
-            tensors.insert(name, tensor);
-        }
-        Ok((ResNetWeights { architecture, tensors }, choice))
+    pub fn read(file: Checkpoint<'_>, prefix: &str, key: &str) -> Result<(ResNetWeights, Choice)> {
+        let (checkpoint, architecture, choice) = open(file, prefix, key)?;
+        networks::log_choice(checkpoint.source(), &choice, key);
+        let read = |parameter: &Parameter, to: &mut [f32]| {
+            checkpoint.read_tensor(&parameter.name, &parameter.shape, to)
+        };
+        Ok((ResNetWeights::of(architecture, read)?, choice))
     }
 
     /// Depth and width alone, read off names and shapes.
     ///
     /// # Errors
     /// As [`ResNetWeights::read`], numbers aside.
-    pub fn architecture_of(
-        bytes: &[u8],
-        source: &str,
-        prefix: &str,
-        key: &str,
-    ) -> Result<Architecture> {
-        open(bytes, source, prefix, key).map(|(_, architecture, _)| architecture)
+    pub fn architecture_of(file: Checkpoint<'_>, prefix: &str, key: &str) -> Result<Architecture> {
+        open(file, prefix, key).map(|(_, architecture, _)| architecture)
     }
 
     /// Parameters that `values` gives for each name and shape: drawn ones, or tests' formulas.
@@ -76,16 +67,31 @@ impl ResNetWeights {
         architecture: Architecture,
         mut values: impl FnMut(&str, &[usize]) -> Vec<f32>,
     ) -> Result<ResNetWeights> {
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in architecture.parameters() {
-            let values = values(&name, &shape);
-            if values.len() != shape.iter().product::<usize>() {
+        ResNetWeights::of(architecture, |Parameter { name, shape, .. }, to| {
+            let values = values(name, shape);
+            if values.len() != to.len() {
                 let got = format!("{} values", values.len());
                 return Err(Error::shape(name, format!("{shape:?}"), got));
             }
-            tensors.insert(name, Tensor { shape, values });
+            to.copy_from_slice(&values);
+            Ok(())
+        })
+    }
+
+    fn of(
+        architecture: Architecture,
+        mut write: impl FnMut(&Parameter, &mut [f32]) -> Result<()>,
+    ) -> Result<ResNetWeights> {
+        let spec = |(name, shape): (String, Vec<usize>)| ParameterSpec {
+            trained: false,
+            ..ParameterSpec::new(name, &shape)
+        };
+        let table = ParameterTable::new(architecture.parameters().into_iter().map(spec).collect())?;
+        let mut values = memory::filled(0.0, table.length(), "the weights of a ResNet")?;
+        for parameter in table.iter() {
+            write(parameter, &mut values[parameter.range.clone()])?;
         }
-        Ok(ResNetWeights { architecture, tensors })
+        Ok(ResNetWeights { architecture, table, values })
     }
 
     /// Depth and width.
@@ -93,25 +99,28 @@ impl ResNetWeights {
         &self.architecture
     }
 
-    /// Every parameter by its torchvision name.
-    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
-        &self.tensors
+    /// Every parameter with its values, in the order of the architecture.
+    pub fn iter(&self) -> impl Iterator<Item = (&Parameter, &[f32])> {
+        self.table.iter().map(|parameter| (parameter, &self.values[parameter.range.clone()]))
     }
 
     /// The values of a parameter; empty for a name that the architecture does not have.
     pub fn values(&self, name: &str) -> &[f32] {
-        self.tensors.get(name).map_or(&[], |tensor| &tensor.values)
+        self.table.get(name).map_or(&[], |parameter| &self.values[parameter.range.clone()])
+    }
+
+    /// Architecture, places and values.
+    pub fn into_parts(self) -> (Architecture, ParameterTable, Vec<f32>) {
+        (self.architecture, self.table, self.values)
     }
 }
 
 /// The chosen network of a file, and what it is.
 fn open<'a>(
-    bytes: &'a [u8],
-    source: &str,
+    file: Checkpoint<'a>,
     prefix: &str,
     key: &str,
 ) -> Result<(Checkpoint<'a>, Architecture, Choice)> {
-    let file = Checkpoint::read(bytes, source)?;
     let choice = file.choose(&MARKS, prefix, key)?;
     let checkpoint = file.under(&choice);
     let names: BTreeSet<&str> = checkpoint.names().collect();

@@ -3,7 +3,7 @@
 use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, common_multiple, fingerprint, make_room};
 use crate::backbone::architecture::Architecture;
-use crate::backbone::checkpoint::read_file;
+use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks::Choice;
 use crate::backbone::operations::Map;
 use crate::backbone::resnet::{ResNet, ResNetPlan};
@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Maps that are taken where none are asked for (patent ¶53: the two top-most).
 const LAYERS: [&str; 2] = ["layer4", "layer3"];
 
+/// What the fingerprint of such an encoder begins with.
+const KIND: &str = "resnet";
 /// Sizes of image whose plans are kept; one is a description of some kilobytes.
 const PLANS_KEPT: usize = 16;
 
@@ -49,7 +51,8 @@ impl ResNetEncoder {
     /// # Errors
     /// [`Error::Io`], and as [`ResNetEncoder::from_bytes`].
     pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<ResNetEncoder> {
-        ResNetEncoder::read(&read_file(path)?, &path.display().to_string(), options)
+        let content = fingerprint::of_file(KIND, path)?;
+        ResNetEncoder::read(Checkpoint::open(path)?, content, options)
     }
 
     /// Reads a safetensors file at hand. `options` name the layers and the normalisation.
@@ -58,16 +61,22 @@ impl ResNetEncoder {
     /// As [`crate::backbone::resnet_weights::ResNetWeights::from_safetensors`];
     /// [`Error::InvalidArgument`] for a layer that a ResNet does not have or that is named twice.
     pub fn from_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<ResNetEncoder> {
-        ResNetEncoder::read(bytes, "weights in memory", options)
+        let file = Checkpoint::read(bytes, "weights in memory")?;
+        ResNetEncoder::read(file, fingerprint::of_bytes(KIND, bytes), options)
     }
 
-    fn read(bytes: &[u8], source: &str, options: &EncoderOptions) -> Result<ResNetEncoder> {
+    /// `content` identifies what the file holds.
+    fn read(
+        file: Checkpoint<'_>,
+        content: String,
+        options: &EncoderOptions,
+    ) -> Result<ResNetEncoder> {
+        let source = file.source().to_string();
         let normalisation =
             Normalisation { mean: options.image_mean, deviation: options.image_deviation };
         normalisation.validate()?;
-        let (weights, choice) =
-            ResNetWeights::read(bytes, source, &options.weights_prefix, ENCODER_KEY)?;
-        let network = ResNet::new(&weights)?;
+        let (weights, choice) = ResNetWeights::read(file, &options.weights_prefix, ENCODER_KEY)?;
+        let network = ResNet::new(weights);
         let (maps, stages) = choose_maps(network.architecture(), &options.layers)?;
         let name = |map: &MapDescription| format!("encoder {source}: map `{}`", map.name);
         Ok(ResNetEncoder {
@@ -76,7 +85,7 @@ impl ResNetEncoder {
             normalisation,
             maps,
             stages,
-            fingerprint: fingerprint_of(bytes, &choice),
+            fingerprint: fingerprint_of(content, &choice),
             plans: Mutex::new(Kept::new(PLANS_KEPT)),
             memory: Pool::default(),
         })
@@ -117,8 +126,7 @@ impl ResNetEncoder {
 }
 
 /// The file's content, and the network of it that is read where there are several.
-fn fingerprint_of(bytes: &[u8], choice: &Choice) -> String {
-    let content = fingerprint::of_bytes("resnet", bytes);
+fn fingerprint_of(content: String, choice: &Choice) -> String {
     match choice.sentence() {
         Some(_) => format!("{content} under `{}`", choice.prefix),
         None => content,

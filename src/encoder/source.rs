@@ -4,9 +4,10 @@ use super::default::{self, DefaultEncoder};
 use super::onnx::{OnnxEncoder, Provider};
 use super::resnet::ResNetEncoder;
 use super::{Encoder, fingerprint};
-use crate::backbone::checkpoint::{head, read_file, weights_file};
-use crate::backbone::file_kind::{self, FileKind, HEAD_BYTES};
+use crate::backbone::checkpoint::{Checkpoint, weights_file};
+use crate::data::file_kind::{self, FileKind, HEAD_BYTES};
 use crate::data::image::Normalisation;
+use crate::data::tensor_file::head;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -119,13 +120,13 @@ pub fn open(options: &EncoderOptions) -> Result<Arc<dyn Encoder>> {
 /// # Errors
 /// [`Error::InvalidArgument`] for an encoder that is not a ResNet; [`Error::Format`] for a file that is
 /// no encoder; [`Error::Io`].
-pub fn weights(options: &EncoderOptions) -> Result<Vec<u8>> {
+pub fn weights(options: &EncoderOptions) -> Result<Checkpoint<'static>> {
     if options.encoder == DEFAULT {
-        return Ok(default::weights()?.to_vec());
+        return Checkpoint::read(default::weights()?, DEFAULT);
     }
     let path = weights_file(Path::new(&options.encoder))?;
     match kind(&head(&path)?, &options.encoder)? {
-        FileKind::Safetensors => read_file(&path),
+        FileKind::Safetensors => Checkpoint::open(&path),
         FileKind::Onnx => {
             let reason = format!(
                 "`encoder`, but {} holds no ResNet: name a file of one, or `random`",

@@ -6,7 +6,7 @@
 
 use super::adamw::AdamW;
 use super::checks::Check;
-use crate::backbone::checkpoint::{self as tensor_file, Checkpoint as TensorFile};
+use crate::backbone::checkpoint::Checkpoint;
 use crate::detector::deformable_detr::tensor_file::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result, memory};
@@ -122,9 +122,8 @@ pub fn load(
     parameters: &mut [f32],
     optimiser: &mut AdamW,
 ) -> Result<Position> {
-    let bytes = memory::read_file(path)?;
-    let metadata = tensor_file::metadata(&bytes, &path.display().to_string())?;
-    let header = header_of(path, metadata.metadata().as_ref().and_then(|map| map.get(KEY)))?;
+    let file = Checkpoint::open(path)?;
+    let header = header_of(path, file.text(KEY))?;
     if header.settings != settings {
         let differences = crate::config::text_differences("settings", &header.settings, settings);
         return Err(Error::RunMismatch { path: path.into(), differences });
@@ -132,7 +131,6 @@ pub fn load(
     let Header { stage, step, checks, .. } = header;
     let position = Position { stage, step, settings: settings.into(), checks };
     position.check_name(path)?;
-    let file = TensorFile::read(&bytes, &path.display().to_string())?;
     let mut values = memory::filled(0.0, parameters.len(), "a detector's parameters")?;
     for parameter in table.iter() {
         let tensor = file.tensor(&parameter.name, &parameter.shape)?;
@@ -147,7 +145,7 @@ pub fn load(
     Ok(position)
 }
 
-fn header_of(path: &Path, text: Option<&String>) -> Result<Header> {
+fn header_of(path: &Path, text: Option<&str>) -> Result<Header> {
     let text =
         text.ok_or_else(|| Error::format(path, format!("no checkpoint: it lacks `{KEY}`")))?;
     let header: Header =

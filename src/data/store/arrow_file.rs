@@ -6,6 +6,7 @@
 //! columns, and buffers that lie inside the file and are long enough for their rows.
 
 use crate::data::atomic_file;
+use crate::data::positioned::read_exact_at;
 use crate::memory::{self, bytes_of};
 use crate::{Error, Result};
 use arrow_array::RecordBatch;
@@ -246,24 +247,4 @@ fn read_batch_header(
     }
     let rows = usize::try_from(batch.length()).map_err(|_| damaged("a negative row count"))?;
     Ok((rows, buffers))
-}
-
-/// Fills `bytes` from `offset` on without moving the file's position, so that threads share it.
-#[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// Fills `bytes` from `offset` on; every read names its position, so threads share the file.
-#[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    let mut done = 0;
-    while done < bytes.len() {
-        let position = offset + done as u64;
-        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], position)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => done += count,
-        }
-    }
-    Ok(())
 }

@@ -3,11 +3,12 @@
 //! Opening reads each shard's footer and image ids' range only; files are opened again for each
 //! read, so neither memory nor open files grow with the number of shards.
 
-use super::arrow_file::{ArrowFile, Location, read_exact_at};
+use super::arrow_file::{ArrowFile, Location};
 use super::image_table::{ImageRecord, ImageTable};
 use super::schema::{shard_buffer, shard_schema};
 use super::settings::{FeatureType, StoreSettings};
 use super::{image_table_path, shard_numbers, shard_path};
+use crate::data::positioned::read_exact_at;
 use crate::data::proposal_set::{MaskGrid, ProposalSet};
 use crate::data::vectors::VectorSource;
 use crate::geometry::BoundingBox;

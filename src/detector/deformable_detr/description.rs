@@ -3,7 +3,7 @@
 //! A file of ours carries it as one text entry, a TOML document, which other readers pass over.
 
 use super::config::DetectorConfig;
-use crate::backbone::checkpoint::metadata;
+use crate::backbone::checkpoint::Checkpoint;
 use crate::data::coco::CocoCategory;
 use crate::data::coco::foreign_ids::{IdForm, WrittenId};
 use crate::data::image::{Normalisation, ResizeRule};
@@ -153,12 +153,10 @@ impl DetectorDescription {
     /// The description that a safetensors file carries, if it carries one.
     ///
     /// # Errors
-    /// [`Error::Format`] when `bytes` are no whole safetensors file; those of
-    /// [`DetectorDescription::from_text`].
-    pub fn of_file(bytes: &[u8], source: &str) -> Result<Option<DetectorDescription>> {
-        let header = metadata(bytes, source)?;
-        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-        text.map(|text| DetectorDescription::from_text(text, source)).transpose()
+    /// Those of [`DetectorDescription::from_text`].
+    pub fn of_file(file: &Checkpoint<'_>) -> Result<Option<DetectorDescription>> {
+        let of_text = |text| DetectorDescription::from_text(text, file.source());
+        file.text(KEY).map(of_text).transpose()
     }
 }
 

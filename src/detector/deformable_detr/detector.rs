@@ -8,7 +8,7 @@ use super::initialise::initialise;
 use super::model::{Predictor, PredictorMemory};
 use super::names::parameter_table;
 use super::weights::{self, CLASS_BIAS, Naming};
-use crate::backbone::checkpoint::{Checkpoint, read_file, weights_file};
+use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::control::Control;
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
@@ -103,7 +103,7 @@ impl Detector {
     /// [`Error::OutOfMemory`].
     pub fn open(path: &Path, plain: Option<&DetectorDescription>) -> Result<Detector> {
         let file = weights_file(path)?;
-        Detector::read(&read_file(&file)?, &file, file.parent(), plain)
+        Detector::read(Checkpoint::open(&file)?, &file, file.parent(), plain)
     }
 
     /// [`Detector::open`] for a file that may hold a backbone alone: `None` then.
@@ -115,10 +115,9 @@ impl Detector {
         plain: Option<&DetectorDescription>,
     ) -> Result<Option<Detector>> {
         let file = weights_file(path)?;
-        let bytes = read_file(&file)?;
-        let source = file.display().to_string();
-        match weights::has_heads(&Checkpoint::read(&bytes, &source)?) {
-            true => Detector::read(&bytes, &file, file.parent(), plain).map(Some),
+        let checkpoint = Checkpoint::open(&file)?;
+        match weights::has_heads(&checkpoint) {
+            true => Detector::read(checkpoint, &file, file.parent(), plain).map(Some),
             false => Ok(None),
         }
     }
@@ -132,20 +131,19 @@ impl Detector {
         source: &str,
         plain: Option<&DetectorDescription>,
     ) -> Result<Detector> {
-        Detector::read(bytes, Path::new(source), None, plain)
+        Detector::read(Checkpoint::read(bytes, source)?, Path::new(source), None, plain)
     }
 
     /// `folder` is where documents may lie beside the file.
     fn read(
-        bytes: &[u8],
+        file: Checkpoint<'_>,
         path: &Path,
         folder: Option<&Path>,
         plain: Option<&DetectorDescription>,
     ) -> Result<Detector> {
-        let source = path.display().to_string();
         let wanted = plain.map_or("", |plain| plain.config.weights_prefix.as_str());
-        let file = weights::open(bytes, &source, wanted)?;
-        let description = match DetectorDescription::of_file(bytes, &source)? {
+        let file = weights::open(file, wanted)?;
+        let description = match DetectorDescription::of_file(&file)? {
             Some(found) => found,
             None => match described(&file, folder, plain)? {
                 Some(found) => found,
@@ -273,8 +271,7 @@ fn read_first_group(
     let query_groups_count = query_groups_of(file, config.queries_count);
     let whole = DetectorConfig { query_groups_count, ..config.clone() };
     let whole_table = parameter_table(&whole)?;
-    let mut values = memory::filled(0.0, whole_table.length(), PARAMETERS)?;
-    weights::read_network(file, &whole, &whole_table, &mut values)?;
+    let values = weights::read_network(file, &whole, &whole_table)?;
     if whole == *config {
         return Ok((whole_table, values));
     }

@@ -28,8 +28,7 @@ const MARKS: [&str; 2] = ["transformer.level_embed", "model.level_embed"];
 ///
 /// # Errors
 /// [`Error::Format`]; [`Error::WeightNames`] when several remain or `wanted` names none.
-pub fn open<'a>(bytes: &'a [u8], source: &str, wanted: &str) -> Result<Checkpoint<'a>> {
-    let file = Checkpoint::read(bytes, source)?;
+pub fn open<'a>(file: Checkpoint<'a>, wanted: &str) -> Result<Checkpoint<'a>> {
     let choice = {
         let found = networks_of(&file);
         // Without one, reading names what is missing.
@@ -40,7 +39,7 @@ pub fn open<'a>(bytes: &'a [u8], source: &str, wanted: &str) -> Result<Checkpoin
         }
     };
     let Some(choice) = choice else { return Ok(file) };
-    networks::log_choice(source, &choice, WEIGHTS_KEY);
+    networks::log_choice(file.source(), &choice, WEIGHTS_KEY);
     Ok(file.under(&choice))
 }
 
@@ -73,10 +72,12 @@ pub fn read(
     table: &ParameterTable,
     parameters: &mut [f32],
 ) -> Result<()> {
-    read_network(&open(bytes, source, &config.weights_prefix)?, config, table, parameters)
+    let file = open(Checkpoint::read(bytes, source)?, &config.weights_prefix)?;
+    parameters.copy_from_slice(&read_network(&file, config, table)?);
+    Ok(())
 }
 
-/// [`read`] for a file that [`open`] opened.
+/// What [`read`] reads, from a file that [`open`] opened.
 ///
 /// # Errors
 /// [`Error::WeightNames`] with missing or unknown names and [`Error::Shape`] with other shapes, both
@@ -86,21 +87,19 @@ pub fn read_network(
     file: &Checkpoint<'_>,
     config: &DetectorConfig,
     table: &ParameterTable,
-    parameters: &mut [f32],
-) -> Result<()> {
+) -> Result<Vec<f32>> {
     let naming = naming_of(file);
     let places = check_names(file, config, table, naming)?;
     check_shapes(file, config, &places, naming)?;
-    let mut values = memory::filled(0.0, parameters.len(), "a detector's parameters")?;
+    let mut values = memory::filled(0.0, table.length(), "a detector's parameters")?;
     for (parameter, names) in &places {
         let length = parameter.range.len() / names.len();
         let targets = values[parameter.range.clone()].chunks_exact_mut(length.max(1));
         for (name, target) in names.iter().zip(targets) {
-            target.copy_from_slice(&file.tensor(name, &part_shape(parameter, names.len()))?.values);
+            file.read_tensor(name, &part_shape(parameter, names.len()), target)?;
         }
     }
-    parameters.copy_from_slice(&values);
-    Ok(())
+    Ok(values)
 }
 
 /// A parameter and the tensors of a file that make it up.

@@ -1,7 +1,7 @@
 //! What a detector's backbone starts from: nothing, the encoder's weights, or a file.
 
 use crate::backbone::architecture::Architecture;
-use crate::backbone::checkpoint::{read_file, weights_file};
+use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
 use crate::detector::deformable_detr::config::{DetectorConfig, WEIGHTS_KEY};
 use crate::detector::deformable_detr::weights::set_backbone;
@@ -30,8 +30,7 @@ pub fn fingerprint_of(init: &str, config: &RunConfig) -> Result<String> {
 
 /// A file of weights with the key that chooses among its networks.
 struct Weights<'a> {
-    bytes: Vec<u8>,
-    source: &'a str,
+    file: Checkpoint<'static>,
     prefix: &'a str,
     key: &'static str,
 }
@@ -42,14 +41,12 @@ fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<Weights<'a
     Ok(match init {
         RANDOM => None,
         ENCODER => Some(Weights {
-            bytes: source::weights(encoder)?,
-            source: &encoder.encoder,
+            file: source::weights(encoder)?,
             prefix: if encoder.encoder == source::DEFAULT { "" } else { &encoder.weights_prefix },
             key: ENCODER_KEY,
         }),
         path => Some(Weights {
-            bytes: read_file(&weights_file(Path::new(path))?)?,
-            source: path,
+            file: Checkpoint::open(&weights_file(Path::new(path))?)?,
             prefix: &config.detector.weights_prefix,
             key: WEIGHTS_KEY,
         }),
@@ -61,10 +58,10 @@ fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<Weights<'a
 /// # Errors
 /// As [`start_backbone`], numbers in the weights aside.
 pub fn check_backbone(init: &str, config: &RunConfig, detector: &DetectorConfig) -> Result<()> {
-    let Some(Weights { bytes, source, prefix, key }) = weights(init, config)? else {
+    let Some(Weights { file, prefix, key }) = weights(init, config)? else {
         return Ok(());
     };
-    let found = ResNetWeights::architecture_of(&bytes, source, prefix, key)?;
+    let found = ResNetWeights::architecture_of(file, prefix, key)?;
     check_sizes(init, &found, detector)
 }
 
@@ -95,10 +92,10 @@ pub fn start_backbone(
     table: &ParameterTable,
     parameters: &mut [f32],
 ) -> Result<()> {
-    let Some(Weights { bytes, source, prefix, key }) = weights(init, config)? else {
+    let Some(Weights { file, prefix, key }) = weights(init, config)? else {
         return Ok(());
     };
-    let (weights, _) = ResNetWeights::read(&bytes, source, prefix, key)?;
+    let (weights, _) = ResNetWeights::read(file, prefix, key)?;
     check_sizes(init, weights.architecture(), detector)?;
     set_backbone(&weights, table, parameters)
 }
