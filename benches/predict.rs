@@ -9,12 +9,12 @@
 use simdetr::control::Control;
 use simdetr::data::image::normalise::to_tensor;
 use simdetr::data::image::{Image, ResizeRule};
-use simdetr::detector::deformable_detr::description::DetectorDescription;
-use simdetr::detector::deformable_detr::detector::{Detector, PredictionOptions};
-use simdetr::detector::deformable_detr::model::PredictorMemory;
 use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
+use simdetr::detector::description::DetectorDescription;
+use simdetr::detector::detector::{Detector, PredictionOptions};
 use simdetr::detector::onnx;
 use simdetr::detector::prediction::Detections;
+use simdetr::detector::predictor::PredictorMemory;
 use simdetr::nn::network::{Memory, Purpose};
 use simdetr::nn::parameter_values::ParameterValues;
 use simdetr::pipeline::finetune::plain_description;

@@ -11,8 +11,8 @@
 use simdetr::backbone::checkpoint::Checkpoint;
 use simdetr::criterion::CriterionConfig;
 use simdetr::data::training::batch::Batch;
-use simdetr::detector::deformable_detr::config::DetectorConfig;
-use simdetr::detector::deformable_detr::weights;
+use simdetr::detector::config::DetectorConfig;
+use simdetr::detector::weights;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::step::StepPlace;
 use simdetr::training::trainable::TrainableDetector;

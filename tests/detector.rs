@@ -9,7 +9,7 @@ use formula::uniform;
 use serde_json::Value;
 use simdetr::control::Control;
 use simdetr::criterion::{Criterion, CriterionConfig, Gradients};
-use simdetr::detector::deformable_detr::config::DetectorConfig;
+use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use simdetr::kernels::matrix_product::Update;

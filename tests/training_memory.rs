@@ -10,7 +10,7 @@ use counting_allocator::{LIVE, PEAK};
 use simdetr::criterion::CriterionConfig;
 use simdetr::data::image::{Image, Normalisation, ResizeRule};
 use simdetr::data::training::batch::Batch;
-use simdetr::detector::deformable_detr::config::DetectorConfig;
+use simdetr::detector::config::DetectorConfig;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::relabel::BoxScore;
 use simdetr::training::step::StepPlace;

@@ -6,8 +6,8 @@ use super::guard::guard_handle;
 use super::pointers::text;
 use super::status::simdetr_status_t;
 use crate::Error;
-use crate::detector::deformable_detr::weights::Naming;
 use crate::detector::onnx;
+use crate::detector::weights::Naming;
 use std::ffi::c_char;
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::tensor::DLTensor;
 use crate::data::image::{Image, decode};
-use crate::detector::deformable_detr::detector::PredictionOptions;
+use crate::detector::detector::PredictionOptions;
 use crate::detector::prediction::Reading;
 use crate::{Error, Result};
 use std::ffi::c_char;

@@ -2,10 +2,10 @@
 //! out: as named facts, which an exported file carries and the command line prints.
 //!
 //! Names are those of options and configuration keys where there are such. The facts hold for
-//! [`Detector::predict`](super::deformable_detr::detector::Detector::predict) as well, which does all
+//! [`Detector::predict`](super::detector::Detector::predict) as well, which does all
 //! of it by itself.
 
-use super::deformable_detr::description::DetectorDescription;
+use super::description::DetectorDescription;
 use crate::data::image::ResizeRule;
 
 /// How large images become; the arithmetic is that of [`ResizeRule::target`].
@@ -54,7 +54,7 @@ pub fn host_guide(
 mod tests {
     use super::*;
     use crate::data::image::Normalisation;
-    use crate::detector::deformable_detr::config::DetectorConfig;
+    use crate::detector::config::DetectorConfig;
 
     #[test]
     fn numbers_are_those_of_the_description() {

@@ -8,7 +8,7 @@ use crate::data::image::{ImageLimits, ResizeRule};
 use crate::data::store::StoreConfig;
 use crate::data::training::augmentation::AugmentationConfig;
 use crate::data::training::loader::LoaderConfig;
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::encoder::source::EncoderOptions;
 use crate::pipeline::pretrain::PretrainConfig;
 use crate::proposals::ProposalConfig;

@@ -33,7 +33,7 @@ use crate::control::Control;
 use crate::data::folder::{BrokenImage, LeftOut};
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::training::relabel::{
     DESCRIPTION, Purpose, RelabelRequest, discard, relabel, weights_of,
 };

@@ -22,7 +22,7 @@ use crate::data::coco::CocoCategory;
 use crate::data::image_sources::ImageSources;
 use crate::data::training::batch::Batch;
 use crate::data::training::set::TrainingSet;
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::error::Difference;
 use crate::training::checkpoint_files::last_checkpoint;
 use crate::training::host_detector::HostDetector;

@@ -7,7 +7,7 @@
 use super::config::RunConfig;
 use super::preset;
 use crate::data::training::buckets::Buckets;
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::detector::deformable_detr::names::parameter_table;
 use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use crate::memory::{self, bytes_of, text};

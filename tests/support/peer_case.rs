@@ -4,12 +4,12 @@
 use super::formula::uniform;
 use simdetr::control::Control;
 use simdetr::data::image::{Normalisation, ResizeRule};
-use simdetr::detector::deformable_detr::config::DetectorConfig;
-use simdetr::detector::deformable_detr::description::DetectorDescription;
-use simdetr::detector::deformable_detr::detector::Detector;
+use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::deformable_detr::initialise::initialise;
 use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
+use simdetr::detector::description::DetectorDescription;
+use simdetr::detector::detector::Detector;
 use simdetr::nn::network::{Memory, Purpose};
 use simdetr::nn::parameter_values::ParameterValues;
 use simdetr::workers::Workers;

@@ -2,10 +2,10 @@
 #![allow(dead_code)]
 
 use simdetr::data::image::{Normalisation, ResizeRule};
-use simdetr::detector::deformable_detr::config::DetectorConfig;
-use simdetr::detector::deformable_detr::description::DetectorDescription;
-use simdetr::detector::deformable_detr::detector::Detector;
-use simdetr::detector::deformable_detr::weights::Naming;
+use simdetr::detector::config::DetectorConfig;
+use simdetr::detector::description::DetectorDescription;
+use simdetr::detector::detector::Detector;
+use simdetr::detector::weights::Naming;
 use std::path::Path;
 
 /// Three classes, images of 64 pixels.

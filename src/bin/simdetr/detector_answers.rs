@@ -3,7 +3,7 @@
 use super::output::{Answer, line};
 use serde_json::{Value, json};
 use simdetr::data::coco::CocoCategory;
-use simdetr::detector::deformable_detr::detector::Detector;
+use simdetr::detector::detector::Detector;
 use simdetr::detector::host_guide::{Fact, host_guide};
 use std::path::Path;
 

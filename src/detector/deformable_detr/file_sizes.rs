@@ -3,12 +3,12 @@
 //! Heads and points of attention stand in no shape on their own, only their product does, and so do
 //! queries and their groups.
 
-use super::config::DetectorConfig;
 use super::names::{BACKBONE_PREFIX, QUERIES};
-use super::weights::{Naming, places};
-use super::weights_read::OPTIMISER_PREFIX;
 use crate::backbone::architecture::STAGES;
 use crate::backbone::checkpoint::Checkpoint;
+use crate::detector::config::DetectorConfig;
+use crate::detector::weights::{Naming, places};
+use crate::detector::weights_read::OPTIMISER_PREFIX;
 
 /// A file's detector, seen through a naming.
 struct Sizes<'a> {
@@ -57,7 +57,7 @@ impl Sizes<'_> {
 
 /// Groups of `queries_count` queries in a file. A checkpoint of training alone has several: another file
 /// with more queries holds another detector.
-pub(super) fn query_groups_of(file: &Checkpoint<'_>, queries_count: usize) -> usize {
+pub(crate) fn query_groups_of(file: &Checkpoint<'_>, queries_count: usize) -> usize {
     let rows = file.shape(QUERIES).and_then(|shape| shape.first().copied()).unwrap_or(0);
     match is_of_training(file) && rows > 0 && rows.is_multiple_of(queries_count) {
         true => rows / queries_count,
@@ -71,7 +71,7 @@ fn is_of_training(file: &Checkpoint<'_>) -> bool {
 
 /// Every size in which the detector of `file` differs from `config`, as one line; empty where none is
 /// found.
-pub(super) fn differences(
+pub(crate) fn differences(
     file: &Checkpoint<'_>,
     config: &DetectorConfig,
     naming: Naming,

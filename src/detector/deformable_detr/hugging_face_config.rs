@@ -3,9 +3,9 @@
 //! With it a folder of both opens as DeformableDetrForObjectDetection. The backbone is described as
 //! `transformers`' own ResNet, which has any width and needs no further package.
 
-use super::detector::Detector;
 use crate::Result;
 use crate::backbone::architecture::{Block, STAGES};
+use crate::detector::detector::Detector;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub fn is_ours(bytes: &[u8]) -> bool {
 /// The document for `detector`.
 ///
 /// # Errors
-/// Those of [`super::config::DetectorConfig::architecture`].
+/// Those of [`crate::detector::config::DetectorConfig::architecture`].
 pub fn hugging_face_config(detector: &Detector) -> Result<String> {
     let config = detector.config();
     let architecture = config.architecture()?;

@@ -5,11 +5,11 @@
 //! this library's network does not compute (two stages, other activations, other backbones) is refused by
 //! name and never read as something else.
 
-use super::config::DetectorConfig;
-use super::description::DetectorDescription;
 use crate::backbone::architecture::{Architecture, Block, STAGES};
 use crate::data::coco::CocoCategory;
 use crate::data::image::{Normalisation, ResizeRule};
+use crate::detector::config::DetectorConfig;
+use crate::detector::description::DetectorDescription;
 use crate::{Error, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 //! sigmoid(-2). Linear layers outside the transformer start as torch's do. The backbone starts from
 //! given weights, or from He's normal (fan out) where asked.
 
-use super::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::nn::parameters::{Parameter, ParameterTable};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::{Result, memory};

@@ -4,16 +4,10 @@
 //! initial values, names, the extra level, how reference points meet padding.
 
 pub mod batch_geometry;
-pub mod config;
-pub mod description;
-pub mod detector;
-mod file_sizes;
+pub(super) mod file_sizes;
 pub mod hugging_face_config;
 pub mod hugging_face_folder;
 pub mod initialise;
-pub mod model;
 pub mod names;
 pub mod network;
-pub mod tensor_file;
-pub mod weights;
-mod weights_read;
+pub(super) mod onnx;

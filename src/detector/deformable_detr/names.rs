@@ -4,9 +4,9 @@
 //! renaming away. Hugging Face splits the decoder's joint query, key and value projection in three;
 //! with box refinement both repeat the box heads under the decoder.
 
-use super::config::{DetectorConfig, Frozen};
 use crate::Result;
 use crate::backbone::architecture::NORM_PARTS;
+use crate::detector::config::{DetectorConfig, Frozen};
 use crate::nn::parameters::{ParameterSpec, ParameterTable};
 
 /// What stands before the backbone's torchvision names.

@@ -15,23 +15,16 @@
 //! Only operators of version 17 of the standard set are used. The file is written here, field by field,
 //! because it needs no more of Protocol Buffers than four kinds of content.
 
-mod attention;
-mod backbone;
-mod free_sizes;
-mod graph;
-mod parts;
+pub mod graph;
 mod protobuf;
-mod sizes;
-mod transformer;
 
+use super::deformable_detr::onnx::predictions;
 use super::host_guide::host_guide;
 use crate::data::atomic_file;
-use crate::detector::deformable_detr::description::KEY;
-use crate::detector::deformable_detr::detector::Detector;
+use crate::detector::description::KEY;
+use crate::detector::detector::Detector;
 use crate::{Error, Result};
 use graph::{Graph, Side};
-use parts::Parts;
-use sizes::Sizes;
 use std::path::Path;
 
 /// Most pixels of a side that is given.
@@ -65,23 +58,16 @@ fn given(detector: &Detector, name: &'static str, side: usize) -> Result<Option<
 
 fn model(detector: &Detector, height: Option<usize>, width: Option<usize>) -> Result<Vec<u8>> {
     let (config, description) = (detector.config(), detector.description());
-    let mut parts = Parts { detector, graph: Graph::default() };
+    let mut graph = Graph::default();
     let (batch, queries) = (Side::Named("batch"), Side::Fixed(config.queries_count));
     let side = |name, given: Option<usize>| given.map_or(Side::Named(name), Side::Fixed);
     let shape = [batch, Side::Fixed(3), side("height", height), side("width", width)];
-    let images = parts.graph.input("images", &shape);
-    let maps = backbone::maps(&mut parts, &images)?;
-    let (cells, levels) = backbone::project(&mut parts, &maps)?;
-    let sizes = match (height, width) {
-        (Some(height), Some(width)) => Sizes::fixed(&mut parts, height, width)?,
-        _ => Sizes::free(&mut parts, &levels)?,
-    };
-    let memory = transformer::encode(&mut parts, cells, &sizes)?;
-    let (logits, boxes) = transformer::decode(&mut parts, &memory, &images, &sizes)?;
+    let images = graph.input("images", &shape);
+    let (logits, boxes) = predictions(detector, &mut graph, &images, (height, width))?;
     let classes = Side::Fixed(config.classes_count);
-    parts.graph.output(&logits, "logits", &[batch, queries, classes]);
-    parts.graph.output(&boxes, "boxes", &[batch, queries, Side::Fixed(4)]);
+    graph.output(&logits, "logits", &[batch, queries, classes]);
+    graph.output(&boxes, "boxes", &[batch, queries, Side::Fixed(4)]);
     let mut texts = host_guide(description, height, width);
     texts.push((KEY, description.to_text()?));
-    Ok(parts.graph.into_model(&texts))
+    Ok(graph.into_model(&texts))
 }

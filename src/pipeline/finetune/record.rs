@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::data::{atomic_file, fingerprint};
-use crate::detector::deformable_detr::config::DetectorConfig;
+use crate::detector::config::DetectorConfig;
 use crate::kernels::simd;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::pretrain::initial_weights::fingerprint_of;

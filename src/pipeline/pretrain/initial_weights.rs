@@ -3,8 +3,8 @@
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
-use crate::detector::deformable_detr::config::{DetectorConfig, WEIGHTS_KEY};
-use crate::detector::deformable_detr::weights::set_backbone;
+use crate::detector::config::{DetectorConfig, WEIGHTS_KEY};
+use crate::detector::weights::set_backbone;
 use crate::encoder::{fingerprint, source};
 use crate::nn::parameters::ParameterTable;
 use crate::pipeline::config::RunConfig;

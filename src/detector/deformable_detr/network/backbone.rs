@@ -4,12 +4,12 @@
 //! norms, and for the coarsest level a 3x3 convolution of stride 2 on the deepest map.
 
 use super::super::batch_geometry::BatchGeometry;
-use super::super::config::PROJECTION_GROUPS;
 use super::super::names::BACKBONE_PREFIX;
 use super::parts::{Parts, Rows};
 use crate::Result;
 use crate::backbone::architecture::STAGES;
 use crate::backbone::operations::{Map, ResNetOperations, convolution};
+use crate::detector::config::PROJECTION_GROUPS;
 use crate::nn::network::TensorId;
 use crate::nn::ops::concatenate::Concatenate;
 use crate::nn::ops::convolution::{Channels, Geometry};

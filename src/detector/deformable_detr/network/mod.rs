@@ -9,8 +9,8 @@ mod encoder;
 mod parts;
 
 use super::batch_geometry::{BatchGeometry, GeometryTensors};
-use super::config::DetectorConfig;
 use crate::backbone::operations::Map;
+use crate::detector::config::DetectorConfig;
 use crate::matching::input::PredictionsShape;
 use crate::nn::network::{Constants, Memory, Network, Purpose, TensorId};
 use crate::nn::operation::INPUTS_MAX;

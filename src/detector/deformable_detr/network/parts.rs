@@ -1,7 +1,7 @@
 //! What every room of the detector is made of: named parameters, linear layers, normalisations.
 
-use super::super::config::DetectorConfig;
 use crate::Result;
+use crate::detector::config::DetectorConfig;
 use crate::nn::network::TensorId;
 use crate::nn::network::named::NamedBuilder;
 use crate::nn::ops::add::Add;

@@ -1,12 +1,12 @@
 //! A whole detector: parameters and description, opened, saved and asked for predictions.
 
 use super::config::DetectorConfig;
+use super::deformable_detr::file_sizes::query_groups_of;
+use super::deformable_detr::hugging_face_folder;
+use super::deformable_detr::initialise::initialise;
+use super::deformable_detr::names::parameter_table;
 use super::description::{DetectorDescription, KEY};
-use super::file_sizes::query_groups_of;
-use super::hugging_face_folder;
-use super::initialise::initialise;
-use super::model::{Predictor, PredictorMemory};
-use super::names::parameter_table;
+use super::predictor::{Predictor, PredictorMemory};
 use super::weights::{self, CLASS_BIAS, Naming};
 use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::control::Control;

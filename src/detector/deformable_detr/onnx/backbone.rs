@@ -1,10 +1,10 @@
 //! The ResNet with its batch norms folded into the convolutions, and the projections of its maps.
 
-use super::graph::{Attribute, Value};
 use super::parts::{EPSILON, Parts};
 use crate::backbone::architecture::{NORM_PARTS, NamedConvolution, STAGES};
-use crate::detector::deformable_detr::config::PROJECTION_GROUPS;
+use crate::detector::config::PROJECTION_GROUPS;
 use crate::detector::deformable_detr::names::BACKBONE_PREFIX;
+use crate::detector::onnx::graph::{Attribute, Value};
 use crate::nn::batch_norm::BatchNorm;
 use crate::nn::ops::convolution::Geometry;
 use crate::{Error, Result};

@@ -1,11 +1,11 @@
 //! The encoder's and the decoder's layers, and the heads that read the last one.
 
 use super::attention::{References, as_grid, attend, attended, look_at_each_other};
-use super::graph::{Attribute, Value};
 use super::parts::Parts;
 use super::sizes::Sizes;
 use crate::Result;
 use crate::detector::deformable_detr::names::heads_count;
+use crate::detector::onnx::graph::{Attribute, Value};
 
 /// Least value of both terms of an inverse sigmoid (official code).
 const EPSILON: f32 = 1e-5;

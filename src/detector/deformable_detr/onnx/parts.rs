@@ -1,9 +1,9 @@
 //! What every room of the exported detector is made of: constants from parameters, linear layers,
 //! normalisations.
 
-use super::graph::{Attribute, Graph, Value};
-use crate::detector::deformable_detr::config::DetectorConfig;
-use crate::detector::deformable_detr::detector::Detector;
+use crate::detector::config::DetectorConfig;
+use crate::detector::detector::Detector;
+use crate::detector::onnx::graph::{Attribute, Graph, Value};
 use crate::{Error, Result};
 
 /// Added to variances by the transformer's normalisations and the group norms (torch's default).
@@ -12,7 +12,7 @@ pub(super) const EPSILON: f32 = 1e-5;
 /// A detector and the graph so far.
 pub(super) struct Parts<'a> {
     pub(super) detector: &'a Detector,
-    pub(super) graph: Graph,
+    pub(super) graph: &'a mut Graph,
 }
 
 impl<'a> Parts<'a> {

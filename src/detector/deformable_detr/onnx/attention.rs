@@ -3,10 +3,10 @@
 //! Zhu et al., arXiv:2010.04159, eq. 2: each head samples its points bilinearly, zeros outside,
 //! which is `GridSample` with coordinates from -1 to 1 across a map; then a weighted sum.
 
-use super::graph::{Attribute, Value};
 use super::parts::Parts;
 use super::sizes::Sizes;
 use crate::Result;
+use crate::detector::onnx::graph::{Attribute, Value};
 
 /// Where queries look before their own offsets.
 pub(super) enum References {

@@ -1,9 +1,9 @@
 //! What depends on the size of the images: as constants, for a graph of one size. `free_sizes` computes
 //! the same in the graph.
 
-use super::graph::Value;
 use super::parts::Parts;
 use crate::Result;
+use crate::detector::onnx::graph::Value;
 use crate::nn::ops::sine_positions::sine_positions;
 
 /// Values of the graph that follow from the sizes of the levels, finest first.

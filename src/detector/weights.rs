@@ -4,7 +4,9 @@
 //! that other programs find every key that they expect.
 
 use super::config::DetectorConfig;
-use super::names::{BACKBONE_PREFIX, QUERIES, hugging_face, hugging_face_timm, repeated};
+use super::deformable_detr::names::{
+    BACKBONE_PREFIX, QUERIES, hugging_face, hugging_face_timm, repeated,
+};
 use super::tensor_file::{NamedTensor, little_endian, write_tensors};
 pub use super::weights_read::{CLASS_BIAS, has_heads, naming_of, open, read, read_network};
 use crate::backbone::resnet_weights::ResNetWeights;
@@ -23,7 +25,7 @@ pub enum Naming {
 
 /// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
 /// of its rows.
-pub(super) fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
+pub(crate) fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
     if naming == Naming::Official {
         return vec![vec![name.into()]];
     }
@@ -45,7 +47,7 @@ pub(super) fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec
 }
 
 /// The shape of one of `count` tensors that make up a parameter, by its rows.
-pub(super) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
+pub(crate) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
     let mut shape = parameter.shape.clone();
     if let Some(rows) = shape.first_mut() {
         *rows /= count;
@@ -164,9 +166,9 @@ fn push<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::initialise::initialise;
-    use super::super::names::parameter_table;
     use super::*;
+    use crate::detector::deformable_detr::initialise::initialise;
+    use crate::detector::deformable_detr::names::parameter_table;
 
     fn small(box_refinement: bool) -> DetectorConfig {
         DetectorConfig {

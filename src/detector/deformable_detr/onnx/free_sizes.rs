@@ -3,10 +3,10 @@
 //! Columns and rows are apart as long as they can be: waves and centres of a map of h by w cells are
 //! made of h + w lines of numbers, and one addition spreads them over the h * w cells.
 
-use super::graph::{Attribute, Value};
 use super::parts::Parts;
 use super::sizes::Sizes;
 use crate::Result;
+use crate::detector::onnx::graph::{Attribute, Value};
 use std::f64::consts::{FRAC_PI_2, TAU};
 
 /// Base of the wavelengths (Carion et al., arXiv:2005.12872, A.4).

@@ -4,8 +4,8 @@
 //! and with the sizes in which it differs.
 
 use super::config::{DetectorConfig, WEIGHTS_KEY};
-use super::file_sizes::differences;
-use super::names::{hugging_face, repeated};
+use super::deformable_detr::file_sizes::differences;
+use super::deformable_detr::names::{hugging_face, repeated};
 use super::weights::{Naming, part_shape, places};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks;
