@@ -46,7 +46,6 @@ impl simdetr_clusterer_t {
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign_store(
     clusterer: *const simdetr_clusterer_t,
     store: *const simdetr_proposal_store_t,
@@ -55,14 +54,11 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let reader = &borrow(store, "store")?.reading()?.reader;
-            let labels = output_array(labels, labels_count, "labels")?;
-            with_control(run, |control| clusterer.label(reader, labels, control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let reader = &borrow(store, "store")?.reading()?.reader;
+        let labels = output_array(labels, labels_count, "labels")?;
+        with_control(run, |control| clusterer.label(reader, labels, control))
+    })
 }
 
 /// Finds the pseudo-class of each row of an array.
@@ -78,7 +74,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
     clusterer: *const simdetr_clusterer_t,
     vectors: *const f32,
@@ -88,14 +83,11 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let rows = array_rows(vectors, rows_count, dimensions)?;
-            let labels = output_array(labels, rows_count, "labels")?;
-            with_control(run, |control| clusterer.label(&rows, labels, control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let rows = array_rows(vectors, rows_count, dimensions)?;
+        let labels = output_array(labels, rows_count, "labels")?;
+        with_control(run, |control| clusterer.label(&rows, labels, control))
+    })
 }
 
 /// Finds the pseudo-class of each row of a tensor.
@@ -109,7 +101,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign(
     clusterer: *const simdetr_clusterer_t,
     vectors: *const DLTensor,
@@ -117,16 +108,13 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let rows = tensor_rows(vectors)?;
-            let target = Tensor::<i32>::borrow(labels, "labels")?;
-            let count = rows.rows_count();
-            let labels = target.output("labels", &[count as i64])?;
-            with_control(run, |control| clusterer.label(&rows, labels.cast_unsigned(), control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let rows = tensor_rows(vectors)?;
+        let target = Tensor::<i32>::borrow(labels, "labels")?;
+        let count = rows.rows_count();
+        let labels = target.output("labels", &[count as i64])?;
+        with_control(run, |control| clusterer.label(&rows, labels.cast_unsigned(), control))
+    })
 }
 
 /// Copies the centroids.
@@ -142,7 +130,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
     clusterer: *const simdetr_clusterer_t,
     centroids: *mut f32,
@@ -151,26 +138,23 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
     dimensions: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let found = clusterer.centroids()?;
-            let (first, second) =
-                (output(classes_count, "classes_count")?, output(dimensions, "dimensions")?);
-            first.set(found.classes());
-            second.set(found.dimensions());
-            let needed = found.values().len();
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                let argument = "centroids".to_string();
-                return Err(Error::BufferTooSmall { argument, needed, capacity });
-            }
-            output_array(centroids, needed, "centroids")?.copy_from(found.values());
-            Ok(())
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let found = clusterer.centroids()?;
+        let (first, second) =
+            (output(classes_count, "classes_count")?, output(dimensions, "dimensions")?);
+        first.set(found.classes());
+        second.set(found.dimensions());
+        let needed = found.values().len();
+        if capacity == 0 {
+            return Ok(());
+        }
+        if capacity < needed {
+            let argument = "centroids".to_string();
+            return Err(Error::BufferTooSmall { argument, needed, capacity });
+        }
+        output_array(centroids, needed, "centroids")?.copy_from(found.values());
+        Ok(())
+    })
 }
 
 /// Copies the centroids into a tensor that the host then owns.
@@ -182,21 +166,17 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
     clusterer: *const simdetr_clusterer_t,
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let (out, found) = (output(out, "out")?, clusterer.centroids()?);
-            let shape = [found.classes(), found.dimensions()];
-            out.set(tensor::export(found.values().to_vec(), &shape));
-            Ok(())
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let (out, found) = (output(out, "out")?, clusterer.centroids()?);
+        let shape = [found.classes(), found.dimensions()];
+        out.set(tensor::export(found.values().to_vec(), &shape));
+        Ok(())
+    })
 }
 
 /// Writes the centroids as a safetensors file.
@@ -208,18 +188,14 @@ pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_save(
     clusterer: *const simdetr_clusterer_t,
     path: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            clusterer.centroids()?.save(Path::new(text(path, "path")?))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        clusterer.centroids()?.save(Path::new(text(path, "path")?))
+    })
 }
 
 /// Writes T_0 as a COCO data set: every readable image of a store, every proposal with its score,
@@ -234,7 +210,6 @@ pub unsafe extern "C" fn simdetr_clusterer_save(
 ///
 /// May run at the same time as other functions that take store or clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_export_coco(
     store: *const simdetr_proposal_store_t,
     clusterer: *const simdetr_clusterer_t,
@@ -242,15 +217,12 @@ pub unsafe extern "C" fn simdetr_proposal_store_export_coco(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let reader = &store.reading()?.reader;
-            let clusterer = borrow(clusterer, "clusterer")?;
-            let (centroids, path) = (clusterer.centroids()?, Path::new(text(path, "path")?));
-            with_control(run, |control| {
-                export_store(reader, centroids, path, &clusterer.resources(control)).map(|_| ())
-            })
+    guard_handle(store, error, |store| {
+        let reader = &store.reading()?.reader;
+        let clusterer = borrow(clusterer, "clusterer")?;
+        let (centroids, path) = (clusterer.centroids()?, Path::new(text(path, "path")?));
+        with_control(run, |control| {
+            export_store(reader, centroids, path, &clusterer.resources(control)).map(|_| ())
         })
-    }
+    })
 }

@@ -21,7 +21,6 @@ use crate::criterion::LayerLosses;
 ///
 /// May run at the same time as other functions that take the criterion `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_layer_losses(
     criterion: *const simdetr_criterion_t,
     losses: *mut f64,
@@ -29,22 +28,19 @@ pub unsafe extern "C" fn simdetr_criterion_layer_losses(
     layers_count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let layers = &criterion.criterion.losses().layers;
-            let needed = layers.len();
-            output(layers_count, "layers_count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            let places = losses.cast::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>();
-            let of = |layer: &LayerLosses| [layer.class, layer.l1, layer.giou, layer.accuracy];
-            output_array(places, room, "losses")?.fill_from(layers.iter().map(of));
-            Ok(())
-        })
-    }
+    guard_handle(criterion, error, |criterion| {
+        let layers = &criterion.criterion.losses().layers;
+        let needed = layers.len();
+        output(layers_count, "layers_count")?.set(needed);
+        if capacity > 0 && capacity < needed {
+            return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
+        }
+        let room = if capacity == 0 { 0 } else { needed };
+        let places = losses.cast::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>();
+        let of = |layer: &LayerLosses| [layer.class, layer.l1, layer.giou, layer.accuracy];
+        output_array(places, room, "losses")?.fill_from(layers.iter().map(of));
+        Ok(())
+    })
 }
 
 /// Gives the pairs that the last evaluation was based on.
@@ -59,7 +55,6 @@ pub unsafe extern "C" fn simdetr_criterion_layer_losses(
 ///
 /// May run at the same time as other functions that take the criterion `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_matches(
     criterion: *const simdetr_criterion_t,
     queries: *mut i32,
@@ -67,18 +62,15 @@ pub unsafe extern "C" fn simdetr_criterion_matches(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let matches = criterion.criterion.matches();
-            let needed = partners(matches).count();
-            output(count, "count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            output_array(queries, room, "queries")?.fill_from(partners(matches));
-            Ok(())
-        })
-    }
+    guard_handle(criterion, error, |criterion| {
+        let matches = criterion.criterion.matches();
+        let needed = partners(matches).count();
+        output(count, "count")?.set(needed);
+        if capacity > 0 && capacity < needed {
+            return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
+        }
+        let room = if capacity == 0 { 0 } else { needed };
+        output_array(queries, room, "queries")?.fill_from(partners(matches));
+        Ok(())
+    })
 }

@@ -1,20 +1,25 @@
 //! A detector as files for other programs.
 
+use super::declare::choices;
 use super::detector::simdetr_detector_t;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
+use super::options::chosen;
 use super::pointers::text;
 use super::status::simdetr_status_t;
-use crate::Error;
 use crate::detector::deformable_detr::weights::Naming;
 use crate::detector::onnx;
 use std::ffi::c_char;
 use std::path::Path;
 
-/// Names of the official Deformable DETR.
-pub const SIMDETR_NAMING_OFFICIAL: i32 = 1;
-/// Names of DeformableDetrForObjectDetection of `transformers`.
-pub const SIMDETR_NAMING_HUGGING_FACE: i32 = 2;
+choices! {
+    NAMINGS: Naming {
+        /// Names of the official Deformable DETR.
+        SIMDETR_NAMING_OFFICIAL = 1 => Naming::Official,
+        /// Names of DeformableDetrForObjectDetection of `transformers`.
+        SIMDETR_NAMING_HUGGING_FACE = 2 => Naming::HuggingFace,
+    }
+}
 
 /// Writes a detector as safetensors, with a text entry that says what it is. What lay at `path` stays
 /// whole until the new file is.
@@ -27,28 +32,17 @@ pub const SIMDETR_NAMING_HUGGING_FACE: i32 = 2;
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_save(
     detector: *const simdetr_detector_t,
     path: *const c_char,
     naming: i32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let path = Path::new(text(path, "path")?);
-            let naming = match naming {
-                0 | SIMDETR_NAMING_OFFICIAL => Naming::Official,
-                SIMDETR_NAMING_HUGGING_FACE => Naming::HuggingFace,
-                other => {
-                    let reason = format!("{other} is outside 0..={SIMDETR_NAMING_HUGGING_FACE}");
-                    return Err(Error::invalid("naming", reason));
-                }
-            };
-            detector.detector.save(path, naming)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let path = Path::new(text(path, "path")?);
+        let naming = chosen("naming", naming, NAMINGS)?;
+        detector.detector.save(path, naming)
+    })
 }
 
 /// Writes the backbone alone as safetensors, under torchvision's names.
@@ -60,18 +54,14 @@ pub unsafe extern "C" fn simdetr_detector_save(
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_save_backbone(
     detector: *const simdetr_detector_t,
     path: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            detector.detector.save_backbone(Path::new(text(path, "path")?))
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        detector.detector.save_backbone(Path::new(text(path, "path")?))
+    })
 }
 
 /// Writes a detector as an ONNX model for images of one size: input `images` f32
@@ -87,7 +77,6 @@ pub unsafe extern "C" fn simdetr_detector_save_backbone(
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_export_onnx(
     detector: *const simdetr_detector_t,
     path: *const c_char,
@@ -95,11 +84,8 @@ pub unsafe extern "C" fn simdetr_detector_export_onnx(
     width: u32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let path = Path::new(text(path, "path")?);
-            onnx::export(&detector.detector, height as usize, width as usize, path)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let path = Path::new(text(path, "path")?);
+        onnx::export(&detector.detector, height as usize, width as usize, path)
+    })
 }

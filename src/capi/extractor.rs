@@ -3,11 +3,12 @@
 //! This file makes the handle and lends its memory. Feature maps go in through `extractor_maps`,
 //! images through `extractor_images`.
 
+use super::declare::{handle, memory_bytes};
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
 use super::extractor_maps::SIMDETR_MAPS_MAX;
 use super::extractor_options::simdetr_extractor_options_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
+use super::guard::{Poison, guard, into_handle};
 use super::options::copy_options;
 use super::pointers::{borrow, output};
 use super::status::simdetr_status_t;
@@ -38,13 +39,6 @@ pub(super) struct Memory {
     pub(super) scratch: Scratch,
     pub(super) proposals: ProposalSet,
     pub(super) dense_maps: [Vec<f32>; SIMDETR_MAPS_MAX],
-}
-
-impl Handle for simdetr_extractor_t {
-    const NAME: &'static str = "extractor";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
 }
 
 impl simdetr_extractor_t {
@@ -83,7 +77,6 @@ impl simdetr_extractor_t {
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_create(
     encoder: *const simdetr_encoder_t,
     options: *const simdetr_extractor_options_t,
@@ -91,8 +84,7 @@ pub unsafe extern "C" fn simdetr_extractor_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given, config, encoder) = unsafe {
+        let (out, given, config, encoder) = {
             let given = copy_options(options)?;
             let encoder = match encoder.is_null() {
                 true => None,
@@ -114,42 +106,24 @@ pub unsafe extern "C" fn simdetr_extractor_create(
     })
 }
 
-/// Destroys an extractor.
-///
-/// @param[in] extractor May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_extractor_destroy(extractor: *mut simdetr_extractor_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(extractor) }
-}
+handle!(simdetr_extractor_t, extractor, simdetr_extractor_destroy, "Destroys an extractor.");
 
-/// Says how many bytes an extractor holds between calls.
-///
-/// @param[in] extractor The extractor.
-/// @param[out] bytes Memory that is kept for the next calls.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions on the extractor.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_extractor_memory_bytes(
-    extractor: *const simdetr_extractor_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let kept = extractor.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let each = kept.iter().map(|memory| {
-                let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
-                memory.scratch.memory_bytes() + memory.proposals.memory_bytes() + maps
-            });
-            output(bytes, "bytes")?.set(each.sum::<usize>() as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_extractor_t,
+    extractor,
+    simdetr_extractor_memory_bytes,
+    "Says how many bytes an extractor holds between calls.",
+    "Memory that is kept for the next calls.",
+    "May run at the same time as other functions on the extractor."
+);
+
+impl simdetr_extractor_t {
+    fn memory_bytes(&self) -> usize {
+        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = kept.iter().map(|memory| {
+            let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
+            memory.scratch.memory_bytes() + memory.proposals.memory_bytes() + maps
+        });
+        each.sum::<usize>()
     }
 }

@@ -1,10 +1,11 @@
 //! Images to proposals: one image in any form, a batch, or a folder into a store.
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::extractor::simdetr_extractor_t;
 use super::guard::guard_handle;
 use super::image::{copy_image, copy_tensor_image, simdetr_image_t};
-use super::options::{Versioned, copy_options, write_struct};
+use super::options::{copy_options, write_struct};
 use super::pointers::{borrow_mut, optional_text, slice, text};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
@@ -15,6 +16,7 @@ use crate::control::Control;
 use crate::data::folder::LeftOutReason;
 use crate::data::image::{Image, decode};
 use crate::data::proposal_set::ProposalSet;
+use crate::data::store::StoreConfig;
 use crate::pipeline::store_extraction::{extract_into_store, proposals_document};
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -50,7 +52,6 @@ impl simdetr_extractor_t {
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_image(
     extractor: *const simdetr_extractor_t,
     image: *const simdetr_image_t,
@@ -59,17 +60,14 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let image = copy_image(image)?;
-            let workers = &extractor.workers;
-            with_control(run, |control| {
-                extractor.extract_image(&image, image_id, (workers, control), target)
-            })
+    guard_handle(extractor, error, |extractor| {
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        let image = copy_image(image)?;
+        let workers = &extractor.workers;
+        with_control(run, |control| {
+            extractor.extract_image(&image, image_id, (workers, control), target)
         })
-    }
+    })
 }
 
 /// Finds the proposals of one encoded image: JPEG, PNG, WebP, BMP or TIFF, recognised by content;
@@ -86,7 +84,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
     extractor: *const simdetr_extractor_t,
     data: *const u8,
@@ -96,19 +93,16 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let data = slice(data, length, "data")?;
-            with_control(run, |control| {
-                let limits = &extractor.images()?.config().limits;
-                let image = decode::decode(data, "data", limits)?;
-                let runners = (&extractor.workers, control);
-                extractor.extract_image(&image, image_id, runners, target)
-            })
+    guard_handle(extractor, error, |extractor| {
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        let data = slice(data, length, "data")?;
+        with_control(run, |control| {
+            let limits = &extractor.images()?.config().limits;
+            let image = decode::decode(data, "data", limits)?;
+            let runners = (&extractor.workers, control);
+            extractor.extract_image(&image, image_id, runners, target)
         })
-    }
+    })
 }
 
 /// Finds the proposals of an image tensor.
@@ -124,7 +118,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     extractor: *const simdetr_extractor_t,
     image: *const DLTensor,
@@ -133,17 +126,14 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let image = copy_tensor_image(image, "image")?;
-            let workers = &extractor.workers;
-            with_control(run, |control| {
-                extractor.extract_image(&image, image_id, (workers, control), target)
-            })
+    guard_handle(extractor, error, |extractor| {
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        let image = copy_tensor_image(image, "image")?;
+        let workers = &extractor.workers;
+        with_control(run, |control| {
+            extractor.extract_image(&image, image_id, (workers, control), target)
         })
-    }
+    })
 }
 
 /// Finds the proposals of several images, which the extractor's threads share. Progress comes once,
@@ -160,7 +150,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_batch(
     extractor: *const simdetr_extractor_t,
     images: *const *const simdetr_image_t,
@@ -170,74 +159,54 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
     proposals: *const *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let images = slice(images, images_count, "images")?;
-            let handles = slice(proposals, images_count, "proposals")?;
-            if (1..handles.len()).any(|index| handles[..index].contains(&handles[index])) {
-                return Err(Error::invalid("proposals", "holds one set twice"));
+    guard_handle(extractor, error, |extractor| {
+        let images = slice(images, images_count, "images")?;
+        let handles = slice(proposals, images_count, "proposals")?;
+        if (1..handles.len()).any(|index| handles[..index].contains(&handles[index])) {
+            return Err(Error::invalid("proposals", "holds one set twice"));
+        }
+        let targets: Result<Vec<_>> =
+            handles.iter().map(|&handle| Ok(&mut borrow_mut(handle, "proposals")?.set)).collect();
+        let images: Result<Vec<Image>> = images.iter().map(|&image| copy_image(image)).collect();
+        let (targets, images) = (targets?, images?);
+        let (outside, inside) = extractor.images()?.share(&extractor.workers);
+        with_control(run, |control| {
+            let found = outside.try_map(images.len(), |index| {
+                control.check()?;
+                let mut set = ProposalSet::default();
+                let id = first_image_id.wrapping_add(index as u32);
+                let runners = (&inside, control);
+                extractor.extract_image(&images[index], id, runners, &mut set)?;
+                Ok(set)
+            })?;
+            control.report("extract", images_count as u64, images_count as u64)?;
+            for (target, set) in targets.into_iter().zip(found) {
+                *target = set;
             }
-            let targets: Result<Vec<_>> = handles
-                .iter()
-                .map(|&handle| Ok(&mut borrow_mut(handle, "proposals")?.set))
-                .collect();
-            let images: Result<Vec<Image>> =
-                images.iter().map(|&image| copy_image(image)).collect();
-            let (targets, images) = (targets?, images?);
-            let (outside, inside) = extractor.images()?.share(&extractor.workers);
-            with_control(run, |control| {
-                let found = outside.try_map(images.len(), |index| {
-                    control.check()?;
-                    let mut set = ProposalSet::default();
-                    let id = first_image_id.wrapping_add(index as u32);
-                    let runners = (&inside, control);
-                    extractor.extract_image(&images[index], id, runners, &mut set)?;
-                    Ok(set)
-                })?;
-                control.report("extract", images_count as u64, images_count as u64)?;
-                for (target, set) in targets.into_iter().zip(found) {
-                    *target = set;
-                }
-                Ok(())
-            })
+            Ok(())
         })
+    })
+}
+
+versioned! {
+    /// What `simdetr_extractor_extract_folder` did.
+    pub struct simdetr_folder_report_t (64 bytes, first without files_hidden) {
+        /// Files that could be images.
+        pub images_count: u64,
+        /// Images that an earlier, stopped call had committed.
+        pub images_resumed: u64,
+        /// Files that are no readable images, those that earlier calls met too; the log names them.
+        pub images_broken: u64,
+        /// Proposals in the store.
+        pub proposals_count: u64,
+        /// Images that were left out because they, or a folder on the way, are hidden by a dot.
+        pub files_hidden: u64,
+        /// Images that were left out because their path is not UTF-8.
+        pub files_unreadable_name: u64,
+        /// Images that were left out because their format is not read, such as HEIC; those that this
+        /// call only noticed when it read them are in the store, without proposals.
+        pub files_unsupported_format: u64,
     }
-}
-
-/// What `simdetr_extractor_extract_folder` did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_folder_report_t {
-    /// `sizeof(simdetr_folder_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Files that could be images.
-    pub images_count: u64,
-    /// Images that an earlier, stopped call had committed.
-    pub images_resumed: u64,
-    /// Files that are no readable images, those that earlier calls met too; the log names them.
-    pub images_broken: u64,
-    /// Proposals in the store.
-    pub proposals_count: u64,
-    /// Images that were left out because they, or a folder on the way, are hidden by a dot.
-    pub files_hidden: u64,
-    /// Images that were left out because their path is not UTF-8.
-    pub files_unreadable_name: u64,
-    /// Images that were left out because their format is not read, such as HEIC; those that this
-    /// call only noticed when it read them are in the store, without proposals.
-    pub files_unsupported_format: u64,
-}
-
-/// What the first layout ends with.
-const FOLDER_REPORT_FIRST: usize =
-    std::mem::offset_of!(simdetr_folder_report_t, proposals_count) + size_of::<u64>();
-
-const _: () = assert!(size_of::<simdetr_folder_report_t>() == 56 + size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_folder_report_t {
-    const NAME: &'static str = "simdetr_folder_report_t";
-    const SMALLEST: usize = FOLDER_REPORT_FIRST;
 }
 
 /// Extracts every image of a folder, and of the folders in it, into a store. A call that was
@@ -262,7 +231,6 @@ unsafe impl Versioned for simdetr_folder_report_t {
 ///
 /// May run at the same time as other functions on the extractor, into other stores.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_folder(
     extractor: *const simdetr_extractor_t,
     images: *const c_char,
@@ -273,43 +241,41 @@ pub unsafe extern "C" fn simdetr_extractor_extract_folder(
     report: *mut simdetr_folder_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let (folder_path, store) =
-                (Path::new(text(images, "images")?), Path::new(text(store, "store")?));
-            let options = copy_options(store_options)?;
-            let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
-            if !(0..=1).contains(&strict) {
-                return Err(Error::invalid("strict", format!("{strict} is neither 0 nor 1")));
-            }
-            let extract = extractor.images()?;
-            let fingerprint =
-                fingerprint.map_or_else(|| proposals_document(extract), |own| Ok(own.into()))?;
-            let settings = options.config()?.settings(extract.dimensions(), fingerprint)?;
-            let (target, workers) = ((store, settings), &extractor.workers);
-            let found = with_control(run, |control| {
-                extract_into_store(extract, folder_path, target, strict == 1, workers, control)
-            })?;
-            if report.is_null() {
-                return Ok(());
-            }
-            let left_out = |name| {
-                let skipped = found.skipped_by_reason();
-                skipped.into_iter().find(|one| one.0 == name).map_or(0, |one| one.1)
-            };
-            let [hidden, unreadable_name, unsupported_format] = LeftOutReason::NAMES;
-            let answer = simdetr_folder_report_t {
-                struct_size: size_of::<simdetr_folder_report_t>(),
-                images_count: found.images_count,
-                images_resumed: found.images_resumed,
-                images_broken: found.broken.len() as u64,
-                proposals_count: found.proposals_count,
-                files_hidden: left_out(hidden),
-                files_unreadable_name: left_out(unreadable_name),
-                files_unsupported_format: left_out(unsupported_format),
-            };
-            write_struct(report, &answer)
-        })
-    }
+    guard_handle(extractor, error, |extractor| {
+        let (folder_path, store) =
+            (Path::new(text(images, "images")?), Path::new(text(store, "store")?));
+        let options = copy_options(store_options)?;
+        let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
+        if !(0..=1).contains(&strict) {
+            return Err(Error::invalid("strict", format!("{strict} is neither 0 nor 1")));
+        }
+        let extract = extractor.images()?;
+        let fingerprint =
+            fingerprint.map_or_else(|| proposals_document(extract), |own| Ok(own.into()))?;
+        let settings =
+            options.keys()?.finish::<StoreConfig>()?.settings(extract.dimensions(), fingerprint)?;
+        let (target, workers) = ((store, settings), &extractor.workers);
+        let found = with_control(run, |control| {
+            extract_into_store(extract, folder_path, target, strict == 1, workers, control)
+        })?;
+        if report.is_null() {
+            return Ok(());
+        }
+        let left_out = |name| {
+            let skipped = found.skipped_by_reason();
+            skipped.into_iter().find(|one| one.0 == name).map_or(0, |one| one.1)
+        };
+        let [hidden, unreadable_name, unsupported_format] = LeftOutReason::NAMES;
+        let answer = simdetr_folder_report_t {
+            struct_size: size_of::<simdetr_folder_report_t>(),
+            images_count: found.images_count,
+            images_resumed: found.images_resumed,
+            images_broken: found.broken.len() as u64,
+            proposals_count: found.proposals_count,
+            files_hidden: left_out(hidden),
+            files_unreadable_name: left_out(unreadable_name),
+            files_unsupported_format: left_out(unsupported_format),
+        };
+        write_struct(report, &answer)
+    })
 }

@@ -125,7 +125,6 @@ fn set(sink: Option<Sink>, level_max: LevelFilter) -> Result<()> {
 ///
 /// Any thread, but not from inside a log callback.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_log_set(
     callback: simdetr_log_fn_t,
     user_data: *mut c_void,

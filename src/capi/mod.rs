@@ -9,7 +9,7 @@
 //! Safety, once for all exported functions: pointers must be NULL where the text allows it, or
 //! point to what the text says for as long as it says. NULL elsewhere, unknown numbers and wrong
 //! sizes are answered with a status.
-#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+#![allow(non_camel_case_types, clippy::missing_safety_doc, unsafe_op_in_unsafe_fn)]
 
 pub mod cancel;
 pub mod clusterer;
@@ -17,6 +17,7 @@ pub mod clusterer_answers;
 pub mod clusterer_steps;
 pub mod criterion;
 pub mod criterion_answers;
+mod declare;
 pub mod detections;
 pub mod detector;
 pub mod detector_callbacks;

@@ -177,8 +177,7 @@ pub(super) unsafe fn output_array<'a, T>(
 /// `target` is NULL or has room for all of them.
 pub(super) unsafe fn copy_wanted<T: Copy>(target: *mut T, values: &[T], name: &str) -> Result<()> {
     if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { output_array(target, values.len(), name) }?.copy_from(values);
+        output_array(target, values.len(), name)?.copy_from(values);
     }
     Ok(())
 }
@@ -188,8 +187,7 @@ pub(super) unsafe fn copy_wanted<T: Copy>(target: *mut T, values: &[T], name: &s
 /// # Safety
 /// `target` is NULL or has room for one byte more than `text`.
 pub(super) unsafe fn copy_text(target: *mut c_char, text: &str, name: &str) -> Result<()> {
-    // SAFETY: promised by the caller.
-    let target = unsafe { output_array(target.cast::<u8>(), text.len() + 1, name) }?;
+    let target = output_array(target.cast::<u8>(), text.len() + 1, name)?;
     target.fill_from(text.bytes().chain([0]));
     Ok(())
 }
@@ -218,8 +216,7 @@ pub(super) unsafe fn optional_text<'a>(
     if pointer.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise is the same.
-    unsafe { text(pointer, name) }.map(Some)
+    text(pointer, name).map(Some)
 }
 
 /// An array of strings.
@@ -231,8 +228,7 @@ pub(super) unsafe fn texts<'a>(
     count: usize,
     name: &str,
 ) -> Result<Vec<&'a str>> {
-    // SAFETY: the caller's promise is the same.
-    let pointers = unsafe { slice(pointer, count, name) }?;
+    let pointers = slice(pointer, count, name)?;
     let each = pointers.iter().enumerate();
     // SAFETY: each entry is promised to be a string.
     each.map(|(index, entry)| unsafe { text(*entry, &format!("{name}[{index}]")) }).collect()

@@ -56,25 +56,21 @@ fn part(set: &ProposalSet, field: i32) -> Result<Part<'_>> {
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_copy_tensor(
     proposals: *const simdetr_proposals_t,
     field: i32,
     target: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| match part(&proposals.set, field)? {
-            Part::Floats(values, shape, rank) => {
-                let shape = shape.map(|size| size as i64);
-                Tensor::borrow(target, "target")?.write("target", &shape[..rank], values)
-            }
-            Part::Integers(values, count) => {
-                Tensor::borrow(target, "target")?.write("target", &[count as i64], values)
-            }
-        })
-    }
+    guard_handle(proposals, error, |proposals| match part(&proposals.set, field)? {
+        Part::Floats(values, shape, rank) => {
+            let shape = shape.map(|size| size as i64);
+            Tensor::borrow(target, "target")?.write("target", &shape[..rank], values)
+        }
+        Part::Integers(values, count) => {
+            Tensor::borrow(target, "target")?.write("target", &[count as i64], values)
+        }
+    })
 }
 
 /// Copies one field into a tensor that the host then owns.
@@ -87,26 +83,20 @@ pub unsafe extern "C" fn simdetr_proposals_copy_tensor(
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_export_tensor(
     proposals: *const simdetr_proposals_t,
     field: i32,
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let out = output(out, "out")?;
-            out.set(match part(&proposals.set, field)? {
-                Part::Floats(values, shape, rank) => {
-                    tensor::export(values.to_vec(), &shape[..rank])
-                }
-                Part::Integers(values, count) => tensor::export(values.to_vec(), &[count]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| {
+        let out = output(out, "out")?;
+        out.set(match part(&proposals.set, field)? {
+            Part::Floats(values, shape, rank) => tensor::export(values.to_vec(), &shape[..rank]),
+            Part::Integers(values, count) => tensor::export(values.to_vec(), &[count]),
+        });
+        Ok(())
+    })
 }
 
 /// `simdetr_proposals_export_tensor` in the form of DLPack before 1.0.
@@ -119,26 +109,22 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor(
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_export_tensor_legacy(
     proposals: *const simdetr_proposals_t,
     field: i32,
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let out = output(out, "out")?;
-            out.set(match part(&proposals.set, field)? {
-                Part::Floats(values, shape, rank) => {
-                    tensor::export_legacy(values.to_vec(), &shape[..rank])
-                }
-                Part::Integers(values, count) => tensor::export_legacy(values.to_vec(), &[count]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| {
+        let out = output(out, "out")?;
+        out.set(match part(&proposals.set, field)? {
+            Part::Floats(values, shape, rank) => {
+                tensor::export_legacy(values.to_vec(), &shape[..rank])
+            }
+            Part::Integers(values, count) => tensor::export_legacy(values.to_vec(), &[count]),
+        });
+        Ok(())
+    })
 }
 
 /// Draws one mask.
@@ -153,7 +139,6 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor_legacy(
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_mask(
     proposals: *const simdetr_proposals_t,
     index: usize,
@@ -162,24 +147,21 @@ pub unsafe extern "C" fn simdetr_proposals_mask(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let set = &proposals.set;
-            let grid = set.mask_grids.get(index).ok_or_else(|| {
-                let reason = format!("{index} of {} proposals", set.mask_grids.len());
-                Error::invalid("index", reason)
-            })?;
-            let needed = grid.height as usize * grid.width as usize;
-            output(count, "count")?.set(needed);
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "mask".into(), needed, capacity });
-            }
-            set.draw_mask(index, output_array(mask, needed, "mask")?.zeroed());
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| {
+        let set = &proposals.set;
+        let grid = set.mask_grids.get(index).ok_or_else(|| {
+            let reason = format!("{index} of {} proposals", set.mask_grids.len());
+            Error::invalid("index", reason)
+        })?;
+        let needed = grid.height as usize * grid.width as usize;
+        output(count, "count")?.set(needed);
+        if capacity == 0 {
+            return Ok(());
+        }
+        if capacity < needed {
+            return Err(Error::BufferTooSmall { argument: "mask".into(), needed, capacity });
+        }
+        set.draw_mask(index, output_array(mask, needed, "mask")?.zeroed());
+        Ok(())
+    })
 }

@@ -1,8 +1,9 @@
 //! Reading a `simdetr_proposal_store_t`: image by image, vectors by row, merging.
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard, guard_handle};
-use super::options::{Versioned, write_struct};
+use super::options::write_struct;
 use super::pointers::{borrow_mut, copy_text, output, output_array, text, texts};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
@@ -15,33 +16,22 @@ use std::ffi::c_char;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-/// One image of a store.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_stored_image_t {
-    /// `sizeof(simdetr_stored_image_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Row of its first proposal in the store's vectors and labels.
-    pub first_row: u64,
-    /// Number of its proposals.
-    pub proposals_count: u64,
-    /// Rank of its path in its folder, from 1.
-    pub image_id: u32,
-    /// Pixels of the upright image; 0 where it could not be read.
-    pub width: u32,
-    /// Pixels of the upright image; 0 where it could not be read.
-    pub height: u32,
-    /// 1 where the image could not be read, else 0.
-    pub broken: i32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_stored_image_t>() == 40);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_stored_image_t {
-    const NAME: &'static str = "simdetr_stored_image_t";
-    const SMALLEST: usize = size_of::<simdetr_stored_image_t>();
+versioned! {
+    /// One image of a store.
+    pub struct simdetr_stored_image_t (40 bytes) {
+        /// Row of its first proposal in the store's vectors and labels.
+        pub first_row: u64,
+        /// Number of its proposals.
+        pub proposals_count: u64,
+        /// Rank of its path in its folder, from 1.
+        pub image_id: u32,
+        /// Pixels of the upright image; 0 where it could not be read.
+        pub width: u32,
+        /// Pixels of the upright image; 0 where it could not be read.
+        pub height: u32,
+        /// 1 where the image could not be read, else 0.
+        pub broken: i32,
+    }
 }
 
 impl Reading {
@@ -85,7 +75,6 @@ impl Reading {
 /// May run at the same time as other functions that take the store `const`; readers of different
 /// shards wait for each other.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_read(
     store: *const simdetr_proposal_store_t,
     index: u64,
@@ -93,30 +82,27 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            store.reading()?.with_image(index, |found| {
-                let record = &found.record;
-                let answer = simdetr_stored_image_t {
-                    struct_size: size_of::<simdetr_stored_image_t>(),
-                    first_row: found.first_row,
-                    proposals_count: found.proposals.count() as u64,
-                    image_id: record.image_id,
-                    width: record.width,
-                    height: record.height,
-                    broken: i32::from(record.status == ImageStatus::Broken),
-                };
-                if !image.is_null() {
-                    write_struct(image, &answer)?;
-                }
-                if !proposals.is_null() {
-                    borrow_mut(proposals, "proposals")?.set.clone_from(&found.proposals);
-                }
-                Ok(())
-            })
+    guard_handle(store, error, |store| {
+        store.reading()?.with_image(index, |found| {
+            let record = &found.record;
+            let answer = simdetr_stored_image_t {
+                struct_size: size_of::<simdetr_stored_image_t>(),
+                first_row: found.first_row,
+                proposals_count: found.proposals.count() as u64,
+                image_id: record.image_id,
+                width: record.width,
+                height: record.height,
+                broken: i32::from(record.status == ImageStatus::Broken),
+            };
+            if !image.is_null() {
+                write_struct(image, &answer)?;
+            }
+            if !proposals.is_null() {
+                borrow_mut(proposals, "proposals")?.set.clone_from(&found.proposals);
+            }
+            Ok(())
         })
-    }
+    })
 }
 
 /// Copies the path of one image.
@@ -132,7 +118,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
 ///
 /// May run at the same time as other functions that take the store `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_image_path(
     store: *const simdetr_proposal_store_t,
     index: u64,
@@ -141,24 +126,21 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            store.reading()?.with_image(index, |found| {
-                let found = &found.record.path;
-                let needed = found.len() + 1;
-                output(count, "count")?.set(needed);
-                if capacity == 0 {
-                    return Ok(());
-                }
-                if capacity < needed {
-                    let argument = "path".to_string();
-                    return Err(Error::BufferTooSmall { argument, needed, capacity });
-                }
-                copy_text(path, found, "path")
-            })
+    guard_handle(store, error, |store| {
+        store.reading()?.with_image(index, |found| {
+            let found = &found.record.path;
+            let needed = found.len() + 1;
+            output(count, "count")?.set(needed);
+            if capacity == 0 {
+                return Ok(());
+            }
+            if capacity < needed {
+                let argument = "path".to_string();
+                return Err(Error::BufferTooSmall { argument, needed, capacity });
+            }
+            copy_text(path, found, "path")
         })
-    }
+    })
 }
 
 /// Reads unit vectors, one row for each proposal of the store.
@@ -172,7 +154,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
 ///
 /// May run at the same time as other functions that take the store `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
     store: *const simdetr_proposal_store_t,
     first: u64,
@@ -180,21 +161,18 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
     vectors: *mut f32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let reader = &store.reading()?.reader;
-            let inside = first.checked_add(rows_count as u64);
-            if inside.is_none_or(|end| end > reader.proposals_count()) {
-                let expected = format!("at most {} rows", reader.proposals_count());
-                let got = format!("{rows_count} rows from row {first}");
-                return Err(Error::shape("rows_count", expected, got));
-            }
-            let count = rows_count * reader.settings().dimensions;
-            // Decoding needs a slice; the zeros cost little beside reading the rows.
-            reader.read(first, output_array(vectors, count, "vectors")?.zeroed())
-        })
-    }
+    guard_handle(store, error, |store| {
+        let reader = &store.reading()?.reader;
+        let inside = first.checked_add(rows_count as u64);
+        if inside.is_none_or(|end| end > reader.proposals_count()) {
+            let expected = format!("at most {} rows", reader.proposals_count());
+            let got = format!("{rows_count} rows from row {first}");
+            return Err(Error::shape("rows_count", expected, got));
+        }
+        let count = rows_count * reader.settings().dimensions;
+        // Decoding needs a slice; the zeros cost little beside reading the rows.
+        reader.read(first, output_array(vectors, count, "vectors")?.zeroed())
+    })
 }
 
 /// Puts the shards of several stores, which hold different images of one set, into a new one.
@@ -209,7 +187,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_merge(
     sources: *const *const c_char,
     sources_count: usize,
@@ -218,12 +195,9 @@ pub unsafe extern "C" fn simdetr_proposal_store_merge(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let sources = texts(sources, sources_count, "sources")?;
-            let sources: Vec<PathBuf> = sources.into_iter().map(PathBuf::from).collect();
-            let target = Path::new(text(target, "target")?);
-            with_control(run, |control| merge(&sources, target, *control).map(|_| ()))
-        }
+        let sources = texts(sources, sources_count, "sources")?;
+        let sources: Vec<PathBuf> = sources.into_iter().map(PathBuf::from).collect();
+        let target = Path::new(text(target, "target")?);
+        with_control(run, |control| merge(&sources, target, *control).map(|_| ()))
     })
 }

@@ -1,65 +1,46 @@
 //! What matcher and criterion share at the border: predictions as tensors, targets as arrays.
 
-use super::options::{Versioned, copy_struct, init};
+use super::declare::{choices, initialiser, versioned};
+use super::options::copy_struct;
 use super::pointers::slice;
 use super::tensor::{DLTensor, Tensor};
 use crate::matching::input::PredictionsShape;
 use crate::matching::{Matches, Predictions, Targets, UNASSIGNED};
 use crate::{Error, Result};
-use std::mem::offset_of;
 
-/// A sigmoid for each class and focal loss, as Deformable DETR and DETReg have it; the default.
-pub const SIMDETR_CLASS_LOSS_FOCAL: i32 = 1;
-/// One softmax over the classes and "no object", which is the last logit, as DETR has it.
-pub const SIMDETR_CLASS_LOSS_SOFTMAX: i32 = 2;
-/// A sigmoid for each class and varifocal loss, as RT-DETR has it; pairs cost what focal ones do.
-pub const SIMDETR_CLASS_LOSS_VARIFOCAL: i32 = 3;
-
-pub(super) const CLASS_LOSSES: &[&str] = &["focal", "softmax", "varifocal"];
-
-/// What the images of a batch hold, borrowed for the call: the targets of the first image, then
-/// those of the second, and so on.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_targets_t {
-    /// `sizeof(simdetr_targets_t)`.
-    pub struct_size: usize,
-    /// Targets of each image, `[images_count]`; 0 is fine.
-    pub counts: *const u32,
-    /// Number of images; the batch of the predictions.
-    pub images_count: usize,
-    /// Class of each target, from 0, `[targets_count]`.
-    pub classes: *const i64,
-    /// Center x, center y, width, height of each target, divided by the size of the un-padded
-    /// image, `[targets_count, 4]`; of positive size and within [0, 1].
-    pub boxes: *const f32,
-    /// Sum of `counts`.
-    pub targets_count: usize,
-    /// How sure the label of each target is, from 0 to 1, `[targets_count]`; read by a criterion whose
-    /// `label_score` is not `SIMDETR_LABEL_SCORE_IGNORE`. NULL is 1 for all.
-    pub scores: *const f32,
+choices! {
+    CLASS_LOSSES: &str {
+        /// A sigmoid for each class and focal loss, as Deformable DETR and DETReg have it; the default.
+        SIMDETR_CLASS_LOSS_FOCAL = 1 => "focal",
+        /// One softmax over the classes and "no object", which is the last logit, as DETR has it.
+        SIMDETR_CLASS_LOSS_SOFTMAX = 2 => "softmax",
+        /// A sigmoid for each class and varifocal loss, as RT-DETR has it; pairs cost what focal ones do.
+        SIMDETR_CLASS_LOSS_VARIFOCAL = 3 => "varifocal",
+    }
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_targets_t>() == 56);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_targets_t {
-    const NAME: &'static str = "simdetr_targets_t";
-    const SMALLEST: usize = offset_of!(simdetr_targets_t, scores);
+versioned! {
+    /// What the images of a batch hold, borrowed for the call: the targets of the first image, then
+    /// those of the second, and so on.
+    pub struct simdetr_targets_t (56 bytes, first without scores) {
+        /// Targets of each image, `[images_count]`; 0 is fine.
+        pub counts: *const u32,
+        /// Number of images; the batch of the predictions.
+        pub images_count: usize,
+        /// Class of each target, from 0, `[targets_count]`.
+        pub classes: *const i64,
+        /// Center x, center y, width, height of each target, divided by the size of the un-padded
+        /// image, `[targets_count, 4]`; of positive size and within [0, 1].
+        pub boxes: *const f32,
+        /// Sum of `counts`.
+        pub targets_count: usize,
+        /// How sure the label of each target is, from 0 to 1, `[targets_count]`; read by a criterion whose
+        /// `label_score` is not `SIMDETR_LABEL_SCORE_IGNORE`. NULL is 1 for all.
+        pub scores: *const f32,
+    }
 }
 
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] targets May be NULL.
-/// @param[in] struct_size `sizeof *targets`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_targets_init(targets: *mut simdetr_targets_t, struct_size: usize) {
-    // SAFETY: promised by the caller.
-    unsafe { init(targets, struct_size) }
-}
+initialiser!(simdetr_targets_init, targets, simdetr_targets_t, "zero");
 
 /// The host's targets after their checks; `classes` is memory for their classes as the library
 /// counts them, all below `classes_count`.
@@ -71,8 +52,7 @@ pub(super) unsafe fn borrow_targets<'a>(
     classes: &'a mut Vec<u32>,
     classes_count: usize,
 ) -> Result<Targets<'a>> {
-    // SAFETY: promised by the caller.
-    let (counts, given, boxes, scores) = unsafe {
+    let (counts, given, boxes, scores) = {
         let raw = copy_struct(targets)?;
         let scores = match raw.scores.is_null() {
             true => None,
@@ -107,10 +87,8 @@ pub(super) unsafe fn borrow_predictions<'a>(
     logits: *const DLTensor,
     boxes: *const DLTensor,
 ) -> Result<Predictions<'a>> {
-    // SAFETY: promised by the caller.
-    let (logits, boxes) = unsafe {
-        (Tensor::<f32>::borrow(logits, "logits")?, Tensor::<f32>::borrow(boxes, "boxes")?)
-    };
+    let (logits, boxes) =
+        { (Tensor::<f32>::borrow(logits, "logits")?, Tensor::<f32>::borrow(boxes, "boxes")?) };
     let [layers, batch, queries, classes] = *logits.shape else {
         let expected = "[layers, batch, queries, classes]";
         return Err(Error::shape("logits", expected, format!("{:?}", logits.shape)));
@@ -136,9 +114,8 @@ pub(super) unsafe fn array_predictions<'a>(
     shape: PredictionsShape,
 ) -> Result<Predictions<'a>> {
     let (logits_count, boxes_count) = counts_of(shape)?;
-    // SAFETY: promised by the caller.
     let (logits, boxes) =
-        unsafe { (slice(logits, logits_count, "logits")?, slice(boxes, boxes_count, "boxes")?) };
+        (slice(logits, logits_count, "logits")?, slice(boxes, boxes_count, "boxes")?);
     Predictions::new(logits, boxes, shape)
 }
 

@@ -118,8 +118,7 @@ impl<'a, T: Element> Tensor<'a, T> {
     /// # Safety
     /// `tensor` is NULL or a DLPack tensor that lives during `'a`.
     pub(super) unsafe fn borrow(tensor: *const DLTensor, name: &str) -> Result<Tensor<'a, T>> {
-        // SAFETY: the caller's promise is the same.
-        let tensor = unsafe { borrow(tensor, name) }?;
+        let tensor = borrow(tensor, name)?;
         check_device(tensor, name)?;
         if tensor.dtype != T::TYPE {
             return Err(Error::ElementType {
@@ -206,8 +205,7 @@ impl<'a, T: Element> Tensor<'a, T> {
     /// # Safety
     /// As [`Tensor::output`].
     pub(super) unsafe fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
-        // SAFETY: promised by the caller.
-        unsafe { self.output(name, shape) }?.copy_from(values);
+        self.output(name, shape)?.copy_from(values);
         Ok(())
     }
 }
@@ -257,8 +255,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         let expected = format!("0 to {NDIM_MAX} dimensions");
         return Err(Error::shape(name, expected, format!("{} dimensions", tensor.ndim)));
     }
-    // SAFETY: promised by the caller.
-    let shape = unsafe { slice::<i64>(tensor.shape, ndim, "DLTensor.shape") }?;
+    let shape = slice::<i64>(tensor.shape, ndim, "DLTensor.shape")?;
     let mut elements = 1i64;
     for &size in shape {
         let product = if size < 0 { None } else { elements.checked_mul(size.max(1)) };
@@ -276,8 +273,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         }
         return Ok((shape, strides));
     }
-    // SAFETY: promised by the caller.
-    let given = unsafe { slice::<i64>(tensor.strides, ndim, "DLTensor.strides") }?;
+    let given = slice::<i64>(tensor.strides, ndim, "DLTensor.strides")?;
     for (axis, (&stride, &size)) in given.iter().zip(shape).enumerate() {
         if stride < 1 && size > 1 {
             return Err(Error::Strides {

@@ -1,11 +1,12 @@
 //! `simdetr_trainer_t`: Algorithm 1 from one configuration document, with the built-in detector or
 //! one of the host's. What it runs is in `trainer_run`.
 
+use super::declare::{handle, initialiser, memory_bytes, versioned};
 use super::detector_callbacks::simdetr_detector_callbacks_t;
 use super::detector_host::DetectorHost;
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
-use super::options::{Keys, Versioned, copy_options, copy_struct, init};
+use super::guard::{Poison, guard, into_handle};
+use super::options::{Keys, copy_options, copy_struct};
 use super::pointers::{optional_text, output};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
@@ -36,62 +37,31 @@ pub struct simdetr_trainer_t {
     poison: Poison,
 }
 
-impl Handle for simdetr_trainer_t {
-    const NAME: &'static str = "trainer";
-    fn poison(&self) -> &Poison {
-        &self.poison
+versioned! {
+    /// How to train. Zero in a field is its default.
+    pub struct simdetr_trainer_options_t (56 bytes) {
+        /// Must be 0; no field has a zero that is not its default.
+        pub set_mask: u64,
+        /// Keys under those of the document: "deformable-detr-r50", "small" or "tiny". NULL is
+        /// "deformable-detr-r50", the patent's sizes.
+        pub preset: *const c_char,
+        /// The configuration document itself (TOML), not its path: the keys of `simdetr config`. NULL
+        /// leaves those of the preset.
+        pub config_toml: *const c_char,
+        /// 1: a broken image ends the call. 0: it is left out.
+        pub strict: i32,
+        /// 0 is one for each processor.
+        pub threads: u32,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once. Loading images has threads of its own
+        /// (`loader.loader_threads`).
+        pub parallel_for: simdetr_parallel_for_fn_t,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void,
     }
 }
 
-/// How to train. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_trainer_options_t {
-    /// `sizeof(simdetr_trainer_options_t)`.
-    pub struct_size: usize,
-    /// Must be 0; no field has a zero that is not its default.
-    pub set_mask: u64,
-    /// Keys under those of the document: "deformable-detr-r50", "small" or "tiny". NULL is
-    /// "deformable-detr-r50", the patent's sizes.
-    pub preset: *const c_char,
-    /// The configuration document itself (TOML), not its path: the keys of `simdetr config`. NULL
-    /// leaves those of the preset.
-    pub config_toml: *const c_char,
-    /// 1: a broken image ends the call. 0: it is left out.
-    pub strict: i32,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once. Loading images has threads of its own
-    /// (`loader.loader_threads`).
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_trainer_options_t>() == 56);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_trainer_options_t {
-    const NAME: &'static str = "simdetr_trainer_options_t";
-    const SMALLEST: usize = size_of::<simdetr_trainer_options_t>();
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_trainer_options_init(
-    options: *mut simdetr_trainer_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_trainer_options_init, options, simdetr_trainer_options_t, "its default");
 
 /// What an options struct says, read.
 struct Given {
@@ -103,8 +73,7 @@ struct Given {
 /// # Safety
 /// `options` is NULL or as the header says.
 unsafe fn read(options: *const simdetr_trainer_options_t) -> Result<Given> {
-    // SAFETY: promised by the caller.
-    let (given, name, document) = unsafe {
+    let (given, name, document) = {
         let given = copy_options(options)?;
         let name = optional_text(given.preset, "preset")?;
         (given, name, optional_text(given.config_toml, "config_toml")?)
@@ -147,15 +116,13 @@ fn handle(pretrainer: Pretrainer, strict: bool) -> *mut simdetr_trainer_t {
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_create(
     options: *const simdetr_trainer_options_t,
     out: *mut *mut simdetr_trainer_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given) = unsafe { (output(out, "out")?, read(options)?) };
+        let (out, given) = (output(out, "out")?, read(options)?);
         let pretrainer = Pretrainer::new(given.config, given.workers)?;
         out.set(handle(pretrainer, given.strict));
         Ok(())
@@ -175,7 +142,6 @@ pub unsafe extern "C" fn simdetr_trainer_create(
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_create_from_callbacks(
     callbacks: *const simdetr_detector_callbacks_t,
     options: *const simdetr_trainer_options_t,
@@ -183,8 +149,7 @@ pub unsafe extern "C" fn simdetr_trainer_create_from_callbacks(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (host, out, given) = unsafe {
+        let (host, out, given) = {
             let host = DetectorHost::new(&copy_struct(callbacks)?)?;
             (host, output(out, "out")?, read(options)?)
         };
@@ -194,43 +159,27 @@ pub unsafe extern "C" fn simdetr_trainer_create_from_callbacks(
     })
 }
 
-/// Destroys a trainer. What it wrote into a run's folder stays.
-///
-/// @param[in] trainer May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_trainer_destroy(trainer: *mut simdetr_trainer_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(trainer) }
-}
+handle!(
+    simdetr_trainer_t,
+    trainer,
+    simdetr_trainer_destroy,
+    "Destroys a trainer. What it wrote into a run's folder stays."
+);
 
-/// Says how many bytes a trainer holds between calls: the built-in detector's parameters, gradients,
-/// optimiser and arena, or what surrounds the host's.
-///
-/// @param[in] trainer The trainer.
-/// @param[out] bytes The answer.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// One thread at a time on one trainer.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_trainer_memory_bytes(
-    trainer: *const simdetr_trainer_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(trainer, error, |trainer| {
-            let reports = size_of_val(trainer.labels.as_slice());
-            let reports = reports + size_of_val(trainer.measured.as_slice());
-            let maps = trainer.batch.maps.capacity() * size_of::<f32>();
-            let held = reports + maps + trainer.pretrainer.memory_bytes();
-            let held = size_of::<simdetr_trainer_t>() + held;
-            output(bytes, "bytes")?.set(held as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_trainer_t,
+    trainer,
+    simdetr_trainer_memory_bytes,
+    "Says how many bytes a trainer holds between calls: the built-in detector's parameters, gradients, optimiser and arena, or what surrounds the host's.",
+    "The answer.",
+    "One thread at a time on one trainer."
+);
+
+impl simdetr_trainer_t {
+    fn memory_bytes(&self) -> usize {
+        let labels = size_of_val(self.labels.as_slice());
+        let reports = labels + size_of_val(self.measured.as_slice());
+        let maps = self.batch.maps.capacity() * size_of::<f32>();
+        size_of::<simdetr_trainer_t>() + reports + maps + self.pretrainer.memory_bytes()
     }
 }

@@ -1,6 +1,7 @@
 //! What a trainer does: the whole of Algorithm 1, one stage, one relabelling; each can be stopped and
 //! goes on with a later call.
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard_handle, guard_handle_mut};
 use super::options::{Versioned, checked_size, write_struct};
@@ -15,76 +16,45 @@ use crate::{Error, Result};
 use std::ffi::c_char;
 use std::path::Path;
 
-/// One set of labels of a run.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_labels_t {
-    /// `sizeof(simdetr_labels_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images of the set.
-    pub images_count: u64,
-    /// Boxes of all images.
-    pub boxes_count: u64,
-    /// Class-agnostic average recall with the best 10 boxes of each image; -1 without ground truth.
-    pub recall_10: f64,
-    /// The same with 25.
-    pub recall_25: f64,
-    /// The same with 100.
-    pub recall_100: f64,
+versioned! {
+    /// One set of labels of a run.
+    pub struct simdetr_labels_t (48 bytes) {
+        /// Images of the set.
+        pub images_count: u64,
+        /// Boxes of all images.
+        pub boxes_count: u64,
+        /// Class-agnostic average recall with the best 10 boxes of each image; -1 without ground truth.
+        pub recall_10: f64,
+        /// The same with 25.
+        pub recall_25: f64,
+        /// The same with 100.
+        pub recall_100: f64,
+    }
 }
 
-/// What one stage did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_stage_report_t {
-    /// `sizeof(simdetr_stage_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Optimiser steps of the stage, those of earlier calls included, and those that were spared because
-    /// checks on held-out images ended it.
-    pub steps_count: u64,
-    /// Images of its data set.
-    pub images_count: u64,
-    /// Boxes of its data set.
-    pub boxes_count: u64,
+versioned! {
+    /// What one stage did.
+    pub struct simdetr_stage_report_t (32 bytes) {
+        /// Optimiser steps of the stage, those of earlier calls included, and those that were spared because
+        /// checks on held-out images ended it.
+        pub steps_count: u64,
+        /// Images of its data set.
+        pub images_count: u64,
+        /// Boxes of its data set.
+        pub boxes_count: u64,
+    }
 }
 
-/// What one relabelling did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_relabel_report_t {
-    /// `sizeof(simdetr_relabel_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images that have labels.
-    pub images_count: u64,
-    /// Boxes of all images.
-    pub boxes_count: u64,
-    /// Images that could not be decoded and are left out.
-    pub images_broken: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = {
-    assert!(size_of::<simdetr_labels_t>() == 48);
-    assert!(size_of::<simdetr_stage_report_t>() == 32);
-    assert!(size_of::<simdetr_relabel_report_t>() == 32);
-};
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_labels_t {
-    const NAME: &'static str = "simdetr_labels_t";
-    const SMALLEST: usize = size_of::<simdetr_labels_t>();
-}
-
-// SAFETY: as above.
-unsafe impl Versioned for simdetr_stage_report_t {
-    const NAME: &'static str = "simdetr_stage_report_t";
-    const SMALLEST: usize = size_of::<simdetr_stage_report_t>();
-}
-
-// SAFETY: as above.
-unsafe impl Versioned for simdetr_relabel_report_t {
-    const NAME: &'static str = "simdetr_relabel_report_t";
-    const SMALLEST: usize = size_of::<simdetr_relabel_report_t>();
+versioned! {
+    /// What one relabelling did.
+    pub struct simdetr_relabel_report_t (32 bytes) {
+        /// Images that have labels.
+        pub images_count: u64,
+        /// Boxes of all images.
+        pub boxes_count: u64,
+        /// Images that could not be decoded and are left out.
+        pub images_broken: u64,
+    }
 }
 
 /// Writes a report that the caller may not want; its size is checked before the work.
@@ -93,13 +63,11 @@ unsafe impl Versioned for simdetr_relabel_report_t {
 /// `target` is NULL or as [`write_struct`] wants it.
 pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
     if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { checked_size(target.cast_const()) }?;
+        checked_size(target.cast_const())?;
     }
     let write = move |value: &T| match target.is_null() {
         true => Ok(()),
-        // SAFETY: promised by the caller.
-        false => unsafe { write_struct(target, value) },
+        false => write_struct(target, value),
     };
     Ok(write)
 }
@@ -113,15 +81,12 @@ unsafe fn stage_request<'a>(
     images: *const c_char,
 ) -> Result<StageRequest<'a>> {
     let too_large = |_| Error::invalid("stage", format!("{stage} is over {}", u16::MAX));
-    // SAFETY: promised by the caller.
-    unsafe {
-        Ok(StageRequest {
-            run: Path::new(text(run_folder, "run_folder")?),
-            stage: u16::try_from(stage).map_err(too_large)?,
-            annotations: Path::new(text(annotations, "annotations")?),
-            images: Path::new(text(images, "images")?),
-        })
-    }
+    Ok(StageRequest {
+        run: Path::new(text(run_folder, "run_folder")?),
+        stage: u16::try_from(stage).map_err(too_large)?,
+        annotations: Path::new(text(annotations, "annotations")?),
+        images: Path::new(text(images, "images")?),
+    })
 }
 
 /// Runs Algorithm 1: proposals, pseudo-classes (`T0.json`), and in each stage training, the
@@ -145,7 +110,6 @@ unsafe fn stage_request<'a>(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_pretrain(
     trainer: *mut simdetr_trainer_t,
     images: *const c_char,
@@ -154,24 +118,21 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let images = Path::new(text(images, "images")?);
-            let folder = Path::new(text(run_folder, "run_folder")?);
-            let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
-            let strict = trainer.strict;
-            trainer.labels.clear();
-            trainer.measured.clear();
-            let validation = trainer.validation.as_ref();
-            let held_out = validation.map(|(images, annotations)| HeldOut { images, annotations });
-            let report = with_control(run, |control| {
-                trainer.pretrainer.pretrain(images, folder, (truth, held_out), strict, control)
-            })?;
-            (trainer.labels, trainer.measured) = (report.labels, report.measured);
-            Ok(())
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let images = Path::new(text(images, "images")?);
+        let folder = Path::new(text(run_folder, "run_folder")?);
+        let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
+        let strict = trainer.strict;
+        trainer.labels.clear();
+        trainer.measured.clear();
+        let validation = trainer.validation.as_ref();
+        let held_out = validation.map(|(images, annotations)| HeldOut { images, annotations });
+        let report = with_control(run, |control| {
+            trainer.pretrainer.pretrain(images, folder, (truth, held_out), strict, control)
+        })?;
+        (trainer.labels, trainer.measured) = (report.labels, report.measured);
+        Ok(())
+    })
 }
 
 /// Says how many sets of labels the last `simdetr_trainer_pretrain` made: one more than its stages,
@@ -184,19 +145,15 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_labels_count(
     trainer: *const simdetr_trainer_t,
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(trainer, error, |trainer| {
-            output(count, "count")?.set(trainer.labels.len());
-            Ok(())
-        })
-    }
+    guard_handle(trainer, error, |trainer| {
+        output(count, "count")?.set(trainer.labels.len());
+        Ok(())
+    })
 }
 
 /// Describes the labels of a stage of the last `simdetr_trainer_pretrain`.
@@ -209,23 +166,19 @@ pub unsafe extern "C" fn simdetr_trainer_labels_count(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_labels(
     trainer: *const simdetr_trainer_t,
     stage: u32,
     labels: *mut simdetr_labels_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(trainer, error, |trainer| {
-            checked_size(labels.cast_const())?;
-            let count = trainer.labels.len();
-            let found = trainer.labels.get(stage as usize);
-            let missing = || Error::invalid("stage", format!("{stage} is not below {count}"));
-            write_struct(labels, &described(found.ok_or_else(missing)?))
-        })
-    }
+    guard_handle(trainer, error, |trainer| {
+        checked_size(labels.cast_const())?;
+        let count = trainer.labels.len();
+        let found = trainer.labels.get(stage as usize);
+        let missing = || Error::invalid("stage", format!("{stage} is not below {count}"));
+        write_struct(labels, &described(found.ok_or_else(missing)?))
+    })
 }
 
 fn described(labels: &LabelsReport) -> simdetr_labels_t {
@@ -259,7 +212,6 @@ fn described(labels: &LabelsReport) -> simdetr_labels_t {
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_train(
     trainer: *mut simdetr_trainer_t,
     run_folder: *const c_char,
@@ -270,20 +222,17 @@ pub unsafe extern "C" fn simdetr_trainer_train(
     report: *mut simdetr_stage_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let request = stage_request(run_folder, stage, annotations, images)?;
-            let write = wanted(report)?;
-            let found = with_control(run, |control| trainer.pretrainer.train(&request, control))?;
-            write(&simdetr_stage_report_t {
-                struct_size: size_of::<simdetr_stage_report_t>(),
-                steps_count: found.steps_count as u64,
-                images_count: found.images_count as u64,
-                boxes_count: found.boxes_count as u64,
-            })
+    guard_handle_mut(trainer, error, |trainer| {
+        let request = stage_request(run_folder, stage, annotations, images)?;
+        let write = wanted(report)?;
+        let found = with_control(run, |control| trainer.pretrainer.train(&request, control))?;
+        write(&simdetr_stage_report_t {
+            struct_size: size_of::<simdetr_stage_report_t>(),
+            steps_count: found.steps_count as u64,
+            images_count: found.images_count as u64,
+            boxes_count: found.boxes_count as u64,
         })
-    }
+    })
 }
 
 /// Labels every image of a COCO data set with the detector of a stage: its best boxes without those
@@ -308,7 +257,6 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_relabel(
     trainer: *mut simdetr_trainer_t,
     run_folder: *const c_char,
@@ -320,20 +268,17 @@ pub unsafe extern "C" fn simdetr_trainer_relabel(
     report: *mut simdetr_relabel_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let request = stage_request(run_folder, stage, annotations, images)?;
-            let out = Path::new(text(out, "out")?);
-            let write = wanted(report)?;
-            let found =
-                with_control(run, |control| trainer.pretrainer.relabel(&request, out, control))?;
-            write(&simdetr_relabel_report_t {
-                struct_size: size_of::<simdetr_relabel_report_t>(),
-                images_count: found.images_count as u64,
-                boxes_count: found.boxes_count as u64,
-                images_broken: found.broken.len() as u64,
-            })
+    guard_handle_mut(trainer, error, |trainer| {
+        let request = stage_request(run_folder, stage, annotations, images)?;
+        let out = Path::new(text(out, "out")?);
+        let write = wanted(report)?;
+        let found =
+            with_control(run, |control| trainer.pretrainer.relabel(&request, out, control))?;
+        write(&simdetr_relabel_report_t {
+            struct_size: size_of::<simdetr_relabel_report_t>(),
+            images_count: found.images_count as u64,
+            boxes_count: found.boxes_count as u64,
+            images_broken: found.broken.len() as u64,
         })
-    }
+    })
 }

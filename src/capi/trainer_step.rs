@@ -1,9 +1,9 @@
 //! Single steps on batches of the host's own: its data loop, the library's detector, losses and
 //! optimiser (or, with callbacks, the library's losses alone).
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle_mut;
-use super::options::Versioned;
 use super::pointers::{slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -18,39 +18,28 @@ use crate::{Error, Result, memory};
 use std::ffi::c_char;
 use std::path::Path;
 
-/// What one step did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_step_report_t {
-    /// `sizeof(simdetr_step_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Weighted sum of all losses of all layers.
-    pub loss: f64,
-    /// Class loss of the last layer, not weighted, as the next two.
-    pub class_loss: f64,
-    /// L1 loss of the last layer.
-    pub l1_loss: f64,
-    /// GIoU loss of the last layer.
-    pub giou_loss: f64,
-    /// Share of the last layer's matched queries whose best class is their target's.
-    pub accuracy: f64,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// The schedule's factor on every learning rate.
-    pub rate_factor: f64,
-    /// Targets of the step.
-    pub boxes_count: u64,
-    /// Those that found a query.
-    pub pairs_count: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_step_report_t>() == 80);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_step_report_t {
-    const NAME: &'static str = "simdetr_step_report_t";
-    const SMALLEST: usize = size_of::<simdetr_step_report_t>();
+versioned! {
+    /// What one step did.
+    pub struct simdetr_step_report_t (80 bytes) {
+        /// Weighted sum of all losses of all layers.
+        pub loss: f64,
+        /// Class loss of the last layer, not weighted, as the next two.
+        pub class_loss: f64,
+        /// L1 loss of the last layer.
+        pub l1_loss: f64,
+        /// GIoU loss of the last layer.
+        pub giou_loss: f64,
+        /// Share of the last layer's matched queries whose best class is their target's.
+        pub accuracy: f64,
+        /// Norm of the gradients before clipping.
+        pub gradient_norm: f64,
+        /// The schedule's factor on every learning rate.
+        pub rate_factor: f64,
+        /// Targets of the step.
+        pub boxes_count: u64,
+        /// Those that found a query.
+        pub pairs_count: u64,
+    }
 }
 
 fn report_of(report: &StepReport) -> simdetr_step_report_t {
@@ -79,22 +68,17 @@ fn report_of(report: &StepReport) -> simdetr_step_report_t {
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_begin(
     trainer: *mut simdetr_trainer_t,
     classes_count: usize,
     steps_count: u64,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let too_large =
-                |_| Error::invalid("steps_count", format!("{steps_count} is too large"));
-            let steps_count = usize::try_from(steps_count).map_err(too_large)?;
-            trainer.pretrainer.begin(classes_count, steps_count)
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let too_large = |_| Error::invalid("steps_count", format!("{steps_count} is too large"));
+        let steps_count = usize::try_from(steps_count).map_err(too_large)?;
+        trainer.pretrainer.begin(classes_count, steps_count)
+    })
 }
 
 /// Takes one step of the loop that `simdetr_trainer_begin` began: forward, losses, backward, update.
@@ -114,7 +98,6 @@ pub unsafe extern "C" fn simdetr_trainer_begin(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_step(
     trainer: *mut simdetr_trainer_t,
     images: *const DLTensor,
@@ -124,28 +107,25 @@ pub unsafe extern "C" fn simdetr_trainer_step(
     report: *mut simdetr_step_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let images = Tensor::<f32>::borrow(images, "images")?;
-            let axes = axes_of(&images)?;
-            let count = images.size(0);
-            let sizes = match sizes.is_null() {
-                true => None,
-                false => Some(slice::<[u32; 2]>(sizes.cast(), count, "sizes")?),
-            };
-            let mut classes = Vec::new();
-            let classes_count = trainer.pretrainer.loop_classes();
-            let known = classes_count.as_ref().copied().unwrap_or(usize::MAX);
-            let targets = borrow_targets(targets, &mut classes, known)?;
-            classes_count?;
-            let write = wanted(report)?;
-            gather(&mut trainer.batch, (&images, axes), sizes, &targets)?;
-            let (pretrainer, batch) = (&mut trainer.pretrainer, &trainer.batch);
-            let found = with_control(run, |_| pretrainer.step(batch))?;
-            write(&report_of(&found))
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let images = Tensor::<f32>::borrow(images, "images")?;
+        let axes = axes_of(&images)?;
+        let count = images.size(0);
+        let sizes = match sizes.is_null() {
+            true => None,
+            false => Some(slice::<[u32; 2]>(sizes.cast(), count, "sizes")?),
+        };
+        let mut classes = Vec::new();
+        let classes_count = trainer.pretrainer.loop_classes();
+        let known = classes_count.as_ref().copied().unwrap_or(usize::MAX);
+        let targets = borrow_targets(targets, &mut classes, known)?;
+        classes_count?;
+        let write = wanted(report)?;
+        gather(&mut trainer.batch, (&images, axes), sizes, &targets)?;
+        let (pretrainer, batch) = (&mut trainer.pretrainer, &trainer.batch);
+        let found = with_control(run, |_| pretrainer.step(batch))?;
+        write(&report_of(&found))
+    })
 }
 
 /// Writes the detector of the loop, as it is now: `STEM.safetensors` for the built-in one, which
@@ -158,19 +138,15 @@ pub unsafe extern "C" fn simdetr_trainer_step(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_write_detector(
     trainer: *mut simdetr_trainer_t,
     stem: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let stem = Path::new(text(stem, "stem")?);
-            trainer.pretrainer.write_detector(stem).map(drop)
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let stem = Path::new(text(stem, "stem")?);
+        trainer.pretrainer.write_detector(stem).map(drop)
+    })
 }
 
 /// Axes of images, rows, columns and channels.

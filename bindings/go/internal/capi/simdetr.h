@@ -186,7 +186,7 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_ONNX_PROVIDER_CUDA 2
 
 /**
- * `image_mean` is given although it is all zero.
+ * `image_mean` is meant although it is 0.
  */
 #define SIMDETR_ENCODER_SET_IMAGE_MEAN 1
 
@@ -492,7 +492,7 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_EMPTY_CLUSTERS_SPLIT 2
 
 /**
- * `rounds` is 0: the first centroids stay as they are.
+ * `rounds` is meant although it is 0.
  */
 #define SIMDETR_CLUSTERER_SET_ROUNDS 1
 
@@ -517,74 +517,29 @@ struct DLManagedTensorVersioned;
 #define SIMDETR_CLASS_LOSS_VARIFOCAL 3
 
 /**
- * `class_cost` is 0: classes do not count.
+ * `class_cost` is meant although it is 0.
  */
 #define SIMDETR_MATCHER_SET_CLASS_COST 1
 
 /**
- * `l1_cost` is 0: distances do not count.
+ * `l1_cost` is meant although it is 0.
  */
 #define SIMDETR_MATCHER_SET_L1_COST 2
 
 /**
- * `giou_cost` is 0: overlaps do not count.
+ * `giou_cost` is meant although it is 0.
  */
 #define SIMDETR_MATCHER_SET_GIOU_COST 4
 
 /**
- * `focal_alpha` is 0.
+ * `focal_alpha` is meant although it is 0.
  */
 #define SIMDETR_MATCHER_SET_FOCAL_ALPHA 8
 
 /**
- * `focal_gamma` is 0.
+ * `focal_gamma` is meant although it is 0.
  */
 #define SIMDETR_MATCHER_SET_FOCAL_GAMMA 16
-
-/**
- * `class_cost` is 0: classes do not count in the matching.
- */
-#define SIMDETR_CRITERION_SET_CLASS_COST 1
-
-/**
- * `l1_cost` is 0: distances do not count in the matching.
- */
-#define SIMDETR_CRITERION_SET_L1_COST 2
-
-/**
- * `giou_cost` is 0: overlaps do not count in the matching.
- */
-#define SIMDETR_CRITERION_SET_GIOU_COST 4
-
-/**
- * `class_weight` is 0: no class loss in the total.
- */
-#define SIMDETR_CRITERION_SET_CLASS_WEIGHT 8
-
-/**
- * `l1_weight` is 0: no L1 loss in the total.
- */
-#define SIMDETR_CRITERION_SET_L1_WEIGHT 16
-
-/**
- * `giou_weight` is 0: no GIoU loss in the total.
- */
-#define SIMDETR_CRITERION_SET_GIOU_WEIGHT 32
-
-/**
- * `focal_alpha` is 0.
- */
-#define SIMDETR_CRITERION_SET_FOCAL_ALPHA 64
-
-/**
- * `focal_gamma` is 0.
- */
-#define SIMDETR_CRITERION_SET_FOCAL_GAMMA 128
-
-/**
- * `no_object_weight` is 0: queries without a target do not count under softmax.
- */
-#define SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT 256
 
 /**
  * Scores of targets count for nothing; the default.
@@ -616,6 +571,51 @@ struct DLManagedTensorVersioned;
  * Numbers that `simdetr_criterion_layer_losses` gives for each layer.
  */
 #define SIMDETR_LAYER_LOSSES_COUNT 4
+
+/**
+ * `class_cost` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_CLASS_COST 1
+
+/**
+ * `l1_cost` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_L1_COST 2
+
+/**
+ * `giou_cost` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_GIOU_COST 4
+
+/**
+ * `class_weight` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_CLASS_WEIGHT 8
+
+/**
+ * `l1_weight` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_L1_WEIGHT 16
+
+/**
+ * `giou_weight` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_GIOU_WEIGHT 32
+
+/**
+ * `focal_alpha` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_FOCAL_ALPHA 64
+
+/**
+ * `focal_gamma` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_FOCAL_GAMMA 128
+
+/**
+ * `no_object_weight` is meant although it is 0.
+ */
+#define SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT 256
 
 /**
  * Images that training does not see.
@@ -830,7 +830,7 @@ typedef int32_t (*simdetr_progress_fn_t)(void *user_data,
  */
 typedef struct simdetr_run_options_t {
   /**
-   * `sizeof(simdetr_run_options_t)`.
+   * `sizeof(simdetr_run_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -852,7 +852,7 @@ typedef struct simdetr_run_options_t {
  */
 typedef struct simdetr_image_t {
   /**
-   * `sizeof(simdetr_image_t)`.
+   * `sizeof(simdetr_image_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -905,7 +905,7 @@ typedef struct simdetr_map_description_t {
  */
 typedef struct simdetr_encoder_options_t {
   /**
-   * `sizeof(simdetr_encoder_options_t)`.
+   * `sizeof(simdetr_encoder_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1006,7 +1006,7 @@ typedef void (*simdetr_destroy_fn_t)(void *user_data);
  */
 typedef struct simdetr_encoder_callback_t {
   /**
-   * `sizeof(simdetr_encoder_callback_t)`.
+   * `sizeof(simdetr_encoder_callback_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1052,7 +1052,7 @@ typedef struct simdetr_encoder_callback_t {
  */
 typedef struct simdetr_image_geometry_t {
   /**
-   * `sizeof(simdetr_image_geometry_t)`.
+   * `sizeof(simdetr_image_geometry_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1145,7 +1145,7 @@ typedef void (*simdetr_parallel_for_fn_t)(void *user_data,
  */
 typedef struct simdetr_encode_options_t {
   /**
-   * `sizeof(simdetr_encode_options_t)`.
+   * `sizeof(simdetr_encode_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1242,7 +1242,7 @@ typedef struct simdetr_proposals_view_t {
  */
 typedef struct simdetr_selective_search_options_t {
   /**
-   * `sizeof(simdetr_selective_search_options_t)`.
+   * `sizeof(simdetr_selective_search_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1296,7 +1296,7 @@ typedef struct simdetr_selective_search_options_t {
  */
 typedef struct simdetr_local_options_t {
   /**
-   * `sizeof(simdetr_local_options_t)`.
+   * `sizeof(simdetr_local_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1435,7 +1435,7 @@ typedef struct simdetr_local_options_t {
  */
 typedef struct simdetr_extractor_options_t {
   /**
-   * `sizeof(simdetr_extractor_options_t)`.
+   * `sizeof(simdetr_extractor_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1502,7 +1502,7 @@ typedef struct simdetr_extractor_options_t {
  */
 typedef struct simdetr_proposal_store_options_t {
   /**
-   * `sizeof(simdetr_proposal_store_options_t)`.
+   * `sizeof(simdetr_proposal_store_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1641,7 +1641,7 @@ typedef struct simdetr_stored_image_t {
  */
 typedef struct simdetr_clusterer_options_t {
   /**
-   * `sizeof(simdetr_clusterer_options_t)`.
+   * `sizeof(simdetr_clusterer_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1727,7 +1727,7 @@ typedef struct simdetr_cluster_report_t {
  */
 typedef struct simdetr_evaluator_options_t {
   /**
-   * `sizeof(simdetr_evaluator_options_t)`.
+   * `sizeof(simdetr_evaluator_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1844,7 +1844,7 @@ typedef struct simdetr_evaluation_t {
  */
 typedef struct simdetr_targets_t {
   /**
-   * `sizeof(simdetr_targets_t)`.
+   * `sizeof(simdetr_targets_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1880,7 +1880,7 @@ typedef struct simdetr_targets_t {
  */
 typedef struct simdetr_matcher_options_t {
   /**
-   * `sizeof(simdetr_matcher_options_t)`.
+   * `sizeof(simdetr_matcher_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -1935,7 +1935,7 @@ typedef struct simdetr_matcher_options_t {
  */
 typedef struct simdetr_criterion_options_t {
   /**
-   * `sizeof(simdetr_criterion_options_t)`.
+   * `sizeof(simdetr_criterion_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -2317,7 +2317,7 @@ typedef int32_t (*simdetr_detector_load_fn_t)(void *user_data, const char *path)
  */
 typedef struct simdetr_detector_callbacks_t {
   /**
-   * `sizeof(simdetr_detector_callbacks_t)`.
+   * `sizeof(simdetr_detector_callbacks_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -2367,7 +2367,7 @@ typedef struct simdetr_detector_callbacks_t {
  */
 typedef struct simdetr_trainer_options_t {
   /**
-   * `sizeof(simdetr_trainer_options_t)`.
+   * `sizeof(simdetr_trainer_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -2593,7 +2593,7 @@ typedef struct simdetr_step_report_t {
  */
 typedef struct simdetr_detector_options_t {
   /**
-   * `sizeof(simdetr_detector_options_t)`.
+   * `sizeof(simdetr_detector_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -2708,7 +2708,7 @@ typedef struct simdetr_detections_view_t {
  */
 typedef struct simdetr_prediction_options_t {
   /**
-   * `sizeof(simdetr_prediction_options_t)`.
+   * `sizeof(simdetr_prediction_options_t)`, set by the caller.
    */
   size_t struct_size;
   /**
@@ -3113,7 +3113,7 @@ simdetr_status_t simdetr_encoder_maps(const struct simdetr_encoder_t *encoder,
 /**
  * Says how many bytes an encoder holds.
  *
- * @param[in] encoder The encoder.
+ * @param[in] encoder The handle.
  * @param[out] bytes Weights and kept memory, as far as the library knows them.
  * @param[out] error Optional.
  * @return A status.
@@ -3243,7 +3243,7 @@ SIMDETR_API void simdetr_feature_maps_destroy(struct simdetr_feature_maps_t *fea
 /**
  * Says how many bytes a set of feature maps holds.
  *
- * @param[in] feature_maps The set.
+ * @param[in] feature_maps The handle.
  * @param[out] bytes Memory of the maps' values.
  * @param[out] error Optional.
  * @return A status.
@@ -3459,7 +3459,7 @@ SIMDETR_API void simdetr_proposals_destroy(struct simdetr_proposals_t *proposals
 /**
  * Says how many bytes a set of proposals holds.
  *
- * @param[in] proposals The set.
+ * @param[in] proposals The handle.
  * @param[out] bytes Memory of its arrays, whether used or kept for the next image.
  * @param[out] error Optional.
  * @return A status.
@@ -3692,7 +3692,7 @@ SIMDETR_API void simdetr_extractor_destroy(struct simdetr_extractor_t *extractor
 /**
  * Says how many bytes an extractor holds between calls.
  *
- * @param[in] extractor The extractor.
+ * @param[in] extractor The handle.
  * @param[out] bytes Memory that is kept for the next calls.
  * @param[out] error Optional.
  * @return A status.
@@ -4032,7 +4032,7 @@ simdetr_status_t simdetr_proposal_store_counts(const struct simdetr_proposal_sto
 /**
  * Says how many bytes a store handle holds.
  *
- * @param[in] store The store.
+ * @param[in] store The handle.
  * @param[out] bytes The shard in memory: the one being written, or the one that was read last.
  * @param[out] error Optional.
  * @return A status.
@@ -4189,7 +4189,7 @@ SIMDETR_API void simdetr_clusterer_destroy(struct simdetr_clusterer_t *clusterer
 /**
  * Says how many bytes a clusterer holds between calls.
  *
- * @param[in] clusterer The clusterer.
+ * @param[in] clusterer The handle.
  * @param[out] bytes Its centroids.
  * @param[out] error Optional.
  * @return A status.
@@ -4675,7 +4675,7 @@ SIMDETR_API void simdetr_evaluator_destroy(struct simdetr_evaluator_t *evaluator
 /**
  * Says how many bytes an evaluator holds between calls.
  *
- * @param[in] evaluator The evaluator.
+ * @param[in] evaluator The handle.
  * @param[out] bytes The answer.
  * @param[out] error Optional.
  * @return A status.
@@ -4803,7 +4803,7 @@ SIMDETR_API void simdetr_matcher_destroy(struct simdetr_matcher_t *matcher);
 /**
  * Says how many bytes a matcher holds between calls.
  *
- * @param[in] matcher The matcher.
+ * @param[in] matcher The handle.
  * @param[out] bytes The answer.
  * @param[out] error Optional.
  * @return A status.
@@ -4969,7 +4969,7 @@ SIMDETR_API void simdetr_criterion_destroy(struct simdetr_criterion_t *criterion
 /**
  * Says how many bytes a criterion holds between calls.
  *
- * @param[in] criterion The criterion.
+ * @param[in] criterion The handle.
  * @param[out] bytes The answer.
  * @param[out] error Optional.
  * @return A status.
@@ -5169,10 +5169,10 @@ simdetr_status_t simdetr_trainer_create_from_callbacks(const struct simdetr_dete
 SIMDETR_API void simdetr_trainer_destroy(struct simdetr_trainer_t *trainer);
 
 /**
- * Says how many bytes a trainer holds between calls: the built-in detector's parameters, gradients,
- * optimiser and arena, or what surrounds the host's.
+ * Says how many bytes a trainer holds between calls: the built-in detector's parameters,
+ * gradients, optimiser and arena, or what surrounds the host's.
  *
- * @param[in] trainer The trainer.
+ * @param[in] trainer The handle.
  * @param[out] bytes The answer.
  * @param[out] error Optional.
  * @return A status.
@@ -5519,7 +5519,7 @@ SIMDETR_API void simdetr_detector_destroy(struct simdetr_detector_t *detector);
 /**
  * Says how many bytes a detector holds.
  *
- * @param[in] detector The detector.
+ * @param[in] detector The handle.
  * @param[out] bytes Weights, and the memory that calls have left for the next ones.
  * @param[out] error Optional.
  * @return A status.
