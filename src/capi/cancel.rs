@@ -20,7 +20,6 @@ pub struct simdetr_cancel_token_t {
 /// Makes a token.
 ///
 /// @param[out] out The token, to be given to `simdetr_cancel_token_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -41,7 +40,6 @@ pub unsafe extern "C" fn simdetr_cancel_token_create(
 /// be set back.
 ///
 /// @param[in] token The token.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread, also while a call runs.

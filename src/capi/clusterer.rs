@@ -6,7 +6,7 @@
 use super::declare::{choices, handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle_mut, into_handle};
-use super::options::{Versioned, checked_size, copy_options, write_struct};
+use super::options::{Versioned, copy_options, wanted};
 use super::pointers::{borrow, output, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -132,20 +132,6 @@ versioned! {
 
 pub(super) type Report = simdetr_cluster_report_t;
 
-/// Refuses a report that could not be written before anything is changed.
-///
-/// # Safety
-/// `report` is NULL or as `write_struct` wants it.
-pub(super) unsafe fn check_report(report: *const Report) -> Result<()> {
-    if report.is_null() { Ok(()) } else { checked_size(report).map(|_| ()) }
-}
-
-/// # Safety
-/// `report` is NULL or as `write_struct` wants it.
-pub(super) unsafe fn write_report(report: *mut Report, found: &Report) -> Result<()> {
-    if report.is_null() { Ok(()) } else { write_struct(report, found) }
-}
-
 initialiser!(simdetr_clusterer_options_init, options, simdetr_clusterer_options_t, "its default");
 
 /// # Safety
@@ -164,7 +150,6 @@ unsafe fn new_clusterer(
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -187,7 +172,6 @@ pub unsafe extern "C" fn simdetr_clusterer_create(
 /// @param[in] path File.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` says what is wrong with the file.
 ///
 /// Any thread.
@@ -200,7 +184,7 @@ pub unsafe extern "C" fn simdetr_clusterer_load(
 ) -> simdetr_status_t {
     guard(error, || {
         let (out, path, mut clusterer) =
-            { (output(out, "out")?, Path::new(text(path, "path")?), new_clusterer(options)?) };
+            (output(out, "out")?, Path::new(text(path, "path")?), new_clusterer(options)?);
         let centroids = Centroids::load(path)?;
         clusterer.config.classes = centroids.classes() as u32;
         clusterer.config.metric = centroids.metric().name().into();
@@ -234,7 +218,6 @@ impl simdetr_clusterer_t {
 /// @param[in] store A store that was opened or finished.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
@@ -247,10 +230,10 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_store(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle_mut(clusterer, error, |clusterer| {
-        check_report(report)?;
+        let write = wanted(report)?;
         let reader = &borrow(store, "store")?.reading()?.reader;
         let found = with_control(run, |control| clusterer.fit(reader, control))?;
-        write_report(report, &found)
+        write(&found)
     })
 }
 
@@ -260,7 +243,6 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_store(
 /// @param[in] vectors f32 `[rows, dimensions]`, dense.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
@@ -273,10 +255,10 @@ pub unsafe extern "C" fn simdetr_clusterer_fit(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle_mut(clusterer, error, |clusterer| {
-        check_report(report)?;
+        let write = wanted(report)?;
         let rows = tensor_rows(vectors)?;
         let found = with_control(run, |control| clusterer.fit(&rows, control))?;
-        write_report(report, &found)
+        write(&found)
     })
 }
 
@@ -288,7 +270,6 @@ pub unsafe extern "C" fn simdetr_clusterer_fit(
 /// @param[in] dimensions Length of a row.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
@@ -303,10 +284,10 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_f32(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle_mut(clusterer, error, |clusterer| {
-        check_report(report)?;
+        let write = wanted(report)?;
         let rows = array_rows(vectors, rows_count, dimensions)?;
         let found = with_control(run, |control| clusterer.fit(&rows, control))?;
-        write_report(report, &found)
+        write(&found)
     })
 }
 

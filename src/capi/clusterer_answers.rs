@@ -3,11 +3,12 @@
 use super::clusterer::{array_rows, simdetr_clusterer_t, tensor_rows};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{OutputArray, borrow, output, output_array, text};
+use super::pointers::{OutputArray, borrow, output, output_array, room_for, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
-use super::tensor::{self, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor_part::Part;
 use crate::clustering;
 use crate::control::Control;
 use crate::data::vectors::VectorSource;
@@ -41,7 +42,6 @@ impl simdetr_clusterer_t {
 /// @param[out] labels `[labels_count]`, in the order of the store's rows.
 /// @param[in] labels_count Must be the store's number of proposals.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -69,7 +69,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
 /// @param[in] dimensions Length of a row.
 /// @param[out] labels `[rows_count]`.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -96,7 +95,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
 /// @param[in] vectors f32 `[rows, dimensions]`, dense.
 /// @param[out] labels i32 `[rows]`, dense.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -125,7 +123,6 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
 /// @param[out] classes_count Number of classes; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
 /// @param[out] dimensions Length of a centroid; likewise.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -140,19 +137,13 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
 ) -> simdetr_status_t {
     guard_handle(clusterer, error, |clusterer| {
         let found = clusterer.centroids()?;
-        let (first, second) =
-            (output(classes_count, "classes_count")?, output(dimensions, "dimensions")?);
-        first.set(found.classes());
+        let second = output(dimensions, "dimensions")?;
+        output(classes_count, "classes_count")?.set(found.classes());
         second.set(found.dimensions());
         let needed = found.values().len();
-        if capacity == 0 {
-            return Ok(());
+        if room_for((needed, capacity), "centroids")? {
+            output_array(centroids, needed, "centroids")?.copy_from(found.values());
         }
-        if capacity < needed {
-            let argument = "centroids".to_string();
-            return Err(Error::BufferTooSmall { argument, needed, capacity });
-        }
-        output_array(centroids, needed, "centroids")?.copy_from(found.values());
         Ok(())
     })
 }
@@ -161,7 +152,6 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
 ///
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[out] out f32 `[classes, dimensions]`; ended by its deleter.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -172,10 +162,8 @@ pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle(clusterer, error, |clusterer| {
-        let (out, found) = (output(out, "out")?, clusterer.centroids()?);
-        let shape = [found.classes(), found.dimensions()];
-        out.set(tensor::export(found.values().to_vec(), &shape));
-        Ok(())
+        let found = clusterer.centroids()?;
+        Part::floats(found.values(), &[found.classes(), found.dimensions()]).export(out)
     })
 }
 
@@ -183,7 +171,6 @@ pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
 ///
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[in] path File; complete or absent.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -205,7 +192,6 @@ pub unsafe extern "C" fn simdetr_clusterer_save(
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[in] path File; complete or absent.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take store or clusterer `const`.

@@ -5,13 +5,11 @@
 //! and every process updates. However rows are divided, the centroids have the same bits as those
 //! of one `fit`.
 
-use super::clusterer::{
-    Report, array_rows, simdetr_cluster_report_t, simdetr_clusterer_t, write_report,
-};
+use super::clusterer::{Report, array_rows, simdetr_cluster_report_t, simdetr_clusterer_t};
 use super::declare::handle;
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard_handle, guard_handle_mut, into_handle};
-use super::options::Versioned;
+use super::options::{Versioned, wanted};
 use super::pointers::{borrow, borrow_mut, output, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -30,7 +28,6 @@ pub struct simdetr_accumulator_t {
 /// @param[in] clusterer Its centroids are replaced, on success.
 /// @param[in] store A store that was opened or finished.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
@@ -58,7 +55,6 @@ pub unsafe extern "C" fn simdetr_clusterer_seed_store(
 /// @param[in] rows_count Number of rows.
 /// @param[in] dimensions Length of a row.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
@@ -88,7 +84,6 @@ pub unsafe extern "C" fn simdetr_clusterer_seed_f32(
 /// `SIMDETR_METRIC_SPHERICAL`.
 /// @param[in] classes_count Number of classes.
 /// @param[in] dimensions Length of a centroid.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one clusterer.
@@ -120,7 +115,6 @@ pub unsafe extern "C" fn simdetr_clusterer_set_centroids_f32(
 /// @param[in] magnitude_max No coordinate of any vector may be larger; every process must give the
 /// same. 0 is 1, right for unit vectors and so for every store and the spherical metric.
 /// @param[out] out The accumulator, to be given to `simdetr_accumulator_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
@@ -157,7 +151,6 @@ handle!(
 /// @param[in] rows_count Number of rows.
 /// @param[in] run Optional.
 /// @param[in] accumulator The sums; after an error they are incomplete, so clear them.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`; one thread at a
@@ -191,7 +184,6 @@ pub unsafe extern "C" fn simdetr_clusterer_accumulate_store(
 /// @param[in] dimensions Length of a row.
 /// @param[in] run Optional.
 /// @param[in] accumulator The sums; after an error they are incomplete, so clear them.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`; one thread at a
@@ -221,7 +213,6 @@ pub unsafe extern "C" fn simdetr_clusterer_accumulate_f32(
 ///
 /// @param[in] accumulator The sums that grow.
 /// @param[in] other Sums of the same size; not changed.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_SHAPE` when sizes or magnitudes differ; nothing is added then.
 ///
 /// One thread at a time on `accumulator`.
@@ -244,7 +235,6 @@ pub unsafe extern "C" fn simdetr_accumulator_merge(
 /// @param[in] accumulator The sums.
 /// @param[out] values Borrowed until the accumulator is destroyed, and may be written.
 /// @param[out] count Number of integers.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one accumulator.
@@ -267,7 +257,6 @@ pub unsafe extern "C" fn simdetr_accumulator_values(
 /// Sets all sums to zero.
 ///
 /// @param[in] accumulator The sums.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one accumulator.
@@ -287,7 +276,6 @@ pub unsafe extern "C" fn simdetr_accumulator_clear(
 /// @param[in] clusterer Its centroids are replaced, on success.
 /// @param[in] accumulator The sums of all processes; not changed.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_SHAPE` for sums of another size.
 ///
 /// One thread at a time on one clusterer.
@@ -308,7 +296,7 @@ pub unsafe extern "C" fn simdetr_clusterer_update(
             objective: sums.objective(),
             ..Report::zeroed()
         };
-        write_report(report, &found)?;
+        wanted(report)?(&found)?;
         clusterer.centroids = Some(next);
         Ok(())
     })

@@ -4,12 +4,12 @@
 use super::declare::{choices, handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle_mut, into_handle};
-use super::options::{checked_size, copy_options, write_struct};
+use super::options::{copy_options, wanted};
 use super::pointers::{OutputArray, output, output_array};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
-    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, counts_of,
+    CLASS_LOSSES, TargetMemory, array_predictions, borrow_predictions, borrow_targets, counts_of,
     simdetr_targets_t,
 };
 use super::tensor::{DLTensor, Tensor};
@@ -47,7 +47,7 @@ pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
 /// `const` may run at the same time.
 pub struct simdetr_criterion_t {
     pub(super) criterion: Criterion,
-    classes: Vec<u32>,
+    pub(super) targets: TargetMemory,
     workers: Workers,
     poison: Poison,
 }
@@ -114,7 +114,7 @@ versioned! {
         pub accuracy: f64,
         /// Pairs of target and query in each layer.
         pub pairs_count: u64,
-        /// Targets of each layer that found no query.
+        /// Targets of each layer that found no query, those that a `box_policy` left out not counted.
         pub unmatched_count: u64,
     }
 }
@@ -125,7 +125,6 @@ initialiser!(simdetr_criterion_options_init, options, simdetr_criterion_options_
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The criterion, to be given to `simdetr_criterion_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -139,8 +138,8 @@ pub unsafe extern "C" fn simdetr_criterion_create(
         let (out, given) = (output(out, "out")?, copy_options(options)?);
         let criterion = Criterion::new(given.keys()?.finish()?)?;
         let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
-        let (classes, poison) = (Vec::new(), Poison::default());
-        out.set(into_handle(simdetr_criterion_t { criterion, classes, workers, poison }));
+        let (targets, poison) = (TargetMemory::default(), Poison::default());
+        out.set(into_handle(simdetr_criterion_t { criterion, targets, workers, poison }));
         Ok(())
     })
 }
@@ -158,8 +157,8 @@ memory_bytes!(
 
 impl simdetr_criterion_t {
     fn memory_bytes(&self) -> usize {
-        let classes = self.classes.capacity() * size_of::<u32>();
-        size_of::<simdetr_criterion_t>() + self.criterion.memory_bytes() + classes
+        let held = self.criterion.memory_bytes() + self.targets.memory_bytes();
+        size_of::<simdetr_criterion_t>() + held
     }
 }
 
@@ -179,7 +178,6 @@ impl simdetr_criterion_t {
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.
 /// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one criterion.
@@ -225,7 +223,6 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate(
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.
 /// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one criterion.
@@ -274,12 +271,8 @@ impl simdetr_criterion_t {
         check_disjoint(predictions, &logits_gradient, &boxes_gradient)?;
         let class_loss = self.criterion.config().class_loss;
         let classes_count = class_loss.classes_of(shape.classes);
-        let targets = {
-            if !losses.is_null() {
-                checked_size(losses.cast_const())?;
-            }
-            borrow_targets(targets, &mut self.classes, classes_count)?
-        };
+        let write = wanted(losses)?;
+        let (targets, _) = borrow_targets(targets, &mut self.targets, classes_count)?;
         let boxes_count = Some(boxes_count).filter(|&count| count != 0.0);
         let (criterion, workers) = (&mut self.criterion, &self.workers);
         let found = with_control(run, |_| {
@@ -287,7 +280,7 @@ impl simdetr_criterion_t {
                 || Gradients { logits: logits_gradient.zeroed(), boxes: boxes_gradient.zeroed() };
             criterion.evaluate_into(predictions, &targets, boxes_count, gradients, workers)
         })?;
-        if losses.is_null() { Ok(()) } else { write_struct(losses, &losses_of(found)) }
+        write(&losses_of(found))
     }
 }
 

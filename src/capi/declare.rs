@@ -35,7 +35,6 @@ macro_rules! memory_bytes {
         ///
         #[doc = concat!("@param[in] ", stringify!($argument), " The handle.")]
         #[doc = concat!("@param[out] bytes ", $bytes)]
-        /// @param[out] error Optional.
         /// @return A status.
         ///
         #[doc = $threads]

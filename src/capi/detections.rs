@@ -4,11 +4,12 @@ use super::declare::{handle, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, into_handle};
 use super::options::write_struct;
-use super::pointers::{copy_wanted, output};
+use super::pointers::{copy_wanted, has_room, output};
 use super::status::simdetr_status_t;
-use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensor, DLManagedTensorVersioned, DLTensor};
+use super::tensor_part::Part;
+use crate::Result;
 use crate::detector::prediction::Detection;
-use crate::{Error, Result};
 
 /// f32 `[count, 4]`: boxes.
 pub const SIMDETR_DETECTIONS_BOXES: i32 = 1;
@@ -51,29 +52,20 @@ impl simdetr_detections_t {
     }
 
     fn part(&self, field: i32) -> Result<Part<'_>> {
+        let count = self.boxes.len();
         Ok(match field {
-            SIMDETR_DETECTIONS_BOXES => Part::Floats(self.boxes.as_flattened(), 2),
-            SIMDETR_DETECTIONS_SCORES => Part::Floats(&self.scores, 1),
-            SIMDETR_DETECTIONS_CLASSES => Part::Integers(&self.classes),
-            SIMDETR_DETECTIONS_IMAGES => Part::Integers(&self.images),
-            other => {
-                let reason = format!("{other} is outside 1..={SIMDETR_DETECTIONS_IMAGES}");
-                return Err(Error::invalid("field", reason));
-            }
+            SIMDETR_DETECTIONS_BOXES => Part::floats(self.boxes.as_flattened(), &[count, 4]),
+            SIMDETR_DETECTIONS_SCORES => Part::floats(&self.scores, &[count]),
+            SIMDETR_DETECTIONS_CLASSES => Part::integers(&self.classes),
+            SIMDETR_DETECTIONS_IMAGES => Part::integers(&self.images),
+            other => return Err(Part::unknown(other, SIMDETR_DETECTIONS_IMAGES)),
         })
     }
-}
-
-/// A field: values, and of how many axes.
-enum Part<'a> {
-    Floats(&'a [f32], usize),
-    Integers(&'a [i32]),
 }
 
 /// Makes an empty set of detections.
 ///
 /// @param[out] out The set, to be given to `simdetr_detections_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -123,7 +115,6 @@ versioned! {
 ///
 /// @param[in] detections The set.
 /// @param[in,out] view `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -157,7 +148,6 @@ pub unsafe extern "C" fn simdetr_detections_view(
 /// @param[out] images `[capacity]`.
 /// @param[in] capacity Detections that the arrays have room for; 0 asks for the count.
 /// @param[out] count Number of detections; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -174,12 +164,8 @@ pub unsafe extern "C" fn simdetr_detections_copy_f32(
 ) -> simdetr_status_t {
     guard_handle(detections, error, |set| {
         let needed = set.boxes.len();
-        output(count, "count")?.set(needed);
-        if capacity == 0 {
+        if !has_room(count, (needed, capacity), "boxes")? {
             return Ok(());
-        }
-        if capacity < needed {
-            return Err(Error::BufferTooSmall { argument: "boxes".into(), needed, capacity });
         }
         copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
         copy_wanted(scores, &set.scores, "scores")?;
@@ -193,7 +179,6 @@ pub unsafe extern "C" fn simdetr_detections_copy_f32(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] target A dense tensor in host memory of exactly the field's type and shape.
-/// @param[out] error Optional.
 /// @return A status; the tensor is untouched unless it is 0.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -204,17 +189,7 @@ pub unsafe extern "C" fn simdetr_detections_copy_tensor(
     target: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(detections, error, |set| {
-        let shape = [set.boxes.len() as i64, 4];
-        match set.part(field)? {
-            Part::Floats(values, axes) => {
-                Tensor::borrow(target, "target")?.write("target", &shape[..axes], values)
-            }
-            Part::Integers(values) => {
-                Tensor::borrow(target, "target")?.write("target", &shape[..1], values)
-            }
-        }
-    })
+    guard_handle(detections, error, |set| set.part(field)?.copy_to(target))
 }
 
 /// Copies one field into a tensor that the host then owns.
@@ -222,7 +197,6 @@ pub unsafe extern "C" fn simdetr_detections_copy_tensor(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -233,14 +207,7 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor(
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(detections, error, |set| {
-        let (out, shape) = (output(out, "out")?, [set.boxes.len(), 4]);
-        out.set(match set.part(field)? {
-            Part::Floats(values, axes) => tensor::export(values.to_vec(), &shape[..axes]),
-            Part::Integers(values) => tensor::export(values.to_vec(), &shape[..1]),
-        });
-        Ok(())
-    })
+    guard_handle(detections, error, |set| set.part(field)?.export(out))
 }
 
 /// `simdetr_detections_export_tensor` in the form of DLPack before 1.0.
@@ -248,7 +215,6 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -259,12 +225,5 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor_legacy(
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(detections, error, |set| {
-        let (out, shape) = (output(out, "out")?, [set.boxes.len(), 4]);
-        out.set(match set.part(field)? {
-            Part::Floats(values, axes) => tensor::export_legacy(values.to_vec(), &shape[..axes]),
-            Part::Integers(values) => tensor::export_legacy(values.to_vec(), &shape[..1]),
-        });
-        Ok(())
-    })
+    guard_handle(detections, error, |set| set.part(field)?.export(out))
 }

@@ -7,7 +7,7 @@ use super::declare::{handle, initialiser, memory_bytes, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, into_handle};
 use super::options::{copy_options, reserved, write_struct};
-use super::pointers::{copy_text, optional_text, output, slice, text};
+use super::pointers::{copy_text, has_room, optional_text, output, set_wanted, slice, text};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::detector::deformable_detr::description::DetectorDescription;
@@ -81,11 +81,9 @@ impl Settings {
     /// # Safety
     /// `given` is NULL or as the header says.
     unsafe fn new(given: *const simdetr_detector_options_t) -> Result<Settings> {
-        let (options, name, document) = {
-            let options = copy_options(given)?;
-            let name = optional_text(options.preset, "preset")?;
-            (options, name, optional_text(options.config, "config")?)
-        };
+        let options = copy_options(given)?;
+        let name = optional_text(options.preset, "preset")?;
+        let document = optional_text(options.config, "config")?;
         reserved::<simdetr_detector_options_t>(options.reserved)?;
         let preset = preset::by_name(name.unwrap_or(preset::NAMES[0]))?;
         let config = config::parse_over(&preset, document.unwrap_or_default(), "config")?;
@@ -114,7 +112,6 @@ initialiser!(simdetr_detector_options_init, options, simdetr_detector_options_t,
 /// @param[in] path The file, or the folder that holds it as `model.safetensors`.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` for a file that is not whole or of another kind (a PyTorch checkpoint,
 /// say, which the message names), `SIMDETR_ERROR_SHAPE` and `SIMDETR_ERROR_WEIGHT_NAMES` for one of other
 /// sizes.
@@ -142,7 +139,6 @@ pub unsafe extern "C" fn simdetr_detector_create(
 /// @param[in] length Number of bytes.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return As `simdetr_detector_create`.
 ///
 /// Any thread.
@@ -169,7 +165,6 @@ pub unsafe extern "C" fn simdetr_detector_create_from_memory(
 /// @param[in] seed Key of the weights.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -230,7 +225,6 @@ versioned! {
 ///
 /// @param[in] detector The detector.
 /// @param[in,out] description `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector.
@@ -268,7 +262,6 @@ pub unsafe extern "C" fn simdetr_detector_describe(
 /// @param[in] capacity Bytes at `name`; 0 asks for the count.
 /// @param[out] count Bytes of the name with its NUL; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector.
@@ -289,15 +282,9 @@ pub unsafe extern "C" fn simdetr_detector_category(
             Error::invalid("class_index", reason)
         })?;
         let needed = category.name.len() + 1;
-        output(count, "count")?.set(needed);
-        if !id.is_null() {
-            output(id, "id")?.set(category.id);
-        }
-        if capacity == 0 {
+        set_wanted(id, category.id, "id")?;
+        if !has_room(count, (needed, capacity), "name")? {
             return Ok(());
-        }
-        if capacity < needed {
-            return Err(Error::BufferTooSmall { argument: "name".into(), needed, capacity });
         }
         copy_text(name, &category.name, "name")
     })

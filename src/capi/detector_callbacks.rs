@@ -123,11 +123,18 @@ pub struct simdetr_detector_update_t {
 /// Makes ready for a stage: parameters as `start` says, the optimiser without memory.
 /// `simdetr_detector_load_fn_t` may follow; it is also called at the end of a stage that ends with the
 /// weights of an earlier step (`training.patience_checks`).
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] start The stage; borrowed for the call.
 pub type simdetr_detector_start_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, start: *const simdetr_detector_start_t) -> i32,
 >;
 
 /// Computes logits and boxes of a batch and writes where they are into `outputs`.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] batch The images; borrowed for the call.
+/// @param[in,out] outputs To be filled in, but for `struct_size`.
 pub type simdetr_detector_forward_fn_t = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -137,6 +144,9 @@ pub type simdetr_detector_forward_fn_t = Option<
 >;
 
 /// Computes the parameters' gradients from those of the last forward pass's outputs.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] gradients Those of the outputs; borrowed for the call.
 pub type simdetr_detector_backward_fn_t = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -145,6 +155,9 @@ pub type simdetr_detector_backward_fn_t = Option<
 >;
 
 /// Changes the parameters.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in,out] update The step; `gradient_norm` is to be written.
 pub type simdetr_detector_step_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, update: *mut simdetr_detector_update_t) -> i32,
 >;
@@ -176,10 +189,16 @@ pub type simdetr_detector_predict_fn_t = Option<
 
 /// Writes parameters, the optimiser's memory and whatever else the next step depends on into one
 /// file at `path`, in place of one that may lie there.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] path The file; borrowed for the call.
 pub type simdetr_detector_save_fn_t =
     Option<unsafe extern "C" fn(user_data: *mut c_void, path: *const c_char) -> i32>;
 
 /// Reads what `simdetr_detector_save_fn_t` wrote.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] path The file; borrowed for the call.
 pub type simdetr_detector_load_fn_t =
     Option<unsafe extern "C" fn(user_data: *mut c_void, path: *const c_char) -> i32>;
 

@@ -27,7 +27,6 @@ choices! {
 /// @param[in] detector The detector.
 /// @param[in] path The file.
 /// @param[in] naming `SIMDETR_NAMING_*`; 0 is the official one.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
@@ -49,7 +48,6 @@ pub unsafe extern "C" fn simdetr_detector_save(
 ///
 /// @param[in] detector The detector.
 /// @param[in] path The file.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
@@ -72,7 +70,6 @@ pub unsafe extern "C" fn simdetr_detector_save_backbone(
 /// @param[in] path The file.
 /// @param[in] height Pixels; 0 is the side of a square image as the detector sees it.
 /// @param[in] width Pixels; 0 as for `height`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.

@@ -113,7 +113,6 @@ impl simdetr_detector_t {
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
@@ -143,7 +142,6 @@ pub unsafe extern "C" fn simdetr_detector_predict(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
@@ -178,7 +176,6 @@ pub unsafe extern "C" fn simdetr_detector_predict_encoded(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IO`, `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` of
 /// the first image that failed.
 ///
@@ -209,7 +206,6 @@ pub unsafe extern "C" fn simdetr_detector_predict_files(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector, with other detections.

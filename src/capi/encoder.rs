@@ -7,9 +7,8 @@
 use super::declare::{handle, memory_bytes};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard_handle};
-use super::pointers::output;
+use super::pointers::{has_room, output};
 use super::status::simdetr_status_t;
-use crate::Error;
 use crate::encoder::{Encoder, MapDescription};
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -61,7 +60,6 @@ pub(super) fn map_name(description: &MapDescription) -> [c_char; 64] {
 /// @param[out] maps `[capacity]`.
 /// @param[in] capacity Entries at `maps`; 0 asks for the count.
 /// @param[out] count Number of maps; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the encoder.
@@ -76,10 +74,7 @@ pub unsafe extern "C" fn simdetr_encoder_maps(
     guard_handle(encoder, error, |encoder| {
         let descriptions = encoder.encoder.maps();
         let needed = descriptions.len();
-        output(count, "count")?.set(needed);
-        if capacity > 0 && capacity < needed {
-            return Err(Error::BufferTooSmall { argument: "maps".into(), needed, capacity });
-        }
+        has_room(count, (needed, capacity), "maps")?;
         for (index, description) in descriptions.iter().enumerate().take(capacity) {
             output(maps.wrapping_add(index), "maps")?.set(simdetr_map_description_t {
                 name: map_name(description),

@@ -63,6 +63,8 @@ pub type simdetr_encode_fn_t = Option<
 
 /// Called once, after the last call of the callback, with its `user_data`, by the thread that ends
 /// the last handle which uses it.
+///
+/// @param[in] user_data What stands beside the function in its struct.
 pub type simdetr_destroy_fn_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 versioned! {
@@ -129,7 +131,6 @@ initialiser!(simdetr_encoder_callback_init, callback, simdetr_encoder_callback_t
 /// `user_data` and ends it by `user_data_destroy`, also when this function fails, except where
 /// `callback` itself cannot be read (NULL or a wrong `struct_size`).
 /// @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.

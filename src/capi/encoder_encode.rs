@@ -81,7 +81,6 @@ unsafe fn encode(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status; negative where the host's encoder callback stopped the call.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.
@@ -108,7 +107,6 @@ pub unsafe extern "C" fn simdetr_encoder_encode_image(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.
@@ -137,7 +135,6 @@ pub unsafe extern "C" fn simdetr_encoder_encode_bytes(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.

@@ -67,7 +67,6 @@ initialiser!(simdetr_encoder_options_init, options, simdetr_encoder_options_t, "
 ///
 /// @param[in] options NULL is the built-in encoder.
 /// @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_WEIGHT_NAMES`, `SIMDETR_ERROR_ONNX_*` and `SIMDETR_ERROR_FORMAT` say what
 /// is wrong with the file, `SIMDETR_ERROR_NOT_COMPILED` which feature this build lacks.
 ///
@@ -92,7 +91,6 @@ pub unsafe extern "C" fn simdetr_encoder_create(
 /// @param[in] length Number of bytes.
 /// @param[in] options NULL is all defaults; `encoder` must be NULL.
 /// @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
-/// @param[out] error Optional.
 /// @return As `simdetr_encoder_create`.
 ///
 /// Any thread.
@@ -106,7 +104,7 @@ pub unsafe extern "C" fn simdetr_encoder_create_from_memory(
 ) -> simdetr_status_t {
     guard(error, || {
         let (out, data, options) =
-            { (output(out, "out")?, slice(data, length, "data")?, encoder_options(options)?) };
+            (output(out, "out")?, slice(data, length, "data")?, encoder_options(options)?);
         if options.encoder != EncoderOptions::default().encoder {
             return Err(Error::invalid("encoder", "names a file beside the bytes in memory"));
         }

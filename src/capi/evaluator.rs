@@ -4,7 +4,7 @@ use super::declare::{handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, into_handle};
 use super::options::{copy_options, write_struct};
-use super::pointers::{output, slice, text};
+use super::pointers::{optional, output, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
@@ -94,7 +94,6 @@ initialiser!(simdetr_evaluator_options_init, options, simdetr_evaluator_options_
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The evaluator, to be given to `simdetr_evaluator_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -149,7 +148,6 @@ impl simdetr_evaluator_t {
 /// @param[in] detections Path of the detections.
 /// @param[in] run Optional.
 /// @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` says what is wrong with a file.
 ///
 /// May run at the same time as other functions on the evaluator.
@@ -188,7 +186,6 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_files(
 /// @param[in] detections_count Number of detections.
 /// @param[in] run Optional.
 /// @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the evaluator.
@@ -213,18 +210,18 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_f32(
     guard_handle(evaluator, error, |evaluator| {
         let objects = BoxArrays {
             image_ids: slice(object_image_ids, objects_count, "object_image_ids")?,
-            category_ids: optional(object_category_ids, objects_count)?,
+            category_ids: array(object_category_ids, objects_count)?,
             boxes: slice(object_boxes.cast(), objects_count, "object_boxes")?,
         };
         let detections = BoxArrays {
             image_ids: slice(detection_image_ids, detections_count, "detection_image_ids")?,
-            category_ids: optional(detection_category_ids, detections_count)?,
+            category_ids: array(detection_category_ids, detections_count)?,
             boxes: slice(detection_boxes.cast(), detections_count, "detection_boxes")?,
         };
         let scores = slice(detection_scores, detections_count, "detection_scores")?;
-        let crowds = optional(object_crowds, objects_count)?;
+        let crowds = array(object_crowds, objects_count)?;
         let crowds: Vec<bool> = crowds.iter().map(|&crowd| crowd != 0).collect();
-        let areas = optional(object_areas, objects_count)?;
+        let areas = array(object_areas, objects_count)?;
         with_control(run, |control| {
             let traits = ObjectTraits { areas, crowds: &crowds };
             let input = EvaluationInput::from_arrays(objects, traits, detections, scores)?;
@@ -237,8 +234,8 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_f32(
 ///
 /// # Safety
 /// As [`slice`].
-unsafe fn optional<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
-    if pointer.is_null() { Ok(&[]) } else { slice(pointer, count, "array") }
+unsafe fn array<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
+    Ok(optional(pointer, |pointer| slice(pointer, count, "array"))?.unwrap_or_default())
 }
 
 impl simdetr_evaluator_t {

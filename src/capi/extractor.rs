@@ -10,7 +10,7 @@ use super::extractor_maps::SIMDETR_MAPS_MAX;
 use super::extractor_options::simdetr_extractor_options_t;
 use super::guard::{Poison, guard, into_handle};
 use super::options::copy_options;
-use super::pointers::{borrow, output};
+use super::pointers::{borrow, optional, output};
 use super::status::simdetr_status_t;
 use super::workers::workers;
 use crate::data::proposal_set::ProposalSet;
@@ -72,7 +72,6 @@ impl simdetr_extractor_t {
 /// extractor that takes only feature maps of the host.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The extractor, to be given to `simdetr_extractor_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_CONFIG_VALUE` or `SIMDETR_ERROR_INVALID_ARGUMENT` with the field.
 ///
 /// Any thread.
@@ -84,15 +83,11 @@ pub unsafe extern "C" fn simdetr_extractor_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        let (out, given, config, encoder) = {
-            let given = copy_options(options)?;
-            let encoder = match encoder.is_null() {
-                true => None,
-                false => Some(borrow(encoder, "encoder")?.encoder.clone()),
-            };
-            (output(out, "out")?, given, given.config()?, encoder)
-        };
-        let images = encoder.map(|encoder| ImageExtractor::new(encoder, &config)).transpose()?;
+        let (out, given) = (output(out, "out")?, copy_options(options)?);
+        let encoder = optional(encoder, |encoder| borrow(encoder, "encoder"))?;
+        let config = given.config()?;
+        let images =
+            encoder.map(|given| ImageExtractor::new(given.encoder.clone(), &config)).transpose()?;
         out.set(into_handle(simdetr_extractor_t {
             images,
             method: config.method,

@@ -47,7 +47,6 @@ impl simdetr_extractor_t {
 /// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status; negative where the host's encoder callback stopped the call.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -79,7 +78,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
 /// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -113,7 +111,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
 /// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -145,7 +142,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
 /// @param[in] first_image_id Key of the first image; the others follow.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] proposals `[images_count]` sets, no two the same; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status, that of the first image that failed.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -224,7 +220,6 @@ versioned! {
 /// @param[in] run Optional; progress counts the images that are compared with those of earlier calls
 /// ("check") and those that are extracted ("extract").
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NO_IMAGES`; `SIMDETR_ERROR_RUN_MISMATCH` when the store was begun with
 /// other options or images, with what differs; `SIMDETR_ERROR_LOCKED`; `SIMDETR_ERROR_LEFT_OUT` and
 /// `SIMDETR_ERROR_UNSUPPORTED_IMAGE` under `strict`; what was committed stays whatever the status.

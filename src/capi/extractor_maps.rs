@@ -73,7 +73,6 @@ fn check_maps_count(maps_count: usize) -> Result<()> {
 /// @param[in] geometry The image.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_SHAPE`, `SIMDETR_ERROR_STRIDES`, `SIMDETR_ERROR_NON_FINITE` name the map.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -152,7 +151,6 @@ unsafe fn view<'a>(
 /// @param[in] geometry The image.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return As `simdetr_extractor_extract_maps`.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
@@ -210,7 +208,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
 /// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.

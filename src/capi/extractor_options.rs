@@ -212,12 +212,9 @@ initialiser!(simdetr_extractor_options_init, options, simdetr_extractor_options_
 /// # Safety
 /// `given` is NULL or as the header says.
 unsafe fn local_options(given: *const simdetr_local_options_t) -> Result<ProposalConfig> {
-    let (given, lists) = {
-        let given = copy_options(given)?;
-        (given, cluster_counts(&given)?)
-    };
+    let given = copy_options(given)?;
     let mut keys = given.keys()?;
-    keys.list("cluster_counts", lists);
+    keys.list("cluster_counts", cluster_counts(&given)?);
     let config: ProposalConfig = keys.finish()?;
     config.validate()?;
     Ok(config)

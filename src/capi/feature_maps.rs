@@ -9,9 +9,10 @@ use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, into_handle};
 use super::image_geometry::simdetr_image_geometry_t;
 use super::options::write_struct;
-use super::pointers::output;
+use super::pointers::{has_room, output};
 use super::status::simdetr_status_t;
-use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensor, DLManagedTensorVersioned, DLTensor};
+use super::tensor_part::Part;
 use crate::data::feature_map::FeatureMap;
 use crate::encoder::MapDescription;
 use crate::pipeline::encoded_image::EncodedImage;
@@ -27,6 +28,11 @@ pub struct simdetr_feature_maps_t {
 }
 
 impl simdetr_feature_maps_t {
+    fn part(&self, index: usize) -> Result<Part<'_>> {
+        let map = self.map(index)?;
+        Ok(Part::floats(&map.values, &[map.height, map.width, map.channels]))
+    }
+
     fn map(&self, index: usize) -> Result<&FeatureMap> {
         self.encoded.maps.get(index).ok_or_else(|| {
             Error::invalid("index", format!("{index} of {} maps", self.encoded.maps.len()))
@@ -58,7 +64,6 @@ const _: () = assert!(size_of::<simdetr_feature_map_t>() == 104);
 /// Makes an empty set of feature maps.
 ///
 /// @param[out] out The set, to be given to `simdetr_feature_maps_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -104,7 +109,6 @@ impl simdetr_feature_maps_t {
 /// @param[in] capacity Entries at `maps`; 0 asks for the count.
 /// @param[out] count Number of maps, 0 before the set is filled; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -118,10 +122,7 @@ pub unsafe extern "C" fn simdetr_feature_maps_view(
 ) -> simdetr_status_t {
     guard_handle(feature_maps, error, |set| {
         let needed = set.encoded.maps.len();
-        output(count, "count")?.set(needed);
-        if capacity > 0 && capacity < needed {
-            return Err(Error::BufferTooSmall { argument: "maps".into(), needed, capacity });
-        }
+        has_room(count, (needed, capacity), "maps")?;
         let described = set.encoded.maps.iter().zip(&set.descriptions);
         for (index, (map, description)) in described.enumerate().take(capacity) {
             output(maps.wrapping_add(index), "maps")?.set(simdetr_feature_map_t {
@@ -142,7 +143,6 @@ pub unsafe extern "C" fn simdetr_feature_maps_view(
 ///
 /// @param[in] feature_maps The set.
 /// @param[in,out] geometry `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` before the set is filled.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -164,7 +164,6 @@ pub unsafe extern "C" fn simdetr_feature_maps_geometry(
 /// @param[in] index Which map.
 /// @param[out] target A dense f32 tensor in host memory of the map's shape, `[height, width,
 /// channels]`.
-/// @param[out] error Optional.
 /// @return A status; the tensor is untouched unless it is 0.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -175,11 +174,7 @@ pub unsafe extern "C" fn simdetr_feature_maps_copy_tensor(
     target: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(feature_maps, error, |set| {
-        let map = set.map(index)?;
-        let shape = shape(map).map(|size| size as i64);
-        Tensor::borrow(target, "target")?.write("target", &shape, &map.values)
-    })
+    guard_handle(feature_maps, error, |set| set.part(index)?.copy_to(target))
 }
 
 /// Copies one map into a tensor that the host then owns.
@@ -188,7 +183,6 @@ pub unsafe extern "C" fn simdetr_feature_maps_copy_tensor(
 /// @param[in] index Which map.
 /// @param[out] out f32 `[height, width, channels]`; ended by its deleter, and independent of the
 /// set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -199,12 +193,7 @@ pub unsafe extern "C" fn simdetr_feature_maps_export_tensor(
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(feature_maps, error, |set| {
-        let out = output(out, "out")?;
-        let map = set.map(index)?;
-        out.set(tensor::export(map.values.clone(), &shape(map)));
-        Ok(())
-    })
+    guard_handle(feature_maps, error, |set| set.part(index)?.export(out))
 }
 
 /// `simdetr_feature_maps_export_tensor` in the form of DLPack before 1.0.
@@ -213,7 +202,6 @@ pub unsafe extern "C" fn simdetr_feature_maps_export_tensor(
 /// @param[in] index Which map.
 /// @param[out] out f32 `[height, width, channels]`; ended by its deleter, and independent of the
 /// set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -224,14 +212,5 @@ pub unsafe extern "C" fn simdetr_feature_maps_export_tensor_legacy(
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(feature_maps, error, |set| {
-        let out = output(out, "out")?;
-        let map = set.map(index)?;
-        out.set(tensor::export_legacy(map.values.clone(), &shape(map)));
-        Ok(())
-    })
-}
-
-fn shape(map: &FeatureMap) -> [usize; 3] {
-    [map.height, map.width, map.channels]
+    guard_handle(feature_maps, error, |set| set.part(index)?.export(out))
 }

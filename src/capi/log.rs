@@ -120,7 +120,6 @@ fn set(sink: Option<Sink>, level_max: LevelFilter) -> Result<()> {
 /// @param[in] user_data Passed to each call; must outlive the callback's time here.
 /// @param[in] level_max `SIMDETR_LOG_OFF` to `SIMDETR_LOG_TRACE`; less important messages are
 /// dropped before they are formatted.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for an unknown level.
 ///
 /// Any thread, but not from inside a log callback.

@@ -4,11 +4,11 @@ use super::declare::{handle, initialiser, memory_bytes, options};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::copy_options;
-use super::pointers::{OutputArray, output, output_array, slice};
+use super::pointers::{OutputArray, optional, output, output_array, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
-    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, partner, partners,
+    CLASS_LOSSES, TargetMemory, array_predictions, borrow_predictions, borrow_targets, partner,
     simdetr_targets_t,
 };
 use super::tensor::{DLTensor, Tensor};
@@ -25,7 +25,7 @@ pub struct simdetr_matcher_t {
     matcher: Matcher,
     config: MatcherConfig,
     assigner: BatchAssigner,
-    classes: Vec<u32>,
+    targets: TargetMemory,
     workers: Workers,
     poison: Poison,
 }
@@ -65,7 +65,6 @@ initialiser!(simdetr_matcher_options_init, options, simdetr_matcher_options_t, "
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The matcher, to be given to `simdetr_matcher_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -83,7 +82,7 @@ pub unsafe extern "C" fn simdetr_matcher_create(
             matcher: Matcher::new(config.clone())?,
             config,
             assigner: BatchAssigner::new(),
-            classes: Vec::new(),
+            targets: TargetMemory::default(),
             workers,
             poison: Poison::default(),
         }));
@@ -104,8 +103,8 @@ memory_bytes!(
 
 impl simdetr_matcher_t {
     fn memory_bytes(&self) -> usize {
-        let classes = self.classes.capacity() * size_of::<u32>();
-        let held = self.matcher.memory_bytes() + self.assigner.memory_bytes() + classes;
+        let targets = self.targets.memory_bytes();
+        let held = self.matcher.memory_bytes() + self.assigner.memory_bytes() + targets;
         size_of::<simdetr_matcher_t>() + held
     }
 }
@@ -122,9 +121,8 @@ impl simdetr_matcher_t {
 /// @param[in] targets What the images hold.
 /// @param[in] run Optional.
 /// @param[out] queries i32 `[layers, targets_count]`, dense: the query of each target, or -1 where
-/// an image has more targets than there are queries.
+/// an image has more targets than there are queries, or where `box_policy` leaves the target out.
 /// @param[out] unmatched_count Number of -1; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one matcher.
@@ -161,7 +159,6 @@ pub unsafe extern "C" fn simdetr_matcher_match(
 /// @param[in] run Optional.
 /// @param[out] queries `[layers, targets_count]`: the query of each target, or -1.
 /// @param[out] unmatched_count Number of -1; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one matcher.
@@ -204,17 +201,15 @@ impl simdetr_matcher_t {
     ) -> Result<()> {
         let shape = predictions.shape();
         let classes_count = self.config.class_loss.classes_of(shape.classes);
-        let targets = borrow_targets(targets, &mut self.classes, classes_count)?;
-        let answer = answer([shape.layers, targets.total()])?;
-        let unmatched = match unmatched_count.is_null() {
-            true => None,
-            false => Some(output(unmatched_count, "unmatched_count")?),
-        };
+        let (targets, total) = borrow_targets(targets, &mut self.targets, classes_count)?;
+        let answer = answer([shape.layers, total])?;
+        let count = optional(unmatched_count, |count| output(count.cast_mut(), "unmatched_count"))?;
         let (matcher, workers) = (&mut self.matcher, &self.workers);
         let found = with_control(run, |_| matcher.run(predictions, &targets, workers))?;
-        answer.fill_from(partners(found));
-        if let Some(unmatched) = unmatched {
-            unmatched.set(found.unmatched_count() as u64);
+        answer.fill_from(self.targets.partners(found));
+        if let Some(count) = count {
+            let left_out = shape.layers * self.targets.left_out();
+            count.set((found.unmatched_count() + left_out) as u64);
         }
         Ok(())
     }
@@ -245,7 +240,6 @@ impl simdetr_matcher_t {
 /// @param[in] run Optional.
 /// @param[out] columns i32 `[problems, rows]`, dense: the column of each row, or -1 for the rows
 /// that find none because there are fewer columns.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
 ///
 /// May run at the same time as other functions that take the matcher `const`.
@@ -279,7 +273,6 @@ pub unsafe extern "C" fn simdetr_matcher_assign(
 /// @param[in] columns_count Columns of each.
 /// @param[in] run Optional.
 /// @param[out] columns `[problems_count, rows_count]`: the column of each row, or -1.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
 ///
 /// May run at the same time as other functions that take the matcher `const`.

@@ -100,6 +100,21 @@ pub(super) unsafe fn write_struct<T: Versioned>(target: *mut T, value: &T) -> Re
     Ok(())
 }
 
+/// Writes a report that the caller may not want; its size is checked before the work.
+///
+/// # Safety
+/// `target` is NULL or as [`write_struct`] wants it.
+pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
+    if !target.is_null() {
+        checked_size(target.cast_const())?;
+    }
+    let write = move |value: &T| match target.is_null() {
+        true => Ok(()),
+        false => write_struct(target, value),
+    };
+    Ok(write)
+}
+
 /// Fills the first `struct_size` bytes of a struct with defaults and the size; what every
 /// `simdetr_*_init` does.
 ///

@@ -3,7 +3,7 @@
 use super::clusterer::simdetr_clusterer_t;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{borrow, text};
+use super::pointers::{borrow, optional, text};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
 use crate::Error;
@@ -23,7 +23,6 @@ use std::path::Path;
 /// @param[in] images Folder of images that the store was made from.
 /// @param[in] clusterer A clusterer with centroids; NULL draws all boxes in one colour.
 /// @param[in] path File to write; complete or absent.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take store or clusterer `const`.
@@ -39,10 +38,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_overlay(
     guard_handle(store, error, |store| {
         let folder = Path::new(text(images, "images")?);
         let path = Path::new(text(path, "path")?);
-        let clusterer = match clusterer.is_null() {
-            true => None,
-            false => Some(borrow(clusterer, "clusterer")?),
-        };
+        let clusterer = optional(clusterer, |clusterer| borrow(clusterer, "clusterer"))?;
         atomic_file::check(path)?;
         store.reading()?.with_image(index, |found| {
             if found.record.status == ImageStatus::Broken {

@@ -60,6 +60,50 @@ pub(super) unsafe fn output<T>(pointer: *mut T, name: &str) -> Result<Output<T>>
     Ok(Output(pointer))
 }
 
+/// What may be left out: `None` for NULL.
+pub(super) fn optional<P, T>(
+    pointer: *const P,
+    read: impl FnOnce(*const P) -> Result<T>,
+) -> Result<Option<T>> {
+    if pointer.is_null() { Ok(None) } else { read(pointer).map(Some) }
+}
+
+/// Writes a value that the caller may not want.
+///
+/// # Safety
+/// As [`output`].
+pub(super) unsafe fn set_wanted<T>(pointer: *mut T, value: T, name: &str) -> Result<()> {
+    if pointer.is_null() { Ok(()) } else { output(pointer, name).map(|place| place.set(value)) }
+}
+
+/// Writes the count that `argument` needs, and says whether it is to be filled: a capacity of 0 only
+/// asks.
+///
+/// # Errors
+/// [`Error::BufferTooSmall`] after the count was written.
+///
+/// # Safety
+/// As [`output`].
+pub(super) unsafe fn has_room(
+    count: *mut usize,
+    (needed, capacity): (usize, usize),
+    argument: &str,
+) -> Result<bool> {
+    output(count, "count")?.set(needed);
+    room_for((needed, capacity), argument)
+}
+
+/// Whether an array is to be filled, once its counts are written.
+///
+/// # Errors
+/// [`Error::BufferTooSmall`].
+pub(super) fn room_for((needed, capacity): (usize, usize), argument: &str) -> Result<bool> {
+    if capacity > 0 && capacity < needed {
+        return Err(Error::BufferTooSmall { argument: argument.into(), needed, capacity });
+    }
+    Ok(capacity > 0)
+}
+
 fn checked_count<T>(pointer: *const T, count: usize, name: &str) -> Result<()> {
     checked(pointer, name)?;
     if count > isize::MAX as usize / size_of::<T>().max(1) {

@@ -7,7 +7,7 @@ use super::declare::{handle, memory_bytes, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::write_struct;
-use super::pointers::{copy_wanted, output, slice};
+use super::pointers::{copy_wanted, has_room, optional, output, slice};
 use super::status::simdetr_status_t;
 use crate::Error;
 use crate::data::proposal_set::ProposalSet;
@@ -53,7 +53,6 @@ versioned! {
 /// Makes an empty set of proposals.
 ///
 /// @param[out] out The set, to be given to `simdetr_proposals_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
@@ -97,7 +96,6 @@ impl simdetr_proposals_t {
 ///
 /// @param[in] proposals The set.
 /// @param[in,out] view `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -140,7 +138,6 @@ pub unsafe extern "C" fn simdetr_proposals_view(
 /// unless `vectors` is NULL.
 /// @param[in] capacity Proposals that the arrays have room for; 0 asks for the count.
 /// @param[out] count Number of proposals; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
@@ -163,11 +160,7 @@ pub unsafe extern "C" fn simdetr_proposals_copy_f32(
         if !vectors.is_null() && dimensions != set.dimensions {
             return Err(Error::shape("vectors", set.dimensions, dimensions));
         }
-        output(count, "count")?.set(needed);
-        if capacity < needed && capacity > 0 {
-            return Err(Error::BufferTooSmall { argument: "boxes".into(), needed, capacity });
-        }
-        if capacity == 0 {
+        if !has_room(count, (needed, capacity), "boxes")? {
             return Ok(());
         }
         copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
@@ -189,7 +182,6 @@ pub unsafe extern "C" fn simdetr_proposals_copy_f32(
 /// @param[in] count Number of proposals; 0 allows NULL arrays.
 /// @param[in] image_width Pixels, more than 0.
 /// @param[in] image_height Pixels, more than 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE`, `SIMDETR_ERROR_ZERO_VECTOR` with the index; the set is
 /// untouched then.
 ///
@@ -214,10 +206,7 @@ pub unsafe extern "C" fn simdetr_proposals_assign_f32(
         };
         let boxes = slice(boxes, values(4)?, "boxes")?.as_chunks::<4>().0;
         let vectors = slice(vectors, values(dimensions)?, "vectors")?;
-        let scores = match scores.is_null() {
-            true => None,
-            false => Some(slice(scores, count, "scores")?),
-        };
+        let scores = optional(scores, |scores| slice(scores, count, "scores"))?;
         let size = (image_width, image_height);
         proposals.set = ProposalSet::from_boxes(boxes, scores, vectors, dimensions, size)?;
         Ok(())

@@ -3,7 +3,7 @@
 use super::cancel::simdetr_cancel_token_t;
 use super::declare::{initialiser, versioned};
 use super::options::copy_options;
-use super::pointers::borrow;
+use super::pointers::{borrow, optional};
 use crate::Result;
 use crate::control::{Control, Progress};
 use std::ffi::{c_char, c_void};
@@ -68,11 +68,8 @@ pub(super) unsafe fn with_control<T>(
     body: impl FnOnce(&Control<'_>) -> Result<T>,
 ) -> Result<T> {
     let options = copy_options(options)?;
-    let cancel = match options.cancel.is_null() {
-        true => None,
-        // SAFETY: the token lives until the call returns.
-        false => Some(&unsafe { borrow(options.cancel, "cancel") }?.token),
-    };
+    let cancel = optional(options.cancel, |cancel| borrow(cancel, "cancel"))?;
+    let cancel = cancel.map(|cancel| &cancel.token);
     let user_data = options.progress_user_data;
     let listener = options.progress.map(|callback| Listener { callback, user_data });
     match &listener {

@@ -111,56 +111,6 @@ pub const SIMDETR_ERROR_HOST_CONTRACT: simdetr_status_t = 910;
 /// Memory that the machine does not have, or that a limit forbids; the message has the numbers.
 pub const SIMDETR_ERROR_OUT_OF_MEMORY: simdetr_status_t = 905;
 
-/// The one map from errors to numbers.
-pub(super) fn status_of(error: &Error) -> simdetr_status_t {
-    match error {
-        Error::InvalidArgument { .. } => SIMDETR_ERROR_INVALID_ARGUMENT,
-        Error::NullPointer { .. } => SIMDETR_ERROR_NULL_POINTER,
-        Error::StructSize { .. } => SIMDETR_ERROR_STRUCT_SIZE,
-        Error::UnknownOption { .. } => SIMDETR_ERROR_UNKNOWN_OPTION,
-        Error::UnknownKey { .. } => SIMDETR_ERROR_UNKNOWN_KEY,
-        Error::ConfigValue { .. } => SIMDETR_ERROR_CONFIG_VALUE,
-        Error::ConfigSyntax { .. } => SIMDETR_ERROR_CONFIG_SYNTAX,
-        Error::NotCompiled { .. } => SIMDETR_ERROR_NOT_COMPILED,
-        Error::BufferTooSmall { .. } => SIMDETR_ERROR_BUFFER_TOO_SMALL,
-        Error::Shape { .. } => SIMDETR_ERROR_SHAPE,
-        Error::ElementType { .. } => SIMDETR_ERROR_ELEMENT_TYPE,
-        Error::Device { .. } => SIMDETR_ERROR_DEVICE,
-        Error::Strides { .. } => SIMDETR_ERROR_STRIDES,
-        Error::ReadOnly { .. } => SIMDETR_ERROR_READ_ONLY,
-        Error::NonFinite { .. } => SIMDETR_ERROR_NON_FINITE,
-        Error::ZeroVector { .. } => SIMDETR_ERROR_ZERO_VECTOR,
-        Error::TooFewPoints { .. } => SIMDETR_ERROR_TOO_FEW_POINTS,
-        Error::NotConverged { .. } => SIMDETR_ERROR_NOT_CONVERGED,
-        Error::CudaUnavailable { .. } => SIMDETR_ERROR_CUDA_UNAVAILABLE,
-        Error::OnnxLibrary { .. } => SIMDETR_ERROR_ONNX_LIBRARY,
-        Error::OnnxModel { .. } => SIMDETR_ERROR_ONNX_MODEL,
-        Error::OnnxProvider { .. } => SIMDETR_ERROR_ONNX_PROVIDER,
-        Error::Io { .. } => SIMDETR_ERROR_IO,
-        Error::ImageDecode { .. } => SIMDETR_ERROR_IMAGE_DECODE,
-        Error::ImageTooLarge { .. } => SIMDETR_ERROR_IMAGE_TOO_LARGE,
-        Error::NoImages { .. } => SIMDETR_ERROR_NO_IMAGES,
-        Error::NoReadableImage { .. } => SIMDETR_ERROR_NO_READABLE_IMAGE,
-        Error::MissingImages { .. } => SIMDETR_ERROR_MISSING_IMAGES,
-        Error::RunMismatch { .. } => SIMDETR_ERROR_RUN_MISMATCH,
-        Error::RunStep { .. } => SIMDETR_ERROR_RUN_STEP,
-        Error::Format { .. } => SIMDETR_ERROR_FORMAT,
-        Error::WeightNames { .. } => SIMDETR_ERROR_WEIGHT_NAMES,
-        Error::Output { .. } => SIMDETR_ERROR_OUTPUT,
-        Error::UnsupportedImage { .. } => SIMDETR_ERROR_UNSUPPORTED_IMAGE,
-        Error::LeftOut { .. } => SIMDETR_ERROR_LEFT_OUT,
-        Error::Locked { .. } => SIMDETR_ERROR_LOCKED,
-        Error::Diverged { .. } => SIMDETR_ERROR_DIVERGED,
-        Error::Cancelled => SIMDETR_ERROR_CANCELLED,
-        Error::HostCallback { status, .. } if *status < 0 => *status,
-        Error::HostCallback { .. } => SIMDETR_ERROR_HOST_CALLBACK,
-        Error::HostContract { .. } => SIMDETR_ERROR_HOST_CONTRACT,
-        Error::Poisoned => SIMDETR_ERROR_POISONED,
-        Error::Internal { .. } => SIMDETR_ERROR_INTERNAL,
-        Error::OutOfMemory { .. } => SIMDETR_ERROR_OUT_OF_MEMORY,
-    }
-}
-
 /// The name of a status.
 ///
 /// @param[in] status Any number.
@@ -173,45 +123,80 @@ pub extern "C" fn simdetr_status_name(status: simdetr_status_t) -> *const c_char
     name_of(status).as_ptr()
 }
 
-macro_rules! names {
-    ($($constant:ident)*) => {
+/// The one map from errors to numbers, and the numbers' names.
+macro_rules! statuses {
+    ($($variant:ident => $constant:ident,)+) => {
+        pub(super) fn status_of(error: &Error) -> simdetr_status_t {
+            match error {
+                Error::HostCallback { status, .. } if *status < 0 => *status,
+                $(Error::$variant { .. } => $constant,)+
+            }
+        }
+
         fn name_of(status: simdetr_status_t) -> &'static CStr {
             match status {
+                SIMDETR_OK => c"SIMDETR_OK",
+                SIMDETR_ERROR_PANIC => c"SIMDETR_ERROR_PANIC",
                 $($constant => const {
                     match CStr::from_bytes_with_nul(concat!(stringify!($constant), "\0").as_bytes()) {
                         Ok(name) => name,
                         Err(_) => panic!("a stringified name holds no NUL"),
                     }
-                },)*
+                },)+
                 i32::MIN..0 => c"host",
                 _ => c"unknown",
             }
         }
 
         #[cfg(test)]
-        const NAMED: &[simdetr_status_t] = &[$($constant),*];
+        const NAMED: &[simdetr_status_t] = &[SIMDETR_OK, SIMDETR_ERROR_PANIC, $($constant),+];
     };
 }
 
-names! {
-    SIMDETR_OK
-    SIMDETR_ERROR_INVALID_ARGUMENT SIMDETR_ERROR_NULL_POINTER SIMDETR_ERROR_STRUCT_SIZE
-    SIMDETR_ERROR_UNKNOWN_OPTION SIMDETR_ERROR_UNKNOWN_KEY SIMDETR_ERROR_CONFIG_VALUE
-    SIMDETR_ERROR_CONFIG_SYNTAX SIMDETR_ERROR_NOT_COMPILED SIMDETR_ERROR_BUFFER_TOO_SMALL
-    SIMDETR_ERROR_SHAPE SIMDETR_ERROR_ELEMENT_TYPE SIMDETR_ERROR_DEVICE SIMDETR_ERROR_STRIDES
-    SIMDETR_ERROR_READ_ONLY SIMDETR_ERROR_NON_FINITE SIMDETR_ERROR_ZERO_VECTOR
-    SIMDETR_ERROR_TOO_FEW_POINTS SIMDETR_ERROR_NOT_CONVERGED SIMDETR_ERROR_CUDA_UNAVAILABLE
-    SIMDETR_ERROR_ONNX_LIBRARY
-    SIMDETR_ERROR_ONNX_MODEL SIMDETR_ERROR_ONNX_PROVIDER SIMDETR_ERROR_IO
-    SIMDETR_ERROR_IMAGE_DECODE SIMDETR_ERROR_IMAGE_TOO_LARGE SIMDETR_ERROR_NO_IMAGES
-    SIMDETR_ERROR_NO_READABLE_IMAGE SIMDETR_ERROR_RUN_MISMATCH SIMDETR_ERROR_RUN_STEP
-    SIMDETR_ERROR_FORMAT SIMDETR_ERROR_WEIGHT_NAMES SIMDETR_ERROR_MISSING_IMAGES
-    SIMDETR_ERROR_OUTPUT
-    SIMDETR_ERROR_UNSUPPORTED_IMAGE SIMDETR_ERROR_LEFT_OUT
-    SIMDETR_ERROR_LOCKED
-    SIMDETR_ERROR_DIVERGED SIMDETR_ERROR_CANCELLED SIMDETR_ERROR_HOST_CALLBACK SIMDETR_ERROR_PANIC SIMDETR_ERROR_POISONED SIMDETR_ERROR_INTERNAL
-    SIMDETR_ERROR_HOST_CONTRACT
-    SIMDETR_ERROR_OUT_OF_MEMORY
+statuses! {
+    InvalidArgument => SIMDETR_ERROR_INVALID_ARGUMENT,
+    NullPointer => SIMDETR_ERROR_NULL_POINTER,
+    StructSize => SIMDETR_ERROR_STRUCT_SIZE,
+    UnknownOption => SIMDETR_ERROR_UNKNOWN_OPTION,
+    UnknownKey => SIMDETR_ERROR_UNKNOWN_KEY,
+    ConfigValue => SIMDETR_ERROR_CONFIG_VALUE,
+    ConfigSyntax => SIMDETR_ERROR_CONFIG_SYNTAX,
+    NotCompiled => SIMDETR_ERROR_NOT_COMPILED,
+    BufferTooSmall => SIMDETR_ERROR_BUFFER_TOO_SMALL,
+    Shape => SIMDETR_ERROR_SHAPE,
+    ElementType => SIMDETR_ERROR_ELEMENT_TYPE,
+    Device => SIMDETR_ERROR_DEVICE,
+    Strides => SIMDETR_ERROR_STRIDES,
+    ReadOnly => SIMDETR_ERROR_READ_ONLY,
+    NonFinite => SIMDETR_ERROR_NON_FINITE,
+    ZeroVector => SIMDETR_ERROR_ZERO_VECTOR,
+    TooFewPoints => SIMDETR_ERROR_TOO_FEW_POINTS,
+    NotConverged => SIMDETR_ERROR_NOT_CONVERGED,
+    CudaUnavailable => SIMDETR_ERROR_CUDA_UNAVAILABLE,
+    OnnxLibrary => SIMDETR_ERROR_ONNX_LIBRARY,
+    OnnxModel => SIMDETR_ERROR_ONNX_MODEL,
+    OnnxProvider => SIMDETR_ERROR_ONNX_PROVIDER,
+    Io => SIMDETR_ERROR_IO,
+    ImageDecode => SIMDETR_ERROR_IMAGE_DECODE,
+    ImageTooLarge => SIMDETR_ERROR_IMAGE_TOO_LARGE,
+    NoImages => SIMDETR_ERROR_NO_IMAGES,
+    NoReadableImage => SIMDETR_ERROR_NO_READABLE_IMAGE,
+    MissingImages => SIMDETR_ERROR_MISSING_IMAGES,
+    RunMismatch => SIMDETR_ERROR_RUN_MISMATCH,
+    RunStep => SIMDETR_ERROR_RUN_STEP,
+    Format => SIMDETR_ERROR_FORMAT,
+    WeightNames => SIMDETR_ERROR_WEIGHT_NAMES,
+    Output => SIMDETR_ERROR_OUTPUT,
+    UnsupportedImage => SIMDETR_ERROR_UNSUPPORTED_IMAGE,
+    LeftOut => SIMDETR_ERROR_LEFT_OUT,
+    Locked => SIMDETR_ERROR_LOCKED,
+    Diverged => SIMDETR_ERROR_DIVERGED,
+    Cancelled => SIMDETR_ERROR_CANCELLED,
+    HostCallback => SIMDETR_ERROR_HOST_CALLBACK,
+    HostContract => SIMDETR_ERROR_HOST_CONTRACT,
+    Poisoned => SIMDETR_ERROR_POISONED,
+    Internal => SIMDETR_ERROR_INTERNAL,
+    OutOfMemory => SIMDETR_ERROR_OUT_OF_MEMORY,
 }
 
 #[cfg(test)]

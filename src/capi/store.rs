@@ -6,7 +6,7 @@ use super::declare::{choices, handle, initialiser, memory_bytes, options, versio
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, guard_handle_mut, into_handle};
 use super::options::{copy_options, write_struct};
-use super::pointers::{borrow, optional_text, output, text};
+use super::pointers::{borrow, optional, optional_text, output, set_wanted, text};
 use super::proposals::simdetr_proposals_t;
 use super::status::simdetr_status_t;
 use crate::data::store::{
@@ -107,7 +107,6 @@ initialiser!(
 /// @param[in] dimensions Length of the vectors.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options;
 /// `SIMDETR_ERROR_LOCKED` while another one that is not finished has it open, in any process.
 ///
@@ -121,11 +120,9 @@ pub unsafe extern "C" fn simdetr_proposal_store_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        let (out, path, options, fingerprint) = {
-            let options = copy_options(options)?;
-            let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
-            (output(out, "out")?, Path::new(text(path, "path")?), options, fingerprint)
-        };
+        let (out, options) = (output(out, "out")?, copy_options(options)?);
+        let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
+        let path = Path::new(text(path, "path")?);
         let config: StoreConfig = options.keys()?.finish()?;
         let settings = config.settings(dimensions, fingerprint.unwrap_or_default().into())?;
         let writer = StoreWriter::open(path, settings, options.first_image_id.max(1))?;
@@ -142,7 +139,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_create(
 ///
 /// @param[in] path Folder.
 /// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` names a shard that is truncated, damaged or missing.
 ///
 /// Any thread.
@@ -174,7 +170,6 @@ handle!(
 /// @param[in] height Pixels of the upright image; 0 for an image that could not be read.
 /// @param[in] proposals NULL for none. Vectors must have the store's length.
 /// @param[out] image_id Id of the image; may be NULL.
-/// @param[out] error Optional.
 /// @return A status; nothing was appended unless it is 0.
 ///
 /// One thread at a time on one store.
@@ -191,10 +186,8 @@ pub unsafe extern "C" fn simdetr_proposal_store_append(
     guard_handle_mut(store, error, |store| {
         let path = text(image_path, "image_path")?.to_string();
         let none = simdetr_proposals_t::default();
-        let set = match proposals.is_null() {
-            true => &none.set,
-            false => &borrow(proposals, "proposals")?.set,
-        };
+        let given = optional(proposals, |given| borrow(given, "proposals"))?;
+        let set = &given.unwrap_or(&none).set;
         let writer = store.writing()?;
         let id = writer.next_image_id();
         let status = match width == 0 || height == 0 {
@@ -203,17 +196,13 @@ pub unsafe extern "C" fn simdetr_proposal_store_append(
         };
         let message = String::new();
         writer.append(ImageRecord { image_id: id, path, width, height, status, message }, set)?;
-        if !image_id.is_null() {
-            output(image_id, "image_id")?.set(id);
-        }
-        Ok(())
+        set_wanted(image_id, id, "image_id")
     })
 }
 
 /// Commits what is left. The handle can then read the store, if it holds an image.
 ///
 /// @param[in] store A store that is being written.
-/// @param[out] error Optional.
 /// @return A status; after a failure the handle can only be destroyed, and the store be begun
 /// again where its last complete shard ends.
 ///
@@ -253,7 +242,6 @@ versioned! {
 ///
 /// @param[in] store A store that was opened or finished.
 /// @param[in,out] counts `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.

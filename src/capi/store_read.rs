@@ -3,8 +3,8 @@
 use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard, guard_handle};
-use super::options::write_struct;
-use super::pointers::{borrow_mut, copy_text, output, output_array, text, texts};
+use super::options::wanted;
+use super::pointers::{borrow_mut, copy_text, has_room, output_array, text, texts};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -69,7 +69,6 @@ impl Reading {
 /// @param[in] index Which image, from 0.
 /// @param[in,out] image `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[in] proposals Receives the proposals; may be NULL.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`; readers of different
@@ -94,9 +93,7 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
                 height: record.height,
                 broken: i32::from(record.status == ImageStatus::Broken),
             };
-            if !image.is_null() {
-                write_struct(image, &answer)?;
-            }
+            wanted(image)?(&answer)?;
             if !proposals.is_null() {
                 borrow_mut(proposals, "proposals")?.set.clone_from(&found.proposals);
             }
@@ -113,7 +110,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
 /// @param[in] capacity Bytes at `path`; 0 asks for the count.
 /// @param[out] count Bytes of the path with its NUL; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.
@@ -130,13 +126,8 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
         store.reading()?.with_image(index, |found| {
             let found = &found.record.path;
             let needed = found.len() + 1;
-            output(count, "count")?.set(needed);
-            if capacity == 0 {
+            if !has_room(count, (needed, capacity), "path")? {
                 return Ok(());
-            }
-            if capacity < needed {
-                let argument = "path".to_string();
-                return Err(Error::BufferTooSmall { argument, needed, capacity });
             }
             copy_text(path, found, "path")
         })
@@ -149,7 +140,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
 /// @param[in] first First row.
 /// @param[in] rows_count Number of rows.
 /// @param[out] vectors `[rows_count, dimensions]`; zeros from the row on that could not be read.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.
@@ -181,7 +171,6 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
 /// @param[in] sources_count Number of folders.
 /// @param[in] target Folder of the new store.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` when images are there twice or missing between the
 /// stores, `SIMDETR_ERROR_RUN_MISMATCH` when they were written with different options.
 ///

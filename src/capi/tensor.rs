@@ -326,34 +326,48 @@ fn own<T: Element, M>(
     })
 }
 
-/// `values` as a tensor that the host owns.
-pub(super) fn export<T: Element>(values: Vec<T>, shape: &[usize]) -> *mut DLManagedTensorVersioned {
-    let owner = own(values, shape, |dl_tensor| DLManagedTensorVersioned {
-        version: [MAJOR_VERSION, MINOR_VERSION],
-        manager_ctx: std::ptr::null_mut(),
-        deleter: Some(delete_versioned),
-        flags: 0,
-        dl_tensor,
-    });
-    let owner = Box::into_raw(owner);
-    // SAFETY: just made; the deleter takes the box back through `manager_ctx`.
-    unsafe {
-        (*owner).managed.manager_ctx = owner.cast();
-        &raw mut (*owner).managed
+/// A form in which the host owns a tensor.
+pub(super) trait Managed: Sized {
+    /// `tensor` in this form, to be ended by the deleter.
+    fn of(tensor: DLTensor) -> Self;
+    /// What the deleter finds the owner by.
+    fn context(&mut self) -> &mut *mut c_void;
+}
+
+impl Managed for DLManagedTensorVersioned {
+    fn of(dl_tensor: DLTensor) -> DLManagedTensorVersioned {
+        DLManagedTensorVersioned {
+            version: [MAJOR_VERSION, MINOR_VERSION],
+            manager_ctx: std::ptr::null_mut(),
+            deleter: Some(delete_versioned),
+            flags: 0,
+            dl_tensor,
+        }
+    }
+
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.manager_ctx
     }
 }
 
-/// As [`export`], in the form of DLPack before 1.0.
-pub(super) fn export_legacy<T: Element>(values: Vec<T>, shape: &[usize]) -> *mut DLManagedTensor {
-    let owner = own(values, shape, |dl_tensor| DLManagedTensor {
-        dl_tensor,
-        manager_ctx: std::ptr::null_mut(),
-        deleter: Some(delete_legacy),
-    });
-    let owner = Box::into_raw(owner);
-    // SAFETY: as in `export`.
+/// The form of DLPack before 1.0.
+impl Managed for DLManagedTensor {
+    fn of(dl_tensor: DLTensor) -> DLManagedTensor {
+        let deleter = Some(delete_legacy as unsafe extern "C" fn(*mut DLManagedTensor));
+        DLManagedTensor { dl_tensor, manager_ctx: std::ptr::null_mut(), deleter }
+    }
+
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.manager_ctx
+    }
+}
+
+/// `values` as a tensor that the host owns.
+pub(super) fn export<T: Element, M: Managed>(values: Vec<T>, shape: &[usize]) -> *mut M {
+    let owner = Box::into_raw(own(values, shape, M::of));
+    // SAFETY: just made; the deleter takes the box back through its context.
     unsafe {
-        (*owner).managed.manager_ctx = owner.cast();
+        *(*owner).managed.context() = owner.cast();
         &raw mut (*owner).managed
     }
 }
@@ -373,7 +387,7 @@ unsafe extern "C" fn delete_versioned(tensor: *mut DLManagedTensorVersioned) {
 unsafe extern "C" fn delete_legacy(tensor: *mut DLManagedTensor) {
     guard(std::ptr::null_mut(), || {
         if !tensor.is_null() {
-            // SAFETY: made by `export_legacy`; DLPack calls a deleter once.
+            // SAFETY: made by `export`; DLPack calls a deleter once.
             drop(unsafe { Box::from_raw((*tensor).manager_ctx.cast::<Owner<DLManagedTensor>>()) });
         }
         Ok(())
@@ -451,7 +465,8 @@ mod tests {
     fn exported_tensors_own_their_memory_and_end_by_their_deleter_on_any_thread() {
         // SAFETY: each tensor is used until its deleter is called, once.
         unsafe {
-            let versioned = export(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
+            let versioned: *mut DLManagedTensorVersioned =
+                export(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
             assert_eq!(((*versioned).version[0], (*versioned).dl_tensor.ndim), (1, 2));
             assert_eq!(dense(&(*versioned).dl_tensor).unwrap().len(), 6);
             let address = versioned as usize;
@@ -461,7 +476,7 @@ mod tests {
             })
             .join()
             .unwrap();
-            let legacy = export_legacy(vec![7i32], &[1]);
+            let legacy: *mut DLManagedTensor = export(vec![7i32], &[1]);
             assert_eq!((*legacy).dl_tensor.data.cast::<i32>().read(), 7);
             (*legacy).deleter.unwrap()(legacy);
         }

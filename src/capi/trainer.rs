@@ -73,11 +73,9 @@ struct Given {
 /// # Safety
 /// `options` is NULL or as the header says.
 unsafe fn read(options: *const simdetr_trainer_options_t) -> Result<Given> {
-    let (given, name, document) = {
-        let given = copy_options(options)?;
-        let name = optional_text(given.preset, "preset")?;
-        (given, name, optional_text(given.config_toml, "config_toml")?)
-    };
+    let given = copy_options(options)?;
+    let name = optional_text(given.preset, "preset")?;
+    let document = optional_text(given.config_toml, "config_toml")?;
     Keys::new::<simdetr_trainer_options_t>(given.set_mask, 0)?;
     if !(0..=1).contains(&given.strict) {
         let reason = format!("{} is neither 0 nor 1", given.strict);
@@ -110,7 +108,6 @@ fn handle(pretrainer: Pretrainer, strict: bool) -> *mut simdetr_trainer_t {
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The trainer, to be given to `simdetr_trainer_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_UNKNOWN_KEY`, `SIMDETR_ERROR_CONFIG_VALUE` and
 /// `SIMDETR_ERROR_CONFIG_SYNTAX` say what is wrong with the document.
 ///
@@ -137,7 +134,6 @@ pub unsafe extern "C" fn simdetr_trainer_create(
 /// read (NULL or a wrong `struct_size`).
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The trainer, to be given to `simdetr_trainer_destroy`.
-/// @param[out] error Optional.
 /// @return As `simdetr_trainer_create`; `SIMDETR_ERROR_NULL_POINTER` for a function that is missing.
 ///
 /// Any thread.
@@ -149,10 +145,8 @@ pub unsafe extern "C" fn simdetr_trainer_create_from_callbacks(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        let (host, out, given) = {
-            let host = DetectorHost::new(&copy_struct(callbacks)?)?;
-            (host, output(out, "out")?, read(options)?)
-        };
+        let host = DetectorHost::new(&copy_struct(callbacks)?)?;
+        let (out, given) = (output(out, "out")?, read(options)?);
         let pretrainer = Pretrainer::with_host(given.config, Box::new(host), given.workers)?;
         out.set(handle(pretrainer, given.strict));
         Ok(())

@@ -65,7 +65,6 @@ versioned! {
 /// @param[in] trainer The trainer.
 /// @param[in] images Folder of images, searched recursively; NULL, with `annotations`, for none.
 /// @param[in] annotations COCO file with their true boxes.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for one without the other.
 ///
 /// One thread at a time on one trainer.
@@ -97,7 +96,6 @@ fn alone(given: &str, missing: &str) -> Error {
 ///
 /// @param[in] trainer The trainer.
 /// @param[out] count The answer.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one trainer.
@@ -119,7 +117,6 @@ pub unsafe extern "C" fn simdetr_trainer_measured_count(
 /// @param[in] trainer The trainer.
 /// @param[in] index Below the count.
 /// @param[in,out] measured `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for an index that it does not have.
 ///
 /// One thread at a time on one trainer.

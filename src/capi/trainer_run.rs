@@ -4,7 +4,7 @@
 use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard_handle, guard_handle_mut};
-use super::options::{Versioned, checked_size, write_struct};
+use super::options::{checked_size, wanted, write_struct};
 use super::pointers::{optional_text, output, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -57,21 +57,6 @@ versioned! {
     }
 }
 
-/// Writes a report that the caller may not want; its size is checked before the work.
-///
-/// # Safety
-/// `target` is NULL or as [`write_struct`] wants it.
-pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
-    if !target.is_null() {
-        checked_size(target.cast_const())?;
-    }
-    let write = move |value: &T| match target.is_null() {
-        true => Ok(()),
-        false => write_struct(target, value),
-    };
-    Ok(write)
-}
-
 /// # Safety
 /// The strings are NULL or as [`text`] wants them.
 unsafe fn stage_request<'a>(
@@ -102,7 +87,6 @@ unsafe fn stage_request<'a>(
 /// (`simdetr_trainer_measured`); NULL for none. `simdetr_trainer_set_validation` names held-out images.
 /// @param[in] run Optional. Progress counts "check" (images that are compared with those of an
 /// earlier call), "extract", "cluster", "train", "relabel" and, with true boxes, "measure".
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
 /// configuration, other initial weights or another detector, with everything that differs;
 /// `SIMDETR_ERROR_LOCKED` while another call or process writes there; `SIMDETR_ERROR_DIVERGED`; what
@@ -140,7 +124,6 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
 ///
 /// @param[in] trainer The trainer.
 /// @param[out] count The answer.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one trainer.
@@ -161,7 +144,6 @@ pub unsafe extern "C" fn simdetr_trainer_labels_count(
 /// @param[in] trainer The trainer.
 /// @param[in] stage 0 for those of the clusters, T_0.
 /// @param[in,out] labels `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a stage that it does not have.
 ///
 /// One thread at a time on one trainer.
@@ -205,7 +187,6 @@ fn described(labels: &LabelsReport) -> simdetr_labels_t {
 /// @param[in] images Folder of its images.
 /// @param[in] run Optional. Progress counts "train".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing or has not been trained to its
 /// end; `SIMDETR_ERROR_RUN_MISMATCH` when the stage was begun on other labels; otherwise as
 /// `simdetr_trainer_pretrain`.
@@ -249,7 +230,6 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 /// @param[in] out COCO file to write; replaced as a whole.
 /// @param[in] run Optional. Progress counts "relabel".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT`, before the work, for an `out` that is not written: a folder, or
 /// read-only; `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
 /// `SIMDETR_ERROR_RUN_MISMATCH` when it was trained under another configuration;

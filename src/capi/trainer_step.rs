@@ -4,13 +4,13 @@
 use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle_mut;
-use super::pointers::{slice, text};
+use super::options::wanted;
+use super::pointers::{optional, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
-use super::targets::{borrow_targets, simdetr_targets_t};
+use super::targets::{TargetMemory, borrow_targets, simdetr_targets_t};
 use super::tensor::{DLTensor, Tensor};
 use super::trainer::simdetr_trainer_t;
-use super::trainer_run::wanted;
 use crate::data::training::batch::Batch;
 use crate::matching::Targets;
 use crate::training::step::StepReport;
@@ -63,7 +63,6 @@ fn report_of(report: &StepReport) -> simdetr_step_report_t {
 /// @param[in] trainer The trainer.
 /// @param[in] classes_count Classes of the targets.
 /// @param[in] steps_count Steps that will be taken: what the learning rate's schedule counts with.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a count of 0; what a callback answered.
 ///
 /// One thread at a time on one trainer.
@@ -91,7 +90,6 @@ pub unsafe extern "C" fn simdetr_trainer_begin(
 /// @param[in] targets What the images hold.
 /// @param[in] run Optional: a token that is set keeps the step from beginning.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_DIVERGED` for losses or gradients that are not finite;
 /// `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin` and after the last step. A step
 /// that failed changed nothing and may be taken again.
@@ -111,14 +109,11 @@ pub unsafe extern "C" fn simdetr_trainer_step(
         let images = Tensor::<f32>::borrow(images, "images")?;
         let axes = axes_of(&images)?;
         let count = images.size(0);
-        let sizes = match sizes.is_null() {
-            true => None,
-            false => Some(slice::<[u32; 2]>(sizes.cast(), count, "sizes")?),
-        };
-        let mut classes = Vec::new();
+        let sizes = optional(sizes, |sizes| slice::<[u32; 2]>(sizes.cast(), count, "sizes"))?;
+        let mut memory = TargetMemory::default();
         let classes_count = trainer.pretrainer.loop_classes();
         let known = classes_count.as_ref().copied().unwrap_or(usize::MAX);
-        let targets = borrow_targets(targets, &mut classes, known)?;
+        let (targets, _) = borrow_targets(targets, &mut memory, known)?;
         classes_count?;
         let write = wanted(report)?;
         gather(&mut trainer.batch, (&images, axes), sizes, &targets)?;
@@ -133,7 +128,6 @@ pub unsafe extern "C" fn simdetr_trainer_step(
 ///
 /// @param[in] trainer The trainer.
 /// @param[in] stem Path without its ending.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin`; what a callback answered.
 ///
 /// One thread at a time on one trainer.

@@ -29,7 +29,7 @@ pub fn plain(source: &str, macros: &str) -> String {
         }
         out.push('\n');
     }
-    with_must_use(&out)
+    completed(&out)
 }
 
 /// Macros of `declare.rs` that make functions.
@@ -129,18 +129,23 @@ fn documented(line: &str) -> String {
     comment
 }
 
-/// A status that nobody looks at is a defect of the program, whichever function answers it.
-fn with_must_use(source: &str) -> String {
+/// What every function that answers a status has: nobody may ignore it, and `error` comes last.
+fn completed(source: &str) -> String {
     let mut parts = source.split("#[unsafe(no_mangle)]\n");
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {
-        let answer = part.split(" {").next().and_then(|signature| signature.split(") -> ").nth(1));
-        let is_status = answer.is_some_and(|answer| answer.ends_with("simdetr_status_t"));
-        out += if is_status {
-            "#[must_use]\n#[unsafe(no_mangle)]\n"
-        } else {
-            "#[unsafe(no_mangle)]\n"
-        };
+        let signature = part.split(" {").next().unwrap_or_default();
+        if signature
+            .split(") -> ")
+            .nth(1)
+            .is_some_and(|answer| answer.ends_with("simdetr_status_t"))
+        {
+            let comment = out.rfind("\n\n").expect("a comment");
+            let answer = comment + out[comment..].find("/// @return").expect("@return");
+            out.insert_str(answer, "/// @param[out] error Optional.\n");
+            out += "#[must_use]\n";
+        }
+        out += "#[unsafe(no_mangle)]\n";
         out += part;
     }
     out
