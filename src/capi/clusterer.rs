@@ -132,7 +132,7 @@ versioned! {
 
 pub(super) type Report = simdetr_cluster_report_t;
 
-initialiser!(simdetr_clusterer_options_init, options, simdetr_clusterer_options_t, "its default");
+initialiser!(simdetr_clusterer_options_init, options, simdetr_clusterer_options_t);
 
 /// # Safety
 /// `options` is NULL or as the header says.
@@ -201,8 +201,7 @@ memory_bytes!(
     clusterer,
     simdetr_clusterer_memory_bytes,
     "Says how many bytes a clusterer holds between calls.",
-    "Its centroids.",
-    "May run at the same time as other functions that take the clusterer `const`."
+    "Its centroids."
 );
 
 impl simdetr_clusterer_t {

@@ -162,8 +162,10 @@ pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle(clusterer, error, |clusterer| {
-        let found = clusterer.centroids()?;
-        Part::floats(found.values(), &[found.classes(), found.dimensions()]).export(out)
+        let part = clusterer
+            .centroids()
+            .map(|found| Part::floats(found.values(), &[found.classes(), found.dimensions()]));
+        Part::export(part, out)
     })
 }
 

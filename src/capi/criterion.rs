@@ -119,7 +119,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_criterion_options_init, options, simdetr_criterion_options_t, "its default");
+initialiser!(simdetr_criterion_options_init, options, simdetr_criterion_options_t);
 
 /// Makes a criterion.
 ///
@@ -151,8 +151,7 @@ memory_bytes!(
     criterion,
     simdetr_criterion_memory_bytes,
     "Says how many bytes a criterion holds between calls.",
-    "The answer.",
-    "May run at the same time as other functions that take the criterion `const`."
+    "The answer."
 );
 
 impl simdetr_criterion_t {

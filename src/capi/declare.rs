@@ -27,17 +27,17 @@ macro_rules! handle {
     };
 }
 
-/// The function that says what a handle's method `memory_bytes` does: its text, what the bytes are
-/// of, and what may run beside it.
+/// The function that says what a handle's method `memory_bytes` does: its text, and what the bytes are
+/// of.
 macro_rules! memory_bytes {
-    ($handle:ident, $argument:ident, $function:ident, $text:literal, $bytes:literal, $threads:literal) => {
+    ($handle:ident, $argument:ident, $function:ident, $text:literal, $bytes:literal) => {
         #[doc = $text]
         ///
         #[doc = concat!("@param[in] ", stringify!($argument), " The handle.")]
         #[doc = concat!("@param[out] bytes ", $bytes)]
         /// @return A status.
         ///
-        #[doc = $threads]
+        #[doc = concat!("May run at the same time as other functions that take the ", stringify!($argument), " `const`.")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $function(
             $argument: *const $handle,
@@ -54,8 +54,9 @@ macro_rules! memory_bytes {
 
 /// The function that fills a struct with zeros and its size.
 macro_rules! initialiser {
-    ($function:ident, $argument:ident, $type:ident, $zero:literal) => {
-        #[doc = concat!("Sets every field to ", $zero, " and `struct_size` to the size given.")]
+    ($function:ident, $argument:ident, $type:ident) => {
+        /// Sets every field to zero, which is the default of those that have one, and `struct_size` to
+        /// the size given.
         ///
         #[doc = concat!("@param[out] ", stringify!($argument), " May be NULL.")]
         #[doc = concat!("@param[in] struct_size `sizeof *", stringify!($argument), "`.")]

@@ -207,7 +207,7 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor(
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(detections, error, |set| set.part(field)?.export(out))
+    guard_handle(detections, error, |set| Part::export(set.part(field), out))
 }
 
 /// `simdetr_detections_export_tensor` in the form of DLPack before 1.0.
@@ -225,5 +225,5 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor_legacy(
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(detections, error, |set| set.part(field)?.export(out))
+    guard_handle(detections, error, |set| Part::export(set.part(field), out))
 }

@@ -6,8 +6,8 @@
 use super::declare::{handle, initialiser, memory_bytes, versioned};
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, guard_handle, into_handle};
-use super::options::{copy_options, reserved, write_struct};
-use super::pointers::{copy_text, has_room, optional_text, output, set_wanted, slice, text};
+use super::options::{copy_options, preset_config, reserved, write_struct};
+use super::pointers::{copy_text, has_room, output, set_wanted, slice, text};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::detector::deformable_detr::description::DetectorDescription;
@@ -15,9 +15,8 @@ use crate::detector::deformable_detr::detector::Detector;
 use crate::detector::deformable_detr::model::PredictorMemory;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::finetune::plain_description;
-use crate::pipeline::preset;
 use crate::workers::Workers;
-use crate::{Error, Result, config};
+use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -82,11 +81,8 @@ impl Settings {
     /// `given` is NULL or as the header says.
     unsafe fn new(given: *const simdetr_detector_options_t) -> Result<Settings> {
         let options = copy_options(given)?;
-        let name = optional_text(options.preset, "preset")?;
-        let document = optional_text(options.config, "config")?;
+        let config = preset_config(options.preset, (options.config, "config"))?;
         reserved::<simdetr_detector_options_t>(options.reserved)?;
-        let preset = preset::by_name(name.unwrap_or(preset::NAMES[0]))?;
-        let config = config::parse_over(&preset, document.unwrap_or_default(), "config")?;
         config.validate()?;
         let workers =
             workers(options.threads, options.parallel_for, options.parallel_for_user_data)?;
@@ -104,7 +100,7 @@ impl Settings {
     }
 }
 
-initialiser!(simdetr_detector_options_init, options, simdetr_detector_options_t, "its default");
+initialiser!(simdetr_detector_options_init, options, simdetr_detector_options_t);
 
 /// Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
 /// `transformers`. Of a file of `transformers`, the `config.json` beside it says what the detector is.
@@ -190,8 +186,7 @@ memory_bytes!(
     detector,
     simdetr_detector_memory_bytes,
     "Says how many bytes a detector holds.",
-    "Weights, and the memory that calls have left for the next ones.",
-    "May run at the same time as other functions on the detector."
+    "Weights, and the memory that calls have left for the next ones."
 );
 
 impl simdetr_detector_t {

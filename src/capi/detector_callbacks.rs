@@ -239,4 +239,4 @@ const _: () = {
     assert!(size_of::<simdetr_detector_update_t>() == 64);
 };
 
-initialiser!(simdetr_detector_callbacks_init, callbacks, simdetr_detector_callbacks_t, "zero");
+initialiser!(simdetr_detector_callbacks_init, callbacks, simdetr_detector_callbacks_t);

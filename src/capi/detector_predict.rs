@@ -46,7 +46,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_prediction_options_init, options, simdetr_prediction_options_t, "its default");
+initialiser!(simdetr_prediction_options_init, options, simdetr_prediction_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.

@@ -91,8 +91,7 @@ memory_bytes!(
     encoder,
     simdetr_encoder_memory_bytes,
     "Says how many bytes an encoder holds.",
-    "Weights and kept memory, as far as the library knows them.",
-    "May run at the same time as other functions on the encoder."
+    "Weights and kept memory, as far as the library knows them."
 );
 
 impl simdetr_encoder_t {

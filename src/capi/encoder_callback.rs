@@ -123,7 +123,7 @@ impl Drop for HostData {
     }
 }
 
-initialiser!(simdetr_encoder_callback_init, callback, simdetr_encoder_callback_t, "zero");
+initialiser!(simdetr_encoder_callback_init, callback, simdetr_encoder_callback_t);
 
 /// Makes an encoder of a callback of the host.
 ///

@@ -39,7 +39,7 @@ options! {
     }
 }
 
-initialiser!(simdetr_encode_options_init, options, simdetr_encode_options_t, "its default");
+initialiser!(simdetr_encode_options_init, options, simdetr_encode_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.

@@ -61,7 +61,7 @@ unsafe fn encoder_options(given: *const simdetr_encoder_options_t) -> Result<Enc
     Ok(options)
 }
 
-initialiser!(simdetr_encoder_options_init, options, simdetr_encoder_options_t, "its default");
+initialiser!(simdetr_encoder_options_init, options, simdetr_encoder_options_t);
 
 /// Makes the built-in encoder, or one from a file.
 ///

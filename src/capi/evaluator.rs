@@ -88,7 +88,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_evaluator_options_init, options, simdetr_evaluator_options_t, "its default");
+initialiser!(simdetr_evaluator_options_init, options, simdetr_evaluator_options_t);
 
 /// Makes an evaluator.
 ///
@@ -127,8 +127,7 @@ memory_bytes!(
     evaluator,
     simdetr_evaluator_memory_bytes,
     "Says how many bytes an evaluator holds between calls.",
-    "The answer.",
-    "May run at the same time as other functions on the evaluator."
+    "The answer."
 );
 
 impl simdetr_evaluator_t {

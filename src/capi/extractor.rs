@@ -108,8 +108,7 @@ memory_bytes!(
     extractor,
     simdetr_extractor_memory_bytes,
     "Says how many bytes an extractor holds between calls.",
-    "Memory that is kept for the next calls.",
-    "May run at the same time as other functions on the extractor."
+    "Memory that is kept for the next calls."
 );
 
 impl simdetr_extractor_t {

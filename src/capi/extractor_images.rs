@@ -38,6 +38,23 @@ impl simdetr_extractor_t {
             images.extract(image, image_id, runners, scratch, out).map(|_| ())
         })
     }
+
+    /// Extracts the image that `read` gives into the host's set.
+    ///
+    /// # Safety
+    /// `run` and `proposals` are as the header says.
+    unsafe fn extract_one(
+        &self,
+        read: impl FnOnce() -> Result<Image>,
+        image_id: u32,
+        run: *const simdetr_run_options_t,
+        proposals: *mut simdetr_proposals_t,
+    ) -> Result<()> {
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        with_control(run, |control| {
+            self.extract_image(&read()?, image_id, (&self.workers, control), target)
+        })
+    }
 }
 
 /// Finds the proposals of one image.
@@ -60,12 +77,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_image(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle(extractor, error, |extractor| {
-        let target = &mut borrow_mut(proposals, "proposals")?.set;
-        let image = copy_image(image)?;
-        let workers = &extractor.workers;
-        with_control(run, |control| {
-            extractor.extract_image(&image, image_id, (workers, control), target)
-        })
+        extractor.extract_one(|| copy_image(image), image_id, run, proposals)
     })
 }
 
@@ -92,14 +104,10 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle(extractor, error, |extractor| {
-        let target = &mut borrow_mut(proposals, "proposals")?.set;
         let data = slice(data, length, "data")?;
-        with_control(run, |control| {
-            let limits = &extractor.images()?.config().limits;
-            let image = decode::decode(data, "data", limits)?;
-            let runners = (&extractor.workers, control);
-            extractor.extract_image(&image, image_id, runners, target)
-        })
+        let limits = &extractor.images()?.config().limits;
+        let read = || decode::decode(data, "data", limits);
+        extractor.extract_one(read, image_id, run, proposals)
     })
 }
 
@@ -124,12 +132,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_tensor(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard_handle(extractor, error, |extractor| {
-        let target = &mut borrow_mut(proposals, "proposals")?.set;
-        let image = copy_tensor_image(image, "image")?;
-        let workers = &extractor.workers;
-        with_control(run, |control| {
-            extractor.extract_image(&image, image_id, (workers, control), target)
-        })
+        extractor.extract_one(|| copy_tensor_image(image, "image"), image_id, run, proposals)
     })
 }
 

@@ -205,9 +205,9 @@ options! {
     }
 }
 
-initialiser!(simdetr_local_options_init, options, simdetr_local_options_t, "its default");
+initialiser!(simdetr_local_options_init, options, simdetr_local_options_t);
 
-initialiser!(simdetr_extractor_options_init, options, simdetr_extractor_options_t, "its default");
+initialiser!(simdetr_extractor_options_init, options, simdetr_extractor_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.

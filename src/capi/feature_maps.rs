@@ -91,8 +91,7 @@ memory_bytes!(
     feature_maps,
     simdetr_feature_maps_memory_bytes,
     "Says how many bytes a set of feature maps holds.",
-    "Memory of the maps' values.",
-    "May run at the same time as other functions that take the set `const`."
+    "Memory of the maps' values."
 );
 
 impl simdetr_feature_maps_t {
@@ -193,7 +192,7 @@ pub unsafe extern "C" fn simdetr_feature_maps_export_tensor(
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(feature_maps, error, |set| set.part(index)?.export(out))
+    guard_handle(feature_maps, error, |set| Part::export(set.part(index), out))
 }
 
 /// `simdetr_feature_maps_export_tensor` in the form of DLPack before 1.0.
@@ -212,5 +211,5 @@ pub unsafe extern "C" fn simdetr_feature_maps_export_tensor_legacy(
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(feature_maps, error, |set| set.part(index)?.export(out))
+    guard_handle(feature_maps, error, |set| Part::export(set.part(index), out))
 }

@@ -42,7 +42,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_image_init, image, simdetr_image_t, "zero");
+initialiser!(simdetr_image_init, image, simdetr_image_t);
 
 /// An image of the library as the host sees it, for as long as the image lives.
 pub(super) fn borrowed_image(image: &Image) -> simdetr_image_t {
@@ -147,22 +147,15 @@ fn image_axes(shape: &[i64]) -> Option<[usize; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capi::tensor::{DEVICE_CPU, DLDevice};
+    use crate::capi::tensor::describe;
 
     fn tensor<T: Element>(
         values: &mut [T],
         shape: &mut [i64],
         strides: Option<&mut [i64]>,
     ) -> DLTensor {
-        DLTensor {
-            data: values.as_mut_ptr().cast(),
-            device: DLDevice { device_type: DEVICE_CPU, device_id: 0 },
-            ndim: shape.len() as i32,
-            dtype: T::TYPE,
-            shape: shape.as_mut_ptr(),
-            strides: strides.map_or(std::ptr::null_mut(), <[i64]>::as_mut_ptr),
-            byte_offset: 0,
-        }
+        let dense = describe(values, shape, &mut []);
+        DLTensor { strides: strides.map_or(std::ptr::null_mut(), <[i64]>::as_mut_ptr), ..dense }
     }
 
     #[test]

@@ -23,7 +23,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_image_geometry_init, geometry, simdetr_image_geometry_t, "zero");
+initialiser!(simdetr_image_geometry_init, geometry, simdetr_image_geometry_t);
 
 impl simdetr_image_geometry_t {
     pub(super) fn of(geometry: &ImageGeometry) -> simdetr_image_geometry_t {

@@ -59,7 +59,7 @@ options! {
     }
 }
 
-initialiser!(simdetr_matcher_options_init, options, simdetr_matcher_options_t, "its default");
+initialiser!(simdetr_matcher_options_init, options, simdetr_matcher_options_t);
 
 /// Makes a matcher.
 ///
@@ -97,8 +97,7 @@ memory_bytes!(
     matcher,
     simdetr_matcher_memory_bytes,
     "Says how many bytes a matcher holds between calls.",
-    "The answer.",
-    "May run at the same time as other functions that take the matcher `const`."
+    "The answer."
 );
 
 impl simdetr_matcher_t {

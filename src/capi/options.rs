@@ -8,6 +8,8 @@
 //! file (`crate::config`): one set of defaults, one set of checks.
 
 use super::pointers::optional_text;
+use crate::pipeline::config::RunConfig;
+use crate::pipeline::preset;
 use crate::{Error, Result, config};
 use serde::{Serialize, de::DeserializeOwned};
 use std::ffi::c_char;
@@ -247,6 +249,19 @@ pub(super) fn chosen<T: Copy>(field: &str, number: i32, choices: &[T]) -> Result
     chosen
         .copied()
         .ok_or_else(|| Error::invalid(field, format!("{number} is outside 0..={}", choices.len())))
+}
+
+/// A preset, by default the first, under the keys of a configuration document.
+///
+/// # Safety
+/// The texts are NULL or end with NUL.
+pub(super) unsafe fn preset_config(
+    name: *const c_char,
+    (document, field): (*const c_char, &str),
+) -> Result<RunConfig> {
+    let name = optional_text(name, "preset")?.unwrap_or(preset::NAMES[0]);
+    let document = optional_text(document, field)?.unwrap_or_default();
+    config::parse_over(&preset::by_name(name)?, document, field)
 }
 
 /// What a field says, or why it cannot be said, and whether it is zero.

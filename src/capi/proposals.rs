@@ -82,8 +82,7 @@ memory_bytes!(
     proposals,
     simdetr_proposals_memory_bytes,
     "Says how many bytes a set of proposals holds.",
-    "Memory of its arrays, whether used or kept for the next image.",
-    "May run at the same time as other functions that take the set `const`."
+    "Memory of its arrays, whether used or kept for the next image."
 );
 
 impl simdetr_proposals_t {

@@ -72,7 +72,7 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor(
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(proposals, error, |proposals| part(&proposals.set, field)?.export(out))
+    guard_handle(proposals, error, |proposals| Part::export(part(&proposals.set, field), out))
 }
 
 /// `simdetr_proposals_export_tensor` in the form of DLPack before 1.0.
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor_legacy(
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    guard_handle(proposals, error, |proposals| part(&proposals.set, field)?.export(out))
+    guard_handle(proposals, error, |proposals| Part::export(part(&proposals.set, field), out))
 }
 
 /// Draws one mask.

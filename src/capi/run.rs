@@ -32,7 +32,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_run_options_init, options, simdetr_run_options_t, "its default");
+initialiser!(simdetr_run_options_init, options, simdetr_run_options_t);
 
 /// Longest step name; longer ones are cut.
 const STEP_CAPACITY: usize = 32;
@@ -72,23 +72,16 @@ pub(super) unsafe fn with_control<T>(
     let cancel = cancel.map(|cancel| &cancel.token);
     let user_data = options.progress_user_data;
     let listener = options.progress.map(|callback| Listener { callback, user_data });
-    match &listener {
-        None => {
-            let control = Control { cancel, progress: None };
-            control.check()?;
-            body(&control)
+    let tell = listener.map(|listener| {
+        move |progress: Progress<'_>| {
+            let listener = &listener;
+            listener.tell(progress)
         }
-        Some(listener) => {
-            let listener = *listener;
-            let tell = move |progress: Progress<'_>| {
-                let listener = &listener;
-                listener.tell(progress)
-            };
-            let control = Control { cancel, progress: Some(&tell) };
-            control.check()?;
-            body(&control)
-        }
-    }
+    });
+    let progress = tell.as_ref().map(|tell| tell as &(dyn Fn(Progress<'_>) -> i32 + Sync));
+    let control = Control { cancel, progress };
+    control.check()?;
+    body(&control)
 }
 
 #[cfg(test)]

@@ -33,12 +33,7 @@ options! {
     }
 }
 
-initialiser!(
-    simdetr_selective_search_options_init,
-    options,
-    simdetr_selective_search_options_t,
-    "its default"
-);
+initialiser!(simdetr_selective_search_options_init, options, simdetr_selective_search_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.

@@ -94,12 +94,7 @@ options! {
     }
 }
 
-initialiser!(
-    simdetr_proposal_store_options_init,
-    options,
-    simdetr_proposal_store_options_t,
-    "its default"
-);
+initialiser!(simdetr_proposal_store_options_init, options, simdetr_proposal_store_options_t);
 
 /// Begins a store, or goes on with one that was begun with the same options.
 ///
@@ -271,8 +266,7 @@ memory_bytes!(
     store,
     simdetr_proposal_store_memory_bytes,
     "Says how many bytes a store handle holds.",
-    "The shard in memory: the one being written, or the one that was read last.",
-    "May run at the same time as other functions that take the store `const`."
+    "The shard in memory: the one being written, or the one that was read last."
 );
 
 impl simdetr_proposal_store_t {

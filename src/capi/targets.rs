@@ -53,7 +53,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_targets_init, targets, simdetr_targets_t, "zero");
+initialiser!(simdetr_targets_init, targets, simdetr_targets_t);
 
 /// Memory for targets as the library has them, which the next call uses again.
 #[derive(Default)]

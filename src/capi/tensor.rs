@@ -295,7 +295,12 @@ struct Owner<M> {
     _values: Box<dyn std::any::Any + Send>,
 }
 
-fn describe<T: Element>(values: &mut [T], shape: &mut [i64], strides: &mut [i64]) -> DLTensor {
+/// A tensor over memory of the library, for as long as that lives.
+pub(super) fn describe<T: Element>(
+    values: &mut [T],
+    shape: &mut [i64],
+    strides: &mut [i64],
+) -> DLTensor {
     DLTensor {
         data: values.as_mut_ptr().cast(),
         device: DLDevice { device_type: DEVICE_CPU, device_id: 0 },
@@ -398,10 +403,6 @@ unsafe extern "C" fn delete_legacy(tensor: *mut DLManagedTensor) {
 mod tests {
     use super::*;
 
-    fn of<T: Element>(values: &mut [T], shape: &mut [i64], strides: &mut [i64]) -> DLTensor {
-        describe(values, shape, strides)
-    }
-
     /// What borrowing `tensor` as f32 and reading it densely answers.
     fn dense(tensor: &DLTensor) -> Result<Vec<f32>> {
         // SAFETY: the tests' tensors live during the call.
@@ -411,7 +412,7 @@ mod tests {
     #[test]
     fn dense_tensors_are_read_with_and_without_strides_and_from_an_offset() {
         let (mut values, mut shape, mut strides) = ([1.0, 2.0, 3.0, 4.0], [2, 2], [2, 1]);
-        let mut tensor = of(&mut values, &mut shape, &mut strides);
+        let mut tensor = describe(&mut values, &mut shape, &mut strides);
         assert_eq!(dense(&tensor).unwrap(), [1.0, 2.0, 3.0, 4.0]);
         tensor.strides = std::ptr::null_mut();
         let mut tail = [1, 3];
@@ -428,7 +429,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_own_error_in_a_fixed_order() {
         let (mut values, mut shape, mut strides) = ([1.0; 4], [2, 2], [2, 1]);
-        let good = of(&mut values, &mut shape, &mut strides);
+        let good = describe(&mut values, &mut shape, &mut strides);
         let mut bad = DLTensor { device: DLDevice { device_type: 2, device_id: 0 }, ..good };
         bad.dtype.bits = 16;
         assert!(matches!(dense(&bad), Err(Error::Device { .. })));

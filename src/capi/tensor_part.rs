@@ -47,15 +47,19 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Copies into a tensor that the host then owns.
+    /// Copies into a tensor that the host then owns; a place that is NULL is refused first.
     ///
     /// # Safety
     /// `out` is NULL or can be written.
-    pub(super) unsafe fn export<M: Managed>(&self, out: *mut *mut M) -> Result<()> {
+    pub(super) unsafe fn export<M: Managed>(
+        part: Result<Part<'_>>,
+        out: *mut *mut M,
+    ) -> Result<()> {
         let out = output(out, "out")?;
-        out.set(match self.values {
-            Values::Floats(values) => export(values.to_vec(), &self.shape),
-            Values::Integers(values) => export(values.to_vec(), &self.shape),
+        let part = part?;
+        out.set(match part.values {
+            Values::Floats(values) => export(values.to_vec(), &part.shape),
+            Values::Integers(values) => export(values.to_vec(), &part.shape),
         });
         Ok(())
     }

@@ -6,18 +6,17 @@ use super::detector_callbacks::simdetr_detector_callbacks_t;
 use super::detector_host::DetectorHost;
 use super::error::simdetr_error_t;
 use super::guard::{Poison, guard, into_handle};
-use super::options::{Keys, copy_options, copy_struct};
-use super::pointers::{optional_text, output};
+use super::options::{Keys, copy_options, copy_struct, preset_config};
+use super::pointers::output;
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::data::training::batch::Batch;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::measure::MeasuredRow;
-use crate::pipeline::preset;
 use crate::pipeline::pretrain::LabelsReport;
 use crate::pipeline::pretrainer::Pretrainer;
 use crate::workers::Workers;
-use crate::{Error, Result, config};
+use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 
@@ -61,7 +60,7 @@ versioned! {
     }
 }
 
-initialiser!(simdetr_trainer_options_init, options, simdetr_trainer_options_t, "its default");
+initialiser!(simdetr_trainer_options_init, options, simdetr_trainer_options_t);
 
 /// What an options struct says, read.
 struct Given {
@@ -74,18 +73,12 @@ struct Given {
 /// `options` is NULL or as the header says.
 unsafe fn read(options: *const simdetr_trainer_options_t) -> Result<Given> {
     let given = copy_options(options)?;
-    let name = optional_text(given.preset, "preset")?;
-    let document = optional_text(given.config_toml, "config_toml")?;
     Keys::new::<simdetr_trainer_options_t>(given.set_mask, 0)?;
     if !(0..=1).contains(&given.strict) {
         let reason = format!("{} is neither 0 nor 1", given.strict);
         return Err(Error::invalid("simdetr_trainer_options_t.strict", reason));
     }
-    let base = preset::by_name(name.unwrap_or(preset::NAMES[0]))?;
-    let config = match document {
-        None => base,
-        Some(document) => config::parse_over(&base, document, "config_toml")?,
-    };
+    let config = preset_config(given.preset, (given.config_toml, "config_toml"))?;
     let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
     Ok(Given { config, strict: given.strict == 1, workers })
 }
@@ -165,8 +158,7 @@ memory_bytes!(
     trainer,
     simdetr_trainer_memory_bytes,
     "Says how many bytes a trainer holds between calls: the built-in detector's parameters, gradients, optimiser and arena, or what surrounds the host's.",
-    "The answer.",
-    "One thread at a time on one trainer."
+    "The answer."
 );
 
 impl simdetr_trainer_t {

@@ -8,8 +8,11 @@ static float logits_gradient[ROWS * CLASSES], boxes_gradient[ROWS * 4];
 
 static simdetr_status_t match(simdetr_matcher_t *matcher, const simdetr_targets_t *targets, int32_t *found,
                               uint64_t *unmatched) {
-  return simdetr_matcher_match_f32(matcher, logits, boxes, LAYERS, BATCH, QUERIES, CLASSES, targets, NULL, found,
-                                   unmatched, &error);
+  int64_t shape[4] = {LAYERS, BATCH, QUERIES, CLASSES}, boxes_shape[4] = {LAYERS, BATCH, QUERIES, 4};
+  int64_t answer_shape[2] = {LAYERS, 2};
+  DLTensor first = tensor_of(logits, shape, 4, kDLFloat), second = tensor_of(boxes, boxes_shape, 4, kDLFloat);
+  DLTensor answer = tensor_of(found, answer_shape, 2, kDLInt);
+  return simdetr_matcher_match(matcher, &first, &second, targets, NULL, &answer, unmatched, &error);
 }
 
 static simdetr_status_t evaluate(simdetr_criterion_t *criterion, const simdetr_targets_t *targets,

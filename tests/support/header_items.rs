@@ -85,6 +85,13 @@ impl Item<'_> {
     }
 }
 
+/// Each field of a struct with the comment before it.
+pub fn described_fields<'a>(item: &Item<'a>) -> Vec<(&'a str, &'a str)> {
+    let body = item.text.split_once('{').map_or("", |(_, body)| body);
+    let fields = body.split("/**").skip(1).filter_map(|part| part.split_once("*/"));
+    fields.map(|(comment, field)| (comment, field.split(';').next().unwrap().trim())).collect()
+}
+
 /// The name in a parameter or field such as `const float *boxes` or `float mean[3]`.
 pub fn name_of(declared: &str) -> &str {
     let before = declared.split('[').next().unwrap().trim_end();
