@@ -113,6 +113,11 @@ fn criterion() {
 }
 
 #[test]
+fn box_policy() {
+    check("box_policy");
+}
+
+#[test]
 fn trainer() {
     check("trainer");
 }

@@ -160,21 +160,3 @@ func (s *Store) Overlay(index uint64, images string, clusterer *Clusterer, path 
 		})
 	})
 }
-
-// Figures are average precisions and recalls in [0, 1], -1 where there is nothing to measure.
-type Figures = capi.Figures
-
-// EvaluateFiles scores a file of detections against a COCO data set.
-func EvaluateFiles(ctx context.Context, groundTruth, detections string, classAgnostic bool) (Figures, error) {
-	evaluator, failure := capi.NewEvaluator(classAgnostic)
-	if failure != nil {
-		return Figures{}, convert(failure)
-	}
-	defer capi.DestroyEvaluator(evaluator)
-	var figures Figures
-	err := withToken(ctx, func(token *capi.Token) *capi.Error {
-		figures, failure = capi.EvaluateFiles(evaluator, groundTruth, detections, token)
-		return failure
-	})
-	return figures, err
-}

@@ -76,12 +76,22 @@ func (d *Detector) Category(class uint32) (Category, error) {
 
 // Predict finds objects on an image.
 func (d *Detector) Predict(ctx context.Context, image Image, options PredictionOptions) (Detections, error) {
-	if err := image.check(); err != nil {
-		return Detections{}, err
+	return d.PredictImages(ctx, []Image{image}, options)
+}
+
+// PredictImages finds objects on several images, the frames of cameras say, in one call;
+// Detections.Images says which of them each box is on.
+func (d *Detector) PredictImages(ctx context.Context, images []Image, options PredictionOptions) (Detections, error) {
+	given := make([]capi.Pixels, len(images))
+	for index, image := range images {
+		if err := image.check(); err != nil {
+			return Detections{}, err
+		}
+		given[index] = capi.Pixels{Data: image.Pixels, Width: image.Width, Height: image.Height,
+			Stride: image.Stride, Format: int32(image.Format)}
 	}
 	return d.predict(ctx, func(raw *capi.Detector, token *capi.Token, out *capi.Detections) *capi.Error {
-		return capi.DetectImage(raw, image.Pixels, image.Width, image.Height, image.Stride, int32(image.Format),
-			options, token, out)
+		return capi.DetectImages(raw, given, options, token, out)
 	})
 }
 

@@ -127,3 +127,30 @@ func TestDetectorRefusesAndIsShared(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSeveralFramesInOneCall(t *testing.T) {
+	detector, ctx, wanted := untrained(t), context.Background(), PredictionOptions{DetectionsMax: 3}
+	frames := []Image{noise(96, 64), noise(64, 96), noise(80, 80)}
+	all, err := detector.PredictImages(ctx, frames, wanted)
+	if err != nil || len(all.Boxes) != 9 {
+		t.Fatal(all, err)
+	}
+	for index, frame := range frames {
+		one, err := detector.Predict(ctx, frame, wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(one.Boxes, all.Boxes[index*3:index*3+3]) ||
+			!reflect.DeepEqual(one.Scores, all.Scores[index*3:index*3+3]) || all.Images[index*3] != int32(index) {
+			t.Error(index, one, all)
+		}
+	}
+	none, err := detector.PredictImages(ctx, nil, wanted)
+	if err != nil || len(none.Boxes) != 0 {
+		t.Error(none, err)
+	}
+	frames[1].Pixels = frames[1].Pixels[1:]
+	if _, err := detector.PredictImages(ctx, frames, wanted); !errors.Is(err, ErrInvalidArgument) {
+		t.Error(err)
+	}
+}

@@ -33,6 +33,19 @@ const (
 	LabelScoreWeight = capi.LabelScoreWeight
 )
 
+// BoxPolicy says what is done with targets whose boxes are none.
+type BoxPolicy = capi.BoxPolicy
+
+// What is done with targets whose boxes are not within their image or have no size.
+const (
+	// BoxPolicyError refuses them; so does the zero value.
+	BoxPolicyError = capi.BoxPolicyError
+	// BoxPolicyClip cuts boxes to the image and leaves out targets of which nothing is left.
+	BoxPolicyClip = capi.BoxPolicyClip
+	// BoxPolicySkip leaves the targets out: they find no query and count for nothing.
+	BoxPolicySkip = capi.BoxPolicySkip
+)
+
 func checkClassLoss(options *LossOptions) error {
 	if options.Softmax && options.Varifocal {
 		return &Error{Status: ErrInvalidArgument, Message: "Softmax and Varifocal are both set"}
@@ -78,6 +91,10 @@ func checkLengths(p *Predictions, t *Targets) error {
 	if len(p.Boxes) != rows*4 {
 		return wrongLength("Boxes", len(p.Boxes), rows*4)
 	}
+	return checkTargets(t)
+}
+
+func checkTargets(t *Targets) error {
 	if len(t.Boxes) != len(t.Classes)*4 {
 		return wrongLength("target boxes", len(t.Boxes), len(t.Classes)*4)
 	}

@@ -125,3 +125,28 @@ func TestScoresAndIoUAreSoftTargets(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestBoxesThatAreNone(t *testing.T) {
+	predictions := Predictions{Logits: []float32{-3, 3}, Boxes: []float32{0.25, 0.25, 0.25, 0.25},
+		Layers: 1, Batch: 1, Queries: 1, Classes: 2}
+	targets := Targets{Counts: []uint32{2}, Classes: []int64{0, 1},
+		Boxes: []float32{1.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25}}
+	matcher, err := NewMatcher(LossOptions{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer matcher.Close()
+	for _, policy := range []BoxPolicy{0, BoxPolicyError} {
+		targets.BoxPolicy = policy
+		if _, err := matcher.Match(predictions, targets); !errors.Is(err, ErrInvalidArgument) {
+			t.Error(policy, err)
+		}
+	}
+	for _, policy := range []BoxPolicy{BoxPolicyClip, BoxPolicySkip} {
+		targets.BoxPolicy = policy
+		queries, err := matcher.Match(predictions, targets)
+		if err != nil || !reflect.DeepEqual(queries, []int32{-1, 0}) {
+			t.Error(policy, queries, err)
+		}
+	}
+}

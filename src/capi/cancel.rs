@@ -3,8 +3,9 @@
 //! A token belongs to a call and not to a handle, so a late cancel cannot hit the next call
 //! (reference/c-abi.md §2.9).
 
+use super::declare::handle;
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
+use super::guard::{Poison, guard, guard_handle, into_handle};
 use super::pointers::output;
 use super::status::simdetr_status_t;
 use crate::control::CancelToken;
@@ -16,29 +17,19 @@ pub struct simdetr_cancel_token_t {
     poison: Poison,
 }
 
-impl Handle for simdetr_cancel_token_t {
-    const NAME: &'static str = "token";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
-
 /// Makes a token.
 ///
 /// @param[out] out The token, to be given to `simdetr_cancel_token_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_cancel_token_create(
     out: *mut *mut simdetr_cancel_token_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let out = unsafe { output(out, "out") }?;
+        let out = output(out, "out")?;
         out.set(into_handle(simdetr_cancel_token_t::default()));
         Ok(())
     })
@@ -49,32 +40,23 @@ pub unsafe extern "C" fn simdetr_cancel_token_create(
 /// be set back.
 ///
 /// @param[in] token The token.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread, also while a call runs.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_cancel_token_cancel(
     token: *const simdetr_cancel_token_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(token, error, |token| {
-            token.token.cancel();
-            Ok(())
-        })
-    }
+    guard_handle(token, error, |token| {
+        token.token.cancel();
+        Ok(())
+    })
 }
 
-/// Destroys a token. No call that was given it may still be running.
-///
-/// @param[in] token May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_cancel_token_destroy(token: *mut simdetr_cancel_token_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(token) }
-}
+handle!(
+    simdetr_cancel_token_t,
+    token,
+    simdetr_cancel_token_destroy,
+    "Destroys a token. No call that was given it may still be running."
+);

@@ -3,9 +3,10 @@
 //! The steps that a distributed host drives are in `clusterer_steps`, the answers (labels,
 //! centroids) in `clusterer_answers`.
 
+use super::declare::{choices, handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
-use super::options::{Keys, Versioned, checked_size, copy_options, init, write_struct};
+use super::guard::{Poison, guard, guard_handle_mut, into_handle};
+use super::options::{Versioned, copy_options, wanted};
 use super::pointers::{borrow, output, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -20,27 +21,32 @@ use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 
-/// Vectors and centroids have length 1 and near means a large cosine; the default.
-pub const SIMDETR_METRIC_SPHERICAL: i32 = 1;
-/// Near means a small distance.
-pub const SIMDETR_METRIC_EUCLIDEAN: i32 = 2;
-/// First centroids by k-means|| on a sample; the default.
-pub const SIMDETR_SEEDING_KMEANS_PARALLEL: i32 = 1;
-/// First centroids by k-means++ on a sample.
-pub const SIMDETR_SEEDING_KMEANS_PLUS_PLUS: i32 = 2;
-/// First centroids are random rows.
-pub const SIMDETR_SEEDING_RANDOM: i32 = 3;
-/// A cluster without vectors keeps its centroid; the default.
-pub const SIMDETR_EMPTY_CLUSTERS_KEEP: i32 = 1;
-/// A cluster without vectors takes half of the largest.
-pub const SIMDETR_EMPTY_CLUSTERS_SPLIT: i32 = 2;
-
-const METRICS: &[&str] = &["spherical", "euclidean"];
-const SEEDINGS: &[&str] = &["kmeans||", "kmeans++", "random"];
-const EMPTY_CLUSTERS: &[&str] = &["keep", "split"];
-
-/// `rounds` is 0: the first centroids stay as they are.
-pub const SIMDETR_CLUSTERER_SET_ROUNDS: u64 = 1;
+choices! {
+    METRICS: &str {
+        /// Vectors and centroids have length 1 and near means a large cosine; the default.
+        SIMDETR_METRIC_SPHERICAL = 1 => "spherical",
+        /// Near means a small distance.
+        SIMDETR_METRIC_EUCLIDEAN = 2 => "euclidean",
+    }
+}
+choices! {
+    SEEDINGS: &str {
+        /// First centroids by k-means|| on a sample; the default.
+        SIMDETR_SEEDING_KMEANS_PARALLEL = 1 => "kmeans||",
+        /// First centroids by k-means++ on a sample.
+        SIMDETR_SEEDING_KMEANS_PLUS_PLUS = 2 => "kmeans++",
+        /// First centroids are random rows.
+        SIMDETR_SEEDING_RANDOM = 3 => "random",
+    }
+}
+choices! {
+    EMPTY_CLUSTERS: &str {
+        /// A cluster without vectors keeps its centroid; the default.
+        SIMDETR_EMPTY_CLUSTERS_KEEP = 1 => "keep",
+        /// A cluster without vectors takes half of the largest.
+        SIMDETR_EMPTY_CLUSTERS_SPLIT = 2 => "split",
+    }
+}
 
 /// Centroids, and how they are found. Fitting and updating need exclusion; everything that takes
 /// the clusterer `const` may run at the same time.
@@ -49,13 +55,6 @@ pub struct simdetr_clusterer_t {
     pub(super) workers: Workers,
     pub(super) centroids: Option<Centroids>,
     poison: Poison,
-}
-
-impl Handle for simdetr_clusterer_t {
-    const NAME: &'static str = "clusterer";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
 }
 
 impl simdetr_clusterer_t {
@@ -84,128 +83,64 @@ impl simdetr_clusterer_t {
     }
 }
 
-/// How to cluster. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_clusterer_options_t {
-    /// `sizeof(simdetr_clusterer_options_t)`.
-    pub struct_size: usize,
-    /// `SIMDETR_CLUSTERER_SET_*` of the fields whose zero is meant.
-    pub set_mask: u64,
-    /// Key of every random number; 0 is 0.
-    pub seed: u64,
-    /// Bytes that a call may allocate; 0 is 1 GiB.
-    pub memory_bytes_max: u64,
-    /// Number of pseudo-classes K; 0 is 2048.
-    pub classes: u32,
-    /// Rounds before the final assignment; 0 is 10 unless its bit is set.
-    pub rounds: u32,
-    /// Rows for each class in the sample that seeding sees; 0 is 32.
-    pub sample_per_class: u32,
-    /// `SIMDETR_METRIC_*`.
-    pub metric: i32,
-    /// `SIMDETR_SEEDING_*`.
-    pub seeding: i32,
-    /// `SIMDETR_EMPTY_CLUSTERS_*`.
-    pub empty_clusters: i32,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// Must be 0.
-    pub reserved: u32,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
+options! {
+    /// How to cluster. Zero in a field is its default.
+    pub struct simdetr_clusterer_options_t (80 bytes) {
+        /// `SIMDETR_CLUSTERER_SET_*` of the fields whose zero is meant.
+        pub set_mask: u64 => apart,
+        /// Key of every random number; 0 is 0.
+        pub seed: u64,
+        /// Bytes that a call may allocate; 0 is 1 GiB.
+        pub memory_bytes_max: u64,
+        /// Number of pseudo-classes K; 0 is 2048.
+        pub classes: u32,
+        /// Rounds before the final assignment; 0 is 10 unless its bit is set, which leaves the first
+        /// centroids as they are.
+        pub rounds: u32 => bit SIMDETR_CLUSTERER_SET_ROUNDS = 1,
+        /// Rows for each class in the sample that seeding sees; 0 is 32.
+        pub sample_per_class: u32,
+        /// `SIMDETR_METRIC_*`.
+        pub metric: i32 => one of METRICS,
+        /// `SIMDETR_SEEDING_*`.
+        pub seeding: i32 => one of SEEDINGS,
+        /// `SIMDETR_EMPTY_CLUSTERS_*`.
+        pub empty_clusters: i32 => one of EMPTY_CLUSTERS,
+        /// 0 is one for each processor.
+        pub threads: u32 => apart,
+        /// Must be 0.
+        pub reserved: u32 => reserved,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once.
+        pub parallel_for: simdetr_parallel_for_fn_t => apart,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void => apart,
+    }
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_clusterer_options_t>() == 80);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_clusterer_options_t {
-    const NAME: &'static str = "simdetr_clusterer_options_t";
-    const SMALLEST: usize = size_of::<simdetr_clusterer_options_t>();
-}
-
-/// What a fit or an update found.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_cluster_report_t {
-    /// `sizeof(simdetr_cluster_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Rounds that were run; fewer than asked for once nothing moved.
-    pub rounds_count: u64,
-    /// Classes without a vector in the last round.
-    pub empty_count: u64,
-    /// Sum of the squared distances of all vectors to their centroids before the last round moved
-    /// them.
-    pub objective: f64,
+versioned! {
+    /// What a fit or an update found.
+    pub struct simdetr_cluster_report_t (32 bytes) {
+        /// Rounds that were run; fewer than asked for once nothing moved.
+        pub rounds_count: u64,
+        /// Classes without a vector in the last round.
+        pub empty_count: u64,
+        /// Sum of the squared distances of all vectors to their centroids before the last round moved
+        /// them.
+        pub objective: f64,
+    }
 }
 
 pub(super) type Report = simdetr_cluster_report_t;
 
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_cluster_report_t {
-    const NAME: &'static str = "simdetr_cluster_report_t";
-    const SMALLEST: usize = 32;
-}
-
-const _: () = assert!(size_of::<simdetr_cluster_report_t>() == 24 + size_of::<usize>());
-
-/// Refuses a report that could not be written before anything is changed.
-///
-/// # Safety
-/// `report` is NULL or as `write_struct` wants it.
-pub(super) unsafe fn check_report(report: *const Report) -> Result<()> {
-    // SAFETY: promised by the caller.
-    if report.is_null() { Ok(()) } else { unsafe { checked_size(report) }.map(|_| ()) }
-}
-
-/// # Safety
-/// `report` is NULL or as `write_struct` wants it.
-pub(super) unsafe fn write_report(report: *mut Report, found: &Report) -> Result<()> {
-    // SAFETY: promised by the caller.
-    if report.is_null() { Ok(()) } else { unsafe { write_struct(report, found) } }
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_clusterer_options_init(
-    options: *mut simdetr_clusterer_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_clusterer_options_init, options, simdetr_clusterer_options_t);
 
 /// # Safety
 /// `options` is NULL or as the header says.
 unsafe fn new_clusterer(
     options: *const simdetr_clusterer_options_t,
 ) -> Result<simdetr_clusterer_t> {
-    // SAFETY: promised by the caller.
-    let given = unsafe { copy_options(options) }?;
-    if given.reserved != 0 {
-        let name = "simdetr_clusterer_options_t.reserved";
-        return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
-    }
-    let known = SIMDETR_CLUSTERER_SET_ROUNDS;
-    let mut keys = Keys::new::<simdetr_clusterer_options_t>(given.set_mask, known)?;
-    keys.unsigned("seed", given.seed, 0)?
-        .unsigned("memory_bytes_max", given.memory_bytes_max, 0)?
-        .integer("classes", i64::from(given.classes), 0)
-        .integer("rounds", i64::from(given.rounds), SIMDETR_CLUSTERER_SET_ROUNDS)
-        .integer("sample_per_class", i64::from(given.sample_per_class), 0)
-        .choice("metric", given.metric, METRICS)?
-        .choice("seeding", given.seeding, SEEDINGS)?
-        .choice("empty_clusters", given.empty_clusters, EMPTY_CLUSTERS)?;
-    let config: ClusterConfig = keys.finish()?;
+    let given = copy_options(options)?;
+    let config: ClusterConfig = given.keys()?.finish()?;
     config.validate()?;
     let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
     Ok(simdetr_clusterer_t { config, workers, centroids: None, poison: Poison::default() })
@@ -215,20 +150,17 @@ unsafe fn new_clusterer(
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_create(
     options: *const simdetr_clusterer_options_t,
     out: *mut *mut simdetr_clusterer_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, clusterer) = unsafe { (output(out, "out")?, new_clusterer(options)?) };
+        let (out, clusterer) = (output(out, "out")?, new_clusterer(options)?);
         out.set(into_handle(clusterer));
         Ok(())
     })
@@ -240,12 +172,10 @@ pub unsafe extern "C" fn simdetr_clusterer_create(
 /// @param[in] path File.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The clusterer, to be given to `simdetr_clusterer_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` says what is wrong with the file.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_load(
     path: *const c_char,
     options: *const simdetr_clusterer_options_t,
@@ -253,10 +183,8 @@ pub unsafe extern "C" fn simdetr_clusterer_load(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, path, mut clusterer) = unsafe {
-            (output(out, "out")?, Path::new(text(path, "path")?), new_clusterer(options)?)
-        };
+        let (out, path, mut clusterer) =
+            (output(out, "out")?, Path::new(text(path, "path")?), new_clusterer(options)?);
         let centroids = Centroids::load(path)?;
         clusterer.config.classes = centroids.classes() as u32;
         clusterer.config.metric = centroids.metric().name().into();
@@ -266,39 +194,20 @@ pub unsafe extern "C" fn simdetr_clusterer_load(
     })
 }
 
-/// Destroys a clusterer.
-///
-/// @param[in] clusterer May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_clusterer_destroy(clusterer: *mut simdetr_clusterer_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(clusterer) }
-}
+handle!(simdetr_clusterer_t, clusterer, simdetr_clusterer_destroy, "Destroys a clusterer.");
 
-/// Says how many bytes a clusterer holds between calls.
-///
-/// @param[in] clusterer The clusterer.
-/// @param[out] bytes Its centroids.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the clusterer `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_clusterer_memory_bytes(
-    clusterer: *const simdetr_clusterer_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let held = clusterer.centroids.as_ref().map_or(0, |held| held.values().len() * 4);
-            output(bytes, "bytes")?.set((size_of::<simdetr_clusterer_t>() + held) as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_clusterer_t,
+    clusterer,
+    simdetr_clusterer_memory_bytes,
+    "Says how many bytes a clusterer holds between calls.",
+    "Its centroids."
+);
+
+impl simdetr_clusterer_t {
+    fn memory_bytes(&self) -> usize {
+        let held = self.centroids.as_ref().map_or(0, |held| held.values().len() * 4);
+        size_of::<simdetr_clusterer_t>() + held
     }
 }
 
@@ -308,12 +217,10 @@ pub unsafe extern "C" fn simdetr_clusterer_memory_bytes(
 /// @param[in] store A store that was opened or finished.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_fit_store(
     clusterer: *mut simdetr_clusterer_t,
     store: *const simdetr_proposal_store_t,
@@ -321,15 +228,12 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_store(
     report: *mut simdetr_cluster_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(clusterer, error, |clusterer| {
-            check_report(report)?;
-            let reader = &borrow(store, "store")?.reading()?.reader;
-            let found = with_control(run, |control| clusterer.fit(reader, control))?;
-            write_report(report, &found)
-        })
-    }
+    guard_handle_mut(clusterer, error, |clusterer| {
+        let write = wanted(report)?;
+        let reader = &borrow(store, "store")?.reading()?.reader;
+        let found = with_control(run, |control| clusterer.fit(reader, control))?;
+        write(&found)
+    })
 }
 
 /// Seeds and runs all rounds over the rows of a tensor.
@@ -338,12 +242,10 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_store(
 /// @param[in] vectors f32 `[rows, dimensions]`, dense.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_fit(
     clusterer: *mut simdetr_clusterer_t,
     vectors: *const DLTensor,
@@ -351,15 +253,12 @@ pub unsafe extern "C" fn simdetr_clusterer_fit(
     report: *mut simdetr_cluster_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(clusterer, error, |clusterer| {
-            check_report(report)?;
-            let rows = tensor_rows(vectors)?;
-            let found = with_control(run, |control| clusterer.fit(&rows, control))?;
-            write_report(report, &found)
-        })
-    }
+    guard_handle_mut(clusterer, error, |clusterer| {
+        let write = wanted(report)?;
+        let rows = tensor_rows(vectors)?;
+        let found = with_control(run, |control| clusterer.fit(&rows, control))?;
+        write(&found)
+    })
 }
 
 /// `simdetr_clusterer_fit` for a plain array.
@@ -370,12 +269,10 @@ pub unsafe extern "C" fn simdetr_clusterer_fit(
 /// @param[in] dimensions Length of a row.
 /// @param[in] run Optional.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_TOO_FEW_POINTS` with both numbers.
 ///
 /// One thread at a time on one clusterer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_fit_f32(
     clusterer: *mut simdetr_clusterer_t,
     vectors: *const f32,
@@ -385,22 +282,18 @@ pub unsafe extern "C" fn simdetr_clusterer_fit_f32(
     report: *mut simdetr_cluster_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(clusterer, error, |clusterer| {
-            check_report(report)?;
-            let rows = array_rows(vectors, rows_count, dimensions)?;
-            let found = with_control(run, |control| clusterer.fit(&rows, control))?;
-            write_report(report, &found)
-        })
-    }
+    guard_handle_mut(clusterer, error, |clusterer| {
+        let write = wanted(report)?;
+        let rows = array_rows(vectors, rows_count, dimensions)?;
+        let found = with_control(run, |control| clusterer.fit(&rows, control))?;
+        write(&found)
+    })
 }
 
 /// # Safety
 /// As [`Tensor::borrow`].
 pub(super) unsafe fn tensor_rows<'a>(vectors: *const DLTensor) -> Result<VectorArray<'a>> {
-    // SAFETY: promised by the caller.
-    let tensor = unsafe { Tensor::<f32>::borrow(vectors, "vectors") }?;
+    let tensor = Tensor::<f32>::borrow(vectors, "vectors")?;
     match *tensor.shape {
         [_, dimensions] if dimensions > 0 => {
             VectorArray::new(tensor.dense("vectors")?, dimensions as usize)
@@ -419,6 +312,5 @@ pub(super) unsafe fn array_rows<'a>(
     let count = rows_count.checked_mul(dimensions).ok_or_else(|| {
         Error::invalid("rows_count", format!("{rows_count} x {dimensions} values overflow"))
     })?;
-    // SAFETY: promised by the caller.
-    VectorArray::new(unsafe { slice(vectors, count, "vectors") }?, dimensions)
+    VectorArray::new(slice(vectors, count, "vectors")?, dimensions)
 }

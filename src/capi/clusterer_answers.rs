@@ -3,11 +3,12 @@
 use super::clusterer::{array_rows, simdetr_clusterer_t, tensor_rows};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{OutputArray, borrow, output, output_array, text};
+use super::pointers::{OutputArray, borrow, output, output_array, room_for, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
-use super::tensor::{self, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor_part::Part;
 use crate::clustering;
 use crate::control::Control;
 use crate::data::vectors::VectorSource;
@@ -41,12 +42,10 @@ impl simdetr_clusterer_t {
 /// @param[out] labels `[labels_count]`, in the order of the store's rows.
 /// @param[in] labels_count Must be the store's number of proposals.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign_store(
     clusterer: *const simdetr_clusterer_t,
     store: *const simdetr_proposal_store_t,
@@ -55,14 +54,11 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let reader = &borrow(store, "store")?.reading()?.reader;
-            let labels = output_array(labels, labels_count, "labels")?;
-            with_control(run, |control| clusterer.label(reader, labels, control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let reader = &borrow(store, "store")?.reading()?.reader;
+        let labels = output_array(labels, labels_count, "labels")?;
+        with_control(run, |control| clusterer.label(reader, labels, control))
+    })
 }
 
 /// Finds the pseudo-class of each row of an array.
@@ -73,12 +69,10 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_store(
 /// @param[in] dimensions Length of a row.
 /// @param[out] labels `[rows_count]`.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
     clusterer: *const simdetr_clusterer_t,
     vectors: *const f32,
@@ -88,14 +82,11 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let rows = array_rows(vectors, rows_count, dimensions)?;
-            let labels = output_array(labels, rows_count, "labels")?;
-            with_control(run, |control| clusterer.label(&rows, labels, control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let rows = array_rows(vectors, rows_count, dimensions)?;
+        let labels = output_array(labels, rows_count, "labels")?;
+        with_control(run, |control| clusterer.label(&rows, labels, control))
+    })
 }
 
 /// Finds the pseudo-class of each row of a tensor.
@@ -104,12 +95,10 @@ pub unsafe extern "C" fn simdetr_clusterer_assign_f32(
 /// @param[in] vectors f32 `[rows, dimensions]`, dense.
 /// @param[out] labels i32 `[rows]`, dense.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_assign(
     clusterer: *const simdetr_clusterer_t,
     vectors: *const DLTensor,
@@ -117,16 +106,13 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let rows = tensor_rows(vectors)?;
-            let target = Tensor::<i32>::borrow(labels, "labels")?;
-            let count = rows.rows_count();
-            let labels = target.output("labels", &[count as i64])?;
-            with_control(run, |control| clusterer.label(&rows, labels.cast_unsigned(), control))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let rows = tensor_rows(vectors)?;
+        let target = Tensor::<i32>::borrow(labels, "labels")?;
+        let count = rows.rows_count();
+        let labels = target.output("labels", &[count as i64])?;
+        with_control(run, |control| clusterer.label(&rows, labels.cast_unsigned(), control))
+    })
 }
 
 /// Copies the centroids.
@@ -137,12 +123,10 @@ pub unsafe extern "C" fn simdetr_clusterer_assign(
 /// @param[out] classes_count Number of classes; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
 /// @param[out] dimensions Length of a centroid; likewise.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
     clusterer: *const simdetr_clusterer_t,
     centroids: *mut f32,
@@ -151,75 +135,56 @@ pub unsafe extern "C" fn simdetr_clusterer_centroids_f32(
     dimensions: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let found = clusterer.centroids()?;
-            let (first, second) =
-                (output(classes_count, "classes_count")?, output(dimensions, "dimensions")?);
-            first.set(found.classes());
-            second.set(found.dimensions());
-            let needed = found.values().len();
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                let argument = "centroids".to_string();
-                return Err(Error::BufferTooSmall { argument, needed, capacity });
-            }
+    guard_handle(clusterer, error, |clusterer| {
+        let found = clusterer.centroids()?;
+        let second = output(dimensions, "dimensions")?;
+        output(classes_count, "classes_count")?.set(found.classes());
+        second.set(found.dimensions());
+        let needed = found.values().len();
+        if room_for((needed, capacity), "centroids")? {
             output_array(centroids, needed, "centroids")?.copy_from(found.values());
-            Ok(())
-        })
-    }
+        }
+        Ok(())
+    })
 }
 
 /// Copies the centroids into a tensor that the host then owns.
 ///
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[out] out f32 `[classes, dimensions]`; ended by its deleter.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_export_centroids(
     clusterer: *const simdetr_clusterer_t,
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            let (out, found) = (output(out, "out")?, clusterer.centroids()?);
-            let shape = [found.classes(), found.dimensions()];
-            out.set(tensor::export(found.values().to_vec(), &shape));
-            Ok(())
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        let part = clusterer
+            .centroids()
+            .map(|found| Part::floats(found.values(), &[found.classes(), found.dimensions()]));
+        Part::export(part, out)
+    })
 }
 
 /// Writes the centroids as a safetensors file.
 ///
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[in] path File; complete or absent.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_clusterer_save(
     clusterer: *const simdetr_clusterer_t,
     path: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(clusterer, error, |clusterer| {
-            clusterer.centroids()?.save(Path::new(text(path, "path")?))
-        })
-    }
+    guard_handle(clusterer, error, |clusterer| {
+        clusterer.centroids()?.save(Path::new(text(path, "path")?))
+    })
 }
 
 /// Writes T_0 as a COCO data set: every readable image of a store, every proposal with its score,
@@ -229,12 +194,10 @@ pub unsafe extern "C" fn simdetr_clusterer_save(
 /// @param[in] clusterer A clusterer with centroids.
 /// @param[in] path File; complete or absent.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take store or clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_export_coco(
     store: *const simdetr_proposal_store_t,
     clusterer: *const simdetr_clusterer_t,
@@ -242,15 +205,12 @@ pub unsafe extern "C" fn simdetr_proposal_store_export_coco(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let reader = &store.reading()?.reader;
-            let clusterer = borrow(clusterer, "clusterer")?;
-            let (centroids, path) = (clusterer.centroids()?, Path::new(text(path, "path")?));
-            with_control(run, |control| {
-                export_store(reader, centroids, path, &clusterer.resources(control)).map(|_| ())
-            })
+    guard_handle(store, error, |store| {
+        let reader = &store.reading()?.reader;
+        let clusterer = borrow(clusterer, "clusterer")?;
+        let (centroids, path) = (clusterer.centroids()?, Path::new(text(path, "path")?));
+        with_control(run, |control| {
+            export_store(reader, centroids, path, &clusterer.resources(control)).map(|_| ())
         })
-    }
+    })
 }

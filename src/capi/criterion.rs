@@ -1,64 +1,44 @@
 //! `simdetr_criterion_t`: losses of every decoder layer, and gradients written into the host's
 //! tensors.
 
+use super::declare::{choices, handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
-use super::options::{Keys, Versioned, checked_size, copy_options, init, write_struct};
+use super::guard::{Poison, guard, guard_handle_mut, into_handle};
+use super::options::{copy_options, wanted};
 use super::pointers::{OutputArray, output, output_array};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
-    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, counts_of,
+    CLASS_LOSSES, TargetMemory, array_predictions, borrow_predictions, borrow_targets, counts_of,
     simdetr_targets_t,
 };
 use super::tensor::{DLTensor, Tensor};
 use super::workers::{simdetr_parallel_for_fn_t, workers};
-use crate::criterion::{Criterion, CriterionConfig, Gradients, Losses};
+use crate::criterion::{Criterion, Gradients, Losses};
 use crate::matching::Predictions;
 use crate::matching::input::PredictionsShape;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::c_void;
-use std::mem::offset_of;
 use std::ops::Range;
 
-/// `class_cost` is 0: classes do not count in the matching.
-pub const SIMDETR_CRITERION_SET_CLASS_COST: u64 = 1;
-/// `l1_cost` is 0: distances do not count in the matching.
-pub const SIMDETR_CRITERION_SET_L1_COST: u64 = 2;
-/// `giou_cost` is 0: overlaps do not count in the matching.
-pub const SIMDETR_CRITERION_SET_GIOU_COST: u64 = 4;
-/// `class_weight` is 0: no class loss in the total.
-pub const SIMDETR_CRITERION_SET_CLASS_WEIGHT: u64 = 8;
-/// `l1_weight` is 0: no L1 loss in the total.
-pub const SIMDETR_CRITERION_SET_L1_WEIGHT: u64 = 16;
-/// `giou_weight` is 0: no GIoU loss in the total.
-pub const SIMDETR_CRITERION_SET_GIOU_WEIGHT: u64 = 32;
-/// `focal_alpha` is 0.
-pub const SIMDETR_CRITERION_SET_FOCAL_ALPHA: u64 = 64;
-/// `focal_gamma` is 0.
-pub const SIMDETR_CRITERION_SET_FOCAL_GAMMA: u64 = 128;
-/// `no_object_weight` is 0: queries without a target do not count under softmax.
-pub const SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT: u64 = 256;
-
-const KNOWN_BITS: u64 = 511;
-
-/// Scores of targets count for nothing; the default.
-pub const SIMDETR_LABEL_SCORE_IGNORE: i32 = 1;
-/// The probability of a matched query's class is to be the target's score, not 1.
-pub const SIMDETR_LABEL_SCORE_SOFT_TARGET: i32 = 2;
-/// Losses of a matched query are multiplied by the target's score, and the number of boxes that losses
-/// are divided by becomes the sum of the scores.
-pub const SIMDETR_LABEL_SCORE_WEIGHT: i32 = 3;
-
-const LABEL_SCORES: &[&str] = &["ignore", "soft_target", "weight"];
-
-/// The probability of a matched query's class is to be 1; the default.
-pub const SIMDETR_CLASS_TARGET_ONE: i32 = 1;
-/// The probability of a matched query's class is to be the IoU of its box with the target.
-pub const SIMDETR_CLASS_TARGET_IOU: i32 = 2;
-
-const CLASS_TARGETS: &[&str] = &["one", "iou"];
+choices! {
+    LABEL_SCORES: &str {
+        /// Scores of targets count for nothing; the default.
+        SIMDETR_LABEL_SCORE_IGNORE = 1 => "ignore",
+        /// The probability of a matched query's class is to be the target's score, not 1.
+        SIMDETR_LABEL_SCORE_SOFT_TARGET = 2 => "soft_target",
+        /// Losses of a matched query are multiplied by the target's score, and the number of boxes that losses
+        /// are divided by becomes the sum of the scores.
+        SIMDETR_LABEL_SCORE_WEIGHT = 3 => "weight",
+    }
+    CLASS_TARGETS: &str {
+        /// The probability of a matched query's class is to be 1; the default.
+        SIMDETR_CLASS_TARGET_ONE = 1 => "one",
+        /// The probability of a matched query's class is to be the IoU of its box with the target.
+        SIMDETR_CLASS_TARGET_IOU = 2 => "iou",
+    }
+}
 
 /// Numbers that `simdetr_criterion_layer_losses` gives for each layer.
 pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
@@ -67,206 +47,117 @@ pub const SIMDETR_LAYER_LOSSES_COUNT: usize = 4;
 /// `const` may run at the same time.
 pub struct simdetr_criterion_t {
     pub(super) criterion: Criterion,
-    classes: Vec<u32>,
+    pub(super) targets: TargetMemory,
     workers: Workers,
     poison: Poison,
 }
 
-impl Handle for simdetr_criterion_t {
-    const NAME: &'static str = "criterion";
-    fn poison(&self) -> &Poison {
-        &self.poison
+options! {
+    /// What is lost how. Zero in a field is its default.
+    pub struct simdetr_criterion_options_t (88 bytes, first without label_score) {
+        /// `SIMDETR_CRITERION_SET_*` of the fields whose zero is meant.
+        pub set_mask: u64 => apart,
+        /// `SIMDETR_CLASS_LOSS_*`.
+        pub class_loss: i32 => one of CLASS_LOSSES,
+        /// Weight of the class cost in the matching; 0 is 2 unless its bit is set.
+        pub class_cost: f32 => bit SIMDETR_CRITERION_SET_CLASS_COST = 1,
+        /// Weight of the L1 distance in the matching; 0 is 5 unless its bit is set.
+        pub l1_cost: f32 => bit SIMDETR_CRITERION_SET_L1_COST = 2,
+        /// Weight of the negative GIoU in the matching; 0 is 2 unless its bit is set.
+        pub giou_cost: f32 => bit SIMDETR_CRITERION_SET_GIOU_COST = 4,
+        /// Weight of the class loss; 0 is 2 unless its bit is set.
+        pub class_weight: f32 => bit SIMDETR_CRITERION_SET_CLASS_WEIGHT = 8,
+        /// Weight of the L1 loss; 0 is 5 unless its bit is set.
+        pub l1_weight: f32 => bit SIMDETR_CRITERION_SET_L1_WEIGHT = 16,
+        /// Weight of the GIoU loss; 0 is 2 unless its bit is set.
+        pub giou_weight: f32 => bit SIMDETR_CRITERION_SET_GIOU_WEIGHT = 32,
+        /// Share of the positive term of the focal loss; 1 minus it is the weight of the background in the
+        /// varifocal one. 0 is 0.25 unless its bit is set.
+        pub focal_alpha: f32 => bit SIMDETR_CRITERION_SET_FOCAL_ALPHA = 64,
+        /// Exponent of the focal loss; 0 is 2 unless its bit is set.
+        pub focal_gamma: f32 => bit SIMDETR_CRITERION_SET_FOCAL_GAMMA = 128,
+        /// Weight of queries without a target under softmax; 0 is 0.1 unless its bit is set, with which
+        /// they do not count.
+        pub no_object_weight: f32 => bit SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT = 256,
+        /// 0 is one for each processor.
+        pub threads: u32 => apart,
+        /// Must be 0.
+        pub reserved: u32 => reserved,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once.
+        pub parallel_for: simdetr_parallel_for_fn_t => apart,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void => apart,
+        /// `SIMDETR_LABEL_SCORE_*`: how `simdetr_targets_t.scores` enter.
+        pub label_score: i32 => one of LABEL_SCORES,
+        /// `SIMDETR_CLASS_TARGET_*`; times the score under `SIMDETR_LABEL_SCORE_SOFT_TARGET`. Where it is
+        /// not 1, focal loss is quality focal loss.
+        pub class_target: i32 => one of CLASS_TARGETS,
     }
 }
 
-/// What is lost how. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_criterion_options_t {
-    /// `sizeof(simdetr_criterion_options_t)`.
-    pub struct_size: usize,
-    /// `SIMDETR_CRITERION_SET_*` of the fields whose zero is meant.
-    pub set_mask: u64,
-    /// `SIMDETR_CLASS_LOSS_*`.
-    pub class_loss: i32,
-    /// Weight of the class cost in the matching; 0 is 2 unless its bit is set.
-    pub class_cost: f32,
-    /// Weight of the L1 distance in the matching; 0 is 5 unless its bit is set.
-    pub l1_cost: f32,
-    /// Weight of the negative GIoU in the matching; 0 is 2 unless its bit is set.
-    pub giou_cost: f32,
-    /// Weight of the class loss; 0 is 2 unless its bit is set.
-    pub class_weight: f32,
-    /// Weight of the L1 loss; 0 is 5 unless its bit is set.
-    pub l1_weight: f32,
-    /// Weight of the GIoU loss; 0 is 2 unless its bit is set.
-    pub giou_weight: f32,
-    /// Share of the positive term of the focal loss; 1 minus it is the weight of the background in the
-    /// varifocal one. 0 is 0.25 unless its bit is set.
-    pub focal_alpha: f32,
-    /// Exponent of the focal loss; 0 is 2 unless its bit is set.
-    pub focal_gamma: f32,
-    /// Weight of queries without a target under softmax; 0 is 0.1 unless its bit is set.
-    pub no_object_weight: f32,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// Must be 0.
-    pub reserved: u32,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
-    /// `SIMDETR_LABEL_SCORE_*`: how `simdetr_targets_t.scores` enter.
-    pub label_score: i32,
-    /// `SIMDETR_CLASS_TARGET_*`; times the score under `SIMDETR_LABEL_SCORE_SOFT_TARGET`. Where it is
-    /// not 1, focal loss is quality focal loss.
-    pub class_target: i32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_criterion_options_t>() == 88);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_criterion_options_t {
-    const NAME: &'static str = "simdetr_criterion_options_t";
-    const SMALLEST: usize = offset_of!(simdetr_criterion_options_t, label_score);
-}
-
-/// What one evaluation found.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_losses_t {
-    /// `sizeof(simdetr_losses_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Weighted sum over all layers: what the gradients belong to.
-    pub total: f64,
-    /// What losses were divided by: boxes, or the sum of their scores under
-    /// `SIMDETR_LABEL_SCORE_WEIGHT`.
-    pub boxes_count: f64,
-    /// Class loss of the last layer, not weighted, as the next two.
-    pub class_loss: f64,
-    /// L1 loss of the last layer.
-    pub l1_loss: f64,
-    /// GIoU loss of the last layer.
-    pub giou_loss: f64,
-    /// Share of the last layer's matched queries whose best class is their target's.
-    pub accuracy: f64,
-    /// Pairs of target and query in each layer.
-    pub pairs_count: u64,
-    /// Targets of each layer that found no query.
-    pub unmatched_count: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_losses_t>() == 72);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_losses_t {
-    const NAME: &'static str = "simdetr_losses_t";
-    const SMALLEST: usize = size_of::<simdetr_losses_t>();
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_criterion_options_init(
-    options: *mut simdetr_criterion_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
-
-fn config_of(given: &simdetr_criterion_options_t) -> Result<CriterionConfig> {
-    if given.reserved != 0 {
-        let name = "simdetr_criterion_options_t.reserved";
-        return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
+versioned! {
+    /// What one evaluation found.
+    pub struct simdetr_losses_t (72 bytes) {
+        /// Weighted sum over all layers: what the gradients belong to.
+        pub total: f64,
+        /// What losses were divided by: boxes, or the sum of their scores under
+        /// `SIMDETR_LABEL_SCORE_WEIGHT`.
+        pub boxes_count: f64,
+        /// Class loss of the last layer, not weighted, as the next two.
+        pub class_loss: f64,
+        /// L1 loss of the last layer.
+        pub l1_loss: f64,
+        /// GIoU loss of the last layer.
+        pub giou_loss: f64,
+        /// Share of the last layer's matched queries whose best class is their target's.
+        pub accuracy: f64,
+        /// Pairs of target and query in each layer.
+        pub pairs_count: u64,
+        /// Targets of each layer that found no query, those that a `box_policy` left out not counted.
+        pub unmatched_count: u64,
     }
-    let mut keys = Keys::new::<simdetr_criterion_options_t>(given.set_mask, KNOWN_BITS)?;
-    keys.choice("class_loss", given.class_loss, CLASS_LOSSES)?;
-    keys.choice("label_score", given.label_score, LABEL_SCORES)?;
-    keys.choice("class_target", given.class_target, CLASS_TARGETS)?;
-    for (key, value, bit) in [
-        ("class_cost", given.class_cost, SIMDETR_CRITERION_SET_CLASS_COST),
-        ("l1_cost", given.l1_cost, SIMDETR_CRITERION_SET_L1_COST),
-        ("giou_cost", given.giou_cost, SIMDETR_CRITERION_SET_GIOU_COST),
-        ("class_weight", given.class_weight, SIMDETR_CRITERION_SET_CLASS_WEIGHT),
-        ("l1_weight", given.l1_weight, SIMDETR_CRITERION_SET_L1_WEIGHT),
-        ("giou_weight", given.giou_weight, SIMDETR_CRITERION_SET_GIOU_WEIGHT),
-        ("focal_alpha", given.focal_alpha, SIMDETR_CRITERION_SET_FOCAL_ALPHA),
-        ("focal_gamma", given.focal_gamma, SIMDETR_CRITERION_SET_FOCAL_GAMMA),
-        ("no_object_weight", given.no_object_weight, SIMDETR_CRITERION_SET_NO_OBJECT_WEIGHT),
-    ] {
-        keys.real(key, f64::from(value), bit);
-    }
-    keys.finish()
 }
+
+initialiser!(simdetr_criterion_options_init, options, simdetr_criterion_options_t);
 
 /// Makes a criterion.
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The criterion, to be given to `simdetr_criterion_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_create(
     options: *const simdetr_criterion_options_t,
     out: *mut *mut simdetr_criterion_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given) = unsafe { (output(out, "out")?, copy_options(options)?) };
-        let criterion = Criterion::new(config_of(&given)?)?;
+        let (out, given) = (output(out, "out")?, copy_options(options)?);
+        let criterion = Criterion::new(given.keys()?.finish()?)?;
         let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
-        let (classes, poison) = (Vec::new(), Poison::default());
-        out.set(into_handle(simdetr_criterion_t { criterion, classes, workers, poison }));
+        let (targets, poison) = (TargetMemory::default(), Poison::default());
+        out.set(into_handle(simdetr_criterion_t { criterion, targets, workers, poison }));
         Ok(())
     })
 }
 
-/// Destroys a criterion.
-///
-/// @param[in] criterion May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_criterion_destroy(criterion: *mut simdetr_criterion_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(criterion) }
-}
+handle!(simdetr_criterion_t, criterion, simdetr_criterion_destroy, "Destroys a criterion.");
 
-/// Says how many bytes a criterion holds between calls.
-///
-/// @param[in] criterion The criterion.
-/// @param[out] bytes The answer.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the criterion `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_criterion_memory_bytes(
-    criterion: *const simdetr_criterion_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let classes = criterion.classes.capacity() * size_of::<u32>();
-            let held = criterion.criterion.memory_bytes() + classes;
-            output(bytes, "bytes")?.set((size_of::<simdetr_criterion_t>() + held) as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_criterion_t,
+    criterion,
+    simdetr_criterion_memory_bytes,
+    "Says how many bytes a criterion holds between calls.",
+    "The answer."
+);
+
+impl simdetr_criterion_t {
+    fn memory_bytes(&self) -> usize {
+        let held = self.criterion.memory_bytes() + self.targets.memory_bytes();
+        size_of::<simdetr_criterion_t>() + held
     }
 }
 
@@ -286,12 +177,10 @@ pub unsafe extern "C" fn simdetr_criterion_memory_bytes(
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.
 /// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one criterion.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_evaluate(
     criterion: *mut simdetr_criterion_t,
     logits: *const DLTensor,
@@ -304,21 +193,18 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate(
     losses: *mut simdetr_losses_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(criterion, error, |criterion| {
-            let predictions = borrow_predictions(logits, boxes)?;
-            let PredictionsShape { layers, batch, queries, classes } = predictions.shape();
-            let output = |tensor, name, last| {
-                let shape = [layers, batch, queries, last].map(|size| size as i64);
-                Tensor::<f32>::borrow(tensor, name)?.output(name, &shape)
-            };
-            let logits = output(logits_gradient, "logits_gradient", classes)?;
-            let boxes = output(boxes_gradient, "boxes_gradient", 4)?;
-            let given = (targets, boxes_count, run);
-            criterion.evaluate(&predictions, given, [logits, boxes], losses)
-        })
-    }
+    guard_handle_mut(criterion, error, |criterion| {
+        let predictions = borrow_predictions(logits, boxes)?;
+        let PredictionsShape { layers, batch, queries, classes } = predictions.shape();
+        let output = |tensor, name, last| {
+            let shape = [layers, batch, queries, last].map(|size| size as i64);
+            Tensor::<f32>::borrow(tensor, name)?.output(name, &shape)
+        };
+        let logits = output(logits_gradient, "logits_gradient", classes)?;
+        let boxes = output(boxes_gradient, "boxes_gradient", 4)?;
+        let given = (targets, boxes_count, run);
+        criterion.evaluate(&predictions, given, [logits, boxes], losses)
+    })
 }
 
 /// `simdetr_criterion_evaluate` for plain arrays.
@@ -336,12 +222,10 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate(
 /// @param[out] logits_gradient As `logits`, in other memory.
 /// @param[out] boxes_gradient As `boxes`, in other memory.
 /// @param[in,out] losses `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one criterion.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_evaluate_f32(
     criterion: *mut simdetr_criterion_t,
     logits: *const f32,
@@ -358,18 +242,15 @@ pub unsafe extern "C" fn simdetr_criterion_evaluate_f32(
     losses: *mut simdetr_losses_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(criterion, error, |criterion| {
-            let shape = PredictionsShape { layers, batch, queries, classes };
-            let predictions = array_predictions(logits, boxes, shape)?;
-            let (logits_count, boxes_total) = counts_of(shape)?;
-            let logits = output_array(logits_gradient, logits_count, "logits_gradient")?;
-            let boxes = output_array(boxes_gradient, boxes_total, "boxes_gradient")?;
-            let given = (targets, boxes_count, run);
-            criterion.evaluate(&predictions, given, [logits, boxes], losses)
-        })
-    }
+    guard_handle_mut(criterion, error, |criterion| {
+        let shape = PredictionsShape { layers, batch, queries, classes };
+        let predictions = array_predictions(logits, boxes, shape)?;
+        let (logits_count, boxes_total) = counts_of(shape)?;
+        let logits = output_array(logits_gradient, logits_count, "logits_gradient")?;
+        let boxes = output_array(boxes_gradient, boxes_total, "boxes_gradient")?;
+        let given = (targets, boxes_count, run);
+        criterion.evaluate(&predictions, given, [logits, boxes], losses)
+    })
 }
 
 impl simdetr_criterion_t {
@@ -389,26 +270,16 @@ impl simdetr_criterion_t {
         check_disjoint(predictions, &logits_gradient, &boxes_gradient)?;
         let class_loss = self.criterion.config().class_loss;
         let classes_count = class_loss.classes_of(shape.classes);
-        // SAFETY: promised by the caller.
-        let targets = unsafe {
-            if !losses.is_null() {
-                checked_size(losses.cast_const())?;
-            }
-            borrow_targets(targets, &mut self.classes, classes_count)?
-        };
+        let write = wanted(losses)?;
+        let (targets, _) = borrow_targets(targets, &mut self.targets, classes_count)?;
         let boxes_count = Some(boxes_count).filter(|&count| count != 0.0);
         let (criterion, workers) = (&mut self.criterion, &self.workers);
-        // SAFETY: promised by the caller.
-        unsafe {
-            let found = with_control(run, |_| {
-                let gradients = || Gradients {
-                    logits: logits_gradient.zeroed(),
-                    boxes: boxes_gradient.zeroed(),
-                };
-                criterion.evaluate_into(predictions, &targets, boxes_count, gradients, workers)
-            })?;
-            if losses.is_null() { Ok(()) } else { write_struct(losses, &losses_of(found)) }
-        }
+        let found = with_control(run, |_| {
+            let gradients =
+                || Gradients { logits: logits_gradient.zeroed(), boxes: boxes_gradient.zeroed() };
+            criterion.evaluate_into(predictions, &targets, boxes_count, gradients, workers)
+        })?;
+        write(&losses_of(found))
     }
 }
 

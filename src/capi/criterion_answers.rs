@@ -3,10 +3,8 @@
 use super::criterion::{SIMDETR_LAYER_LOSSES_COUNT, simdetr_criterion_t};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{output, output_array};
+use super::pointers::{has_room, output_array};
 use super::status::simdetr_status_t;
-use super::targets::partners;
-use crate::Error;
 use crate::criterion::LayerLosses;
 
 /// Gives the losses of each layer of the last evaluation, not weighted.
@@ -16,12 +14,10 @@ use crate::criterion::LayerLosses;
 /// of matched queries whose best class is their target's; may be NULL where `capacity` is 0.
 /// @param[in] capacity Layers that `losses` has room for; 0 asks for the count.
 /// @param[out] layers_count Layers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the criterion `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_layer_losses(
     criterion: *const simdetr_criterion_t,
     losses: *mut f64,
@@ -29,22 +25,16 @@ pub unsafe extern "C" fn simdetr_criterion_layer_losses(
     layers_count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let layers = &criterion.criterion.losses().layers;
-            let needed = layers.len();
-            output(layers_count, "layers_count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "losses".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            let places = losses.cast::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>();
-            let of = |layer: &LayerLosses| [layer.class, layer.l1, layer.giou, layer.accuracy];
-            output_array(places, room, "losses")?.fill_from(layers.iter().map(of));
-            Ok(())
-        })
-    }
+    guard_handle(criterion, error, |criterion| {
+        let layers = &criterion.criterion.losses().layers;
+        let needed = layers.len();
+        has_room(layers_count, (needed, capacity), "losses")?;
+        let room = if capacity == 0 { 0 } else { needed };
+        let places = losses.cast::<[f64; SIMDETR_LAYER_LOSSES_COUNT]>();
+        let of = |layer: &LayerLosses| [layer.class, layer.l1, layer.giou, layer.accuracy];
+        output_array(places, room, "losses")?.fill_from(layers.iter().map(of));
+        Ok(())
+    })
 }
 
 /// Gives the pairs that the last evaluation was based on.
@@ -54,12 +44,10 @@ pub unsafe extern "C" fn simdetr_criterion_layer_losses(
 /// `capacity` is 0.
 /// @param[in] capacity Numbers that `queries` has room for; 0 asks for the count.
 /// @param[out] count Numbers; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the criterion `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_criterion_matches(
     criterion: *const simdetr_criterion_t,
     queries: *mut i32,
@@ -67,18 +55,12 @@ pub unsafe extern "C" fn simdetr_criterion_matches(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(criterion, error, |criterion| {
-            let matches = criterion.criterion.matches();
-            let needed = partners(matches).count();
-            output(count, "count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "queries".into(), needed, capacity });
-            }
-            let room = if capacity == 0 { 0 } else { needed };
-            output_array(queries, room, "queries")?.fill_from(partners(matches));
-            Ok(())
-        })
-    }
+    guard_handle(criterion, error, |criterion| {
+        let partners = || criterion.targets.partners(criterion.criterion.matches());
+        let needed = partners().count();
+        has_room(count, (needed, capacity), "queries")?;
+        let room = if capacity == 0 { 0 } else { needed };
+        output_array(queries, room, "queries")?.fill_from(partners());
+        Ok(())
+    })
 }

@@ -1,13 +1,15 @@
 //! `simdetr_detections_t`: what a detector found on one or more images, in flat arrays.
 
+use super::declare::{handle, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
-use super::options::{Versioned, write_struct};
-use super::pointers::{copy_wanted, output};
+use super::guard::{Poison, guard, guard_handle, into_handle};
+use super::options::write_struct;
+use super::pointers::{copy_wanted, has_room, output};
 use super::status::simdetr_status_t;
-use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensor, DLManagedTensorVersioned, DLTensor};
+use super::tensor_part::Part;
+use crate::Result;
 use crate::detector::prediction::Detections;
-use crate::{Error, Result};
 
 /// f32 `[count, 4]`: boxes.
 pub const SIMDETR_DETECTIONS_BOXES: i32 = 1;
@@ -27,13 +29,6 @@ pub struct simdetr_detections_t {
     images: Vec<i32>,
     offsets: Vec<usize>,
     poison: Poison,
-}
-
-impl Handle for simdetr_detections_t {
-    const NAME: &'static str = "detections";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
 }
 
 impl simdetr_detections_t {
@@ -57,41 +52,30 @@ impl simdetr_detections_t {
     }
 
     fn part(&self, field: i32) -> Result<Part<'_>> {
+        let count = self.boxes.len();
         Ok(match field {
-            SIMDETR_DETECTIONS_BOXES => Part::Floats(self.boxes.as_flattened(), 2),
-            SIMDETR_DETECTIONS_SCORES => Part::Floats(&self.scores, 1),
-            SIMDETR_DETECTIONS_CLASSES => Part::Integers(&self.classes),
-            SIMDETR_DETECTIONS_IMAGES => Part::Integers(&self.images),
-            other => {
-                let reason = format!("{other} is outside 1..={SIMDETR_DETECTIONS_IMAGES}");
-                return Err(Error::invalid("field", reason));
-            }
+            SIMDETR_DETECTIONS_BOXES => Part::floats(self.boxes.as_flattened(), &[count, 4]),
+            SIMDETR_DETECTIONS_SCORES => Part::floats(&self.scores, &[count]),
+            SIMDETR_DETECTIONS_CLASSES => Part::integers(&self.classes),
+            SIMDETR_DETECTIONS_IMAGES => Part::integers(&self.images),
+            other => return Err(Part::unknown(other, SIMDETR_DETECTIONS_IMAGES)),
         })
     }
-}
-
-/// A field: values, and of how many axes.
-enum Part<'a> {
-    Floats(&'a [f32], usize),
-    Integers(&'a [i32]),
 }
 
 /// Makes an empty set of detections.
 ///
 /// @param[out] out The set, to be given to `simdetr_detections_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_create(
     out: *mut *mut simdetr_detections_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let out = unsafe { output(out, "out") }?;
+        let out = output(out, "out")?;
         let mut detections = simdetr_detections_t::default();
         detections.fill(&Detections::default());
         out.set(into_handle(detections));
@@ -99,80 +83,60 @@ pub unsafe extern "C" fn simdetr_detections_create(
     })
 }
 
-/// Destroys a set of detections; views of it end, exported tensors live on.
-///
-/// @param[in] detections May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_detections_destroy(detections: *mut simdetr_detections_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(detections) }
-}
+handle!(
+    simdetr_detections_t,
+    detections,
+    simdetr_detections_destroy,
+    "Destroys a set of detections; views of it end, exported tensors live on."
+);
 
-/// Borrowed arrays of a `simdetr_detections_t`, valid until it is filled again or destroyed.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_detections_view_t {
-    /// `sizeof(simdetr_detections_view_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images of the call that filled it.
-    pub images_count: usize,
-    /// Boxes on all images.
-    pub count: usize,
-    /// `[images_count + 1]`: the boxes of image i begin at `image_offsets[i]` and end before
-    /// `image_offsets[i + 1]`, best first.
-    pub image_offsets: *const usize,
-    /// `[count, 4]`: x0, y0, x1, y1 in pixels of the upright image.
-    pub boxes: *const f32,
-    /// `[count]`: sigmoid of the class's logit, or what `SIMDETR_READING_OBJECTS` says.
-    pub scores: *const f32,
-    /// `[count]`: class indices, which `simdetr_detector_category` names.
-    pub classes: *const i32,
-    /// `[count]`: which image of the call.
-    pub images: *const i32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_detections_view_t>() == 64);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_detections_view_t {
-    const NAME: &'static str = "simdetr_detections_view_t";
-    const SMALLEST: usize = size_of::<simdetr_detections_view_t>();
+versioned! {
+    /// Borrowed arrays of a `simdetr_detections_t`, valid until it is filled again or destroyed.
+    pub struct simdetr_detections_view_t (64 bytes) {
+        /// Images of the call that filled it.
+        pub images_count: usize,
+        /// Boxes on all images.
+        pub count: usize,
+        /// `[images_count + 1]`: the boxes of image i begin at `image_offsets[i]` and end before
+        /// `image_offsets[i + 1]`, best first.
+        pub image_offsets: *const usize,
+        /// `[count, 4]`: x0, y0, x1, y1 in pixels of the upright image.
+        pub boxes: *const f32,
+        /// `[count]`: sigmoid of the class's logit, or what `SIMDETR_READING_OBJECTS` says.
+        pub scores: *const f32,
+        /// `[count]`: class indices, which `simdetr_detector_category` names.
+        pub classes: *const i32,
+        /// `[count]`: which image of the call.
+        pub images: *const i32,
+    }
 }
 
 /// Gives borrowed pointers to everything.
 ///
 /// @param[in] detections The set.
 /// @param[in,out] view `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_view(
     detections: *const simdetr_detections_t,
     view: *mut simdetr_detections_view_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detections, error, |set| {
-            let arrays = simdetr_detections_view_t {
-                struct_size: size_of::<simdetr_detections_view_t>(),
-                images_count: set.offsets.len().saturating_sub(1),
-                count: set.boxes.len(),
-                image_offsets: set.offsets.as_ptr(),
-                boxes: set.boxes.as_ptr().cast(),
-                scores: set.scores.as_ptr(),
-                classes: set.classes.as_ptr(),
-                images: set.images.as_ptr(),
-            };
-            write_struct(view, &arrays)
-        })
-    }
+    guard_handle(detections, error, |set| {
+        let arrays = simdetr_detections_view_t {
+            struct_size: size_of::<simdetr_detections_view_t>(),
+            images_count: set.offsets.len().saturating_sub(1),
+            count: set.boxes.len(),
+            image_offsets: set.offsets.as_ptr(),
+            boxes: set.boxes.as_ptr().cast(),
+            scores: set.scores.as_ptr(),
+            classes: set.classes.as_ptr(),
+            images: set.images.as_ptr(),
+        };
+        write_struct(view, &arrays)
+    })
 }
 
 /// Copies the detections into arrays of the host.
@@ -184,12 +148,10 @@ pub unsafe extern "C" fn simdetr_detections_view(
 /// @param[out] images `[capacity]`.
 /// @param[in] capacity Detections that the arrays have room for; 0 asks for the count.
 /// @param[out] count Number of detections; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_copy_f32(
     detections: *const simdetr_detections_t,
     boxes: *mut f32,
@@ -200,23 +162,16 @@ pub unsafe extern "C" fn simdetr_detections_copy_f32(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detections, error, |set| {
-            let needed = set.boxes.len();
-            output(count, "count")?.set(needed);
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "boxes".into(), needed, capacity });
-            }
-            copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
-            copy_wanted(scores, &set.scores, "scores")?;
-            copy_wanted(classes, &set.classes, "classes")?;
-            copy_wanted(images, &set.images, "images")
-        })
-    }
+    guard_handle(detections, error, |set| {
+        let needed = set.boxes.len();
+        if !has_room(count, (needed, capacity), "boxes")? {
+            return Ok(());
+        }
+        copy_wanted(boxes, set.boxes.as_flattened(), "boxes")?;
+        copy_wanted(scores, &set.scores, "scores")?;
+        copy_wanted(classes, &set.classes, "classes")?;
+        copy_wanted(images, &set.images, "images")
+    })
 }
 
 /// Copies one field into a tensor of the host.
@@ -224,32 +179,17 @@ pub unsafe extern "C" fn simdetr_detections_copy_f32(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] target A dense tensor in host memory of exactly the field's type and shape.
-/// @param[out] error Optional.
 /// @return A status; the tensor is untouched unless it is 0.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_copy_tensor(
     detections: *const simdetr_detections_t,
     field: i32,
     target: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detections, error, |set| {
-            let shape = [set.boxes.len() as i64, 4];
-            match set.part(field)? {
-                Part::Floats(values, axes) => {
-                    Tensor::borrow(target, "target")?.write("target", &shape[..axes], values)
-                }
-                Part::Integers(values) => {
-                    Tensor::borrow(target, "target")?.write("target", &shape[..1], values)
-                }
-            }
-        })
-    }
+    guard_handle(detections, error, |set| set.part(field)?.copy_to(target))
 }
 
 /// Copies one field into a tensor that the host then owns.
@@ -257,29 +197,17 @@ pub unsafe extern "C" fn simdetr_detections_copy_tensor(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_export_tensor(
     detections: *const simdetr_detections_t,
     field: i32,
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detections, error, |set| {
-            let (out, shape) = (output(out, "out")?, [set.boxes.len(), 4]);
-            out.set(match set.part(field)? {
-                Part::Floats(values, axes) => tensor::export(values.to_vec(), &shape[..axes]),
-                Part::Integers(values) => tensor::export(values.to_vec(), &shape[..1]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(detections, error, |set| Part::export(set.part(field), out))
 }
 
 /// `simdetr_detections_export_tensor` in the form of DLPack before 1.0.
@@ -287,29 +215,15 @@ pub unsafe extern "C" fn simdetr_detections_export_tensor(
 /// @param[in] detections The set.
 /// @param[in] field One of `SIMDETR_DETECTIONS_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detections_export_tensor_legacy(
     detections: *const simdetr_detections_t,
     field: i32,
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detections, error, |set| {
-            let (out, shape) = (output(out, "out")?, [set.boxes.len(), 4]);
-            out.set(match set.part(field)? {
-                Part::Floats(values, axes) => {
-                    tensor::export_legacy(values.to_vec(), &shape[..axes])
-                }
-                Part::Integers(values) => tensor::export_legacy(values.to_vec(), &shape[..1]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(detections, error, |set| Part::export(set.part(field), out))
 }

@@ -3,10 +3,11 @@
 //! This file makes the handle and says what it holds; predictions are in `detector_predict`, files
 //! for other programs in `detector_export`.
 
+use super::declare::{handle, initialiser, memory_bytes, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
-use super::options::{Versioned, copy_options, init, write_struct};
-use super::pointers::{copy_text, optional_text, output, slice, text};
+use super::guard::{Poison, guard, guard_handle, into_handle};
+use super::options::{copy_options, preset_config, reserved, write_struct};
+use super::pointers::{copy_text, has_room, output, set_wanted, slice, text};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
 use crate::detector::description::DetectorDescription;
@@ -15,10 +16,9 @@ use crate::detector::prediction::Detections;
 use crate::detector::predictor::PredictorMemory;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::finetune::plain_description;
-use crate::pipeline::preset;
 use crate::workers::Workers;
 use crate::workers::lent::Pool;
-use crate::{Error, Result, config};
+use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 
@@ -40,13 +40,6 @@ pub(super) struct PredictionMemory {
     pub(super) found: Detections,
 }
 
-impl Handle for simdetr_detector_t {
-    const NAME: &'static str = "detector";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
-
 impl simdetr_detector_t {
     /// Lets `work` use memory that no other call uses.
     pub(super) fn with_memory<T>(
@@ -57,37 +50,26 @@ impl simdetr_detector_t {
     }
 }
 
-/// What a file does not say, and who does the work. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_detector_options_t {
-    /// `sizeof(simdetr_detector_options_t)`.
-    pub struct_size: usize,
-    /// "deformable-detr-r50", "small" or "tiny"; NULL is the first.
-    pub preset: *const c_char,
-    /// Configuration document (TOML) whose keys win over the preset's; NULL is empty. Its tables
-    /// `[detector]`, `[encoder]` and `[augmentation]` say sizes, normalisation and image size of a
-    /// file that does not say them itself; `[limits]` holds for images. Files that this library
-    /// wrote say everything.
-    pub config: *const c_char,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// Must be 0.
-    pub reserved: u32,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_detector_options_t>() == 48);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_detector_options_t {
-    const NAME: &'static str = "simdetr_detector_options_t";
-    const SMALLEST: usize = size_of::<simdetr_detector_options_t>();
+versioned! {
+    /// What a file does not say, and who does the work. Zero in a field is its default.
+    pub struct simdetr_detector_options_t (48 bytes) {
+        /// "deformable-detr-r50", "small" or "tiny"; NULL is the first.
+        pub preset: *const c_char,
+        /// Configuration document (TOML) whose keys win over the preset's; NULL is empty. Its tables
+        /// `[detector]`, `[encoder]` and `[augmentation]` say sizes, normalisation and image size of a
+        /// file that does not say them itself; `[limits]` holds for images. Files that this library
+        /// wrote say everything.
+        pub config: *const c_char,
+        /// 0 is one for each processor.
+        pub threads: u32,
+        /// Must be 0.
+        pub reserved: u32,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once.
+        pub parallel_for: simdetr_parallel_for_fn_t,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void,
+    }
 }
 
 /// What the options come to.
@@ -100,18 +82,9 @@ impl Settings {
     /// # Safety
     /// `given` is NULL or as the header says.
     unsafe fn new(given: *const simdetr_detector_options_t) -> Result<Settings> {
-        // SAFETY: promised by the caller.
-        let (options, name, document) = unsafe {
-            let options = copy_options(given)?;
-            let name = optional_text(options.preset, "preset")?;
-            (options, name, optional_text(options.config, "config")?)
-        };
-        if options.reserved != 0 {
-            let name = "simdetr_detector_options_t.reserved";
-            return Err(Error::invalid(name, format!("is {}, must be 0", options.reserved)));
-        }
-        let preset = preset::by_name(name.unwrap_or(preset::NAMES[0]))?;
-        let config = config::parse_over(&preset, document.unwrap_or_default(), "config")?;
+        let options = copy_options(given)?;
+        let config = preset_config(options.preset, (options.config, "config"))?;
+        reserved::<simdetr_detector_options_t>(options.reserved)?;
         config.validate()?;
         let workers =
             workers(options.threads, options.parallel_for, options.parallel_for_user_data)?;
@@ -129,20 +102,7 @@ impl Settings {
     }
 }
 
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_detector_options_init(
-    options: *mut simdetr_detector_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_detector_options_init, options, simdetr_detector_options_t);
 
 /// Opens a detector from a safetensors file, under the names of the official Deformable DETR or of
 /// `transformers`. Of a file of `transformers`, the `config.json` beside it says what the detector is.
@@ -150,14 +110,12 @@ pub unsafe extern "C" fn simdetr_detector_options_init(
 /// @param[in] path The file, or the folder that holds it as `model.safetensors`.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` for a file that is not whole or of another kind (a PyTorch checkpoint,
 /// say, which the message names), `SIMDETR_ERROR_SHAPE` and `SIMDETR_ERROR_WEIGHT_NAMES` for one of other
 /// sizes.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_create(
     path: *const c_char,
     options: *const simdetr_detector_options_t,
@@ -165,9 +123,8 @@ pub unsafe extern "C" fn simdetr_detector_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
         let (path, settings, out) =
-            unsafe { (text(path, "path")?, Settings::new(options)?, output(out, "out")?) };
+            (text(path, "path")?, Settings::new(options)?, output(out, "out")?);
         let detector = Detector::open(Path::new(path), Some(&settings.plain()))?;
         out.set(settings.into_handle(detector));
         Ok(())
@@ -180,12 +137,10 @@ pub unsafe extern "C" fn simdetr_detector_create(
 /// @param[in] length Number of bytes.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return As `simdetr_detector_create`.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_create_from_memory(
     data: *const u8,
     length: usize,
@@ -194,9 +149,8 @@ pub unsafe extern "C" fn simdetr_detector_create_from_memory(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
         let (data, settings, out) =
-            unsafe { (slice(data, length, "data")?, Settings::new(options)?, output(out, "out")?) };
+            (slice(data, length, "data")?, Settings::new(options)?, output(out, "out")?);
         let detector = Detector::from_bytes(data, "in memory", Some(&settings.plain()))?;
         out.set(settings.into_handle(detector));
         Ok(())
@@ -209,12 +163,10 @@ pub unsafe extern "C" fn simdetr_detector_create_from_memory(
 /// @param[in] seed Key of the weights.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The detector, to be given to `simdetr_detector_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_create_untrained(
     seed: u64,
     options: *const simdetr_detector_options_t,
@@ -222,119 +174,84 @@ pub unsafe extern "C" fn simdetr_detector_create_untrained(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (settings, out) = unsafe { (Settings::new(options)?, output(out, "out")?) };
+        let (settings, out) = (Settings::new(options)?, output(out, "out")?);
         let detector = Detector::untrained(settings.plain(), seed)?;
         out.set(settings.into_handle(detector));
         Ok(())
     })
 }
 
-/// Destroys a detector.
-///
-/// @param[in] detector May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_detector_destroy(detector: *mut simdetr_detector_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(detector) }
-}
+handle!(simdetr_detector_t, detector, simdetr_detector_destroy, "Destroys a detector.");
 
-/// Says how many bytes a detector holds.
-///
-/// @param[in] detector The detector.
-/// @param[out] bytes Weights, and the memory that calls have left for the next ones.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions on the detector.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_detector_memory_bytes(
-    detector: *const simdetr_detector_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let kept = detector.memory.memory_bytes(|memory| memory.predictor.memory_bytes());
-            output(bytes, "bytes")?.set((detector.detector.memory_bytes() + kept) as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_detector_t,
+    detector,
+    simdetr_detector_memory_bytes,
+    "Says how many bytes a detector holds.",
+    "Weights, and the memory that calls have left for the next ones."
+);
+
+impl simdetr_detector_t {
+    fn memory_bytes(&self) -> usize {
+        let kept = self.memory.memory_bytes(|memory| memory.predictor.memory_bytes());
+        self.detector.memory_bytes() + kept
     }
 }
 
-/// What a detector is.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_detector_description_t {
-    /// `sizeof(simdetr_detector_description_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Classes, which `simdetr_detector_category` names.
-    pub classes_count: u32,
-    /// Boxes of each image before the best are chosen.
-    pub queries_count: u32,
-    /// Pixels of the shorter side that it sees.
-    pub image_short_side: u32,
-    /// Most pixels of the longer side that it sees.
-    pub image_long_side_max: u32,
-    /// Both sides that it sees are multiples of this; `simdetr_detector_export_onnx` has the rule.
-    pub side_multiple: u32,
-    /// Subtracted from red, green and blue in [0, 1].
-    pub image_mean: [f32; 3],
-    /// Red, green and blue are divided by this.
-    pub image_deviation: [f32; 3],
-    /// Is 0.
-    pub reserved: u32,
-    /// Numbers in its weights.
-    pub parameters_count: u64,
-}
-
-const _: () = assert!(size_of::<simdetr_detector_description_t>() == 56 + size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_detector_description_t {
-    const NAME: &'static str = "simdetr_detector_description_t";
-    const SMALLEST: usize = size_of::<simdetr_detector_description_t>();
+versioned! {
+    /// What a detector is.
+    pub struct simdetr_detector_description_t (64 bytes, first without side_multiple) {
+        /// Classes, which `simdetr_detector_category` names.
+        pub classes_count: u32,
+        /// Boxes of each image before the best are chosen.
+        pub queries_count: u32,
+        /// Pixels of the shorter side that it sees.
+        pub image_short_side: u32,
+        /// Most pixels of the longer side that it sees.
+        pub image_long_side_max: u32,
+        /// Subtracted from red, green and blue in [0, 1].
+        pub image_mean: [f32; 3],
+        /// Red, green and blue are divided by this.
+        pub image_deviation: [f32; 3],
+        /// Numbers in its weights.
+        pub parameters_count: u64,
+        /// Both sides that it sees are multiples of this; `simdetr_detector_export_onnx` has the rule.
+        pub side_multiple: u32,
+        /// Is 0.
+        pub reserved: u32,
+    }
 }
 
 /// Says what a detector is.
 ///
 /// @param[in] detector The detector.
 /// @param[in,out] description `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_describe(
     detector: *const simdetr_detector_t,
     description: *mut simdetr_detector_description_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let DetectorDescription { config, normalisation, resize, .. } =
-                detector.detector.description();
-            let answer = simdetr_detector_description_t {
-                struct_size: size_of::<simdetr_detector_description_t>(),
-                classes_count: config.classes_count as u32,
-                queries_count: config.queries_count as u32,
-                image_short_side: resize.image_short_side,
-                image_long_side_max: resize.image_long_side_max,
-                side_multiple: resize.side_multiple,
-                image_mean: normalisation.mean,
-                image_deviation: normalisation.deviation,
-                reserved: 0,
-                parameters_count: detector.detector.parameters().len() as u64,
-            };
-            write_struct(description, &answer)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let DetectorDescription { config, normalisation, resize, .. } =
+            detector.detector.description();
+        let answer = simdetr_detector_description_t {
+            struct_size: size_of::<simdetr_detector_description_t>(),
+            classes_count: config.classes_count as u32,
+            queries_count: config.queries_count as u32,
+            image_short_side: resize.image_short_side,
+            image_long_side_max: resize.image_long_side_max,
+            image_mean: normalisation.mean,
+            image_deviation: normalisation.deviation,
+            parameters_count: detector.detector.parameters().len() as u64,
+            side_multiple: resize.side_multiple,
+            reserved: 0,
+        };
+        write_struct(description, &answer)
+    })
 }
 
 /// Says what a class is called.
@@ -348,12 +265,10 @@ pub unsafe extern "C" fn simdetr_detector_describe(
 /// @param[in] capacity Bytes at `name`; 0 asks for the count.
 /// @param[out] count Bytes of the name with its NUL; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_category(
     detector: *const simdetr_detector_t,
     class_index: u32,
@@ -363,26 +278,17 @@ pub unsafe extern "C" fn simdetr_detector_category(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let categories = detector.detector.categories();
-            let category = categories.get(class_index as usize).ok_or_else(|| {
-                let reason = format!("{class_index} of {} classes", categories.len());
-                Error::invalid("class_index", reason)
-            })?;
-            let needed = category.name.len() + 1;
-            output(count, "count")?.set(needed);
-            if !id.is_null() {
-                output(id, "id")?.set(category.id);
-            }
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "name".into(), needed, capacity });
-            }
-            copy_text(name, &category.name, "name")
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let categories = detector.detector.categories();
+        let category = categories.get(class_index as usize).ok_or_else(|| {
+            let reason = format!("{class_index} of {} classes", categories.len());
+            Error::invalid("class_index", reason)
+        })?;
+        let needed = category.name.len() + 1;
+        set_wanted(id, category.id, "id")?;
+        if !has_room(count, (needed, capacity), "name")? {
+            return Ok(());
+        }
+        copy_text(name, &category.name, "name")
+    })
 }

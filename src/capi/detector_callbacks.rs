@@ -1,8 +1,8 @@
 //! A detector of the host in the header: what the library asks of it while it trains it.
 
+use super::declare::{initialiser, versioned};
 use super::encoder_callback::simdetr_destroy_fn_t;
 use super::image::simdetr_image_t;
-use super::options::{Versioned, init};
 use std::ffi::{c_char, c_void};
 
 /// How a stage begins.
@@ -123,11 +123,18 @@ pub struct simdetr_detector_update_t {
 /// Makes ready for a stage: parameters as `start` says, the optimiser without memory.
 /// `simdetr_detector_load_fn_t` may follow; it is also called at the end of a stage that ends with the
 /// weights of an earlier step (`training.patience_checks`).
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] start The stage; borrowed for the call.
 pub type simdetr_detector_start_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, start: *const simdetr_detector_start_t) -> i32,
 >;
 
 /// Computes logits and boxes of a batch and writes where they are into `outputs`.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] batch The images; borrowed for the call.
+/// @param[in,out] outputs To be filled in, but for `struct_size`.
 pub type simdetr_detector_forward_fn_t = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -137,6 +144,9 @@ pub type simdetr_detector_forward_fn_t = Option<
 >;
 
 /// Computes the parameters' gradients from those of the last forward pass's outputs.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] gradients Those of the outputs; borrowed for the call.
 pub type simdetr_detector_backward_fn_t = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -145,6 +155,9 @@ pub type simdetr_detector_backward_fn_t = Option<
 >;
 
 /// Changes the parameters.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in,out] update The step; `gradient_norm` is to be written.
 pub type simdetr_detector_step_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, update: *mut simdetr_detector_update_t) -> i32,
 >;
@@ -176,41 +189,45 @@ pub type simdetr_detector_predict_fn_t = Option<
 
 /// Writes parameters, the optimiser's memory and whatever else the next step depends on into one
 /// file at `path`, in place of one that may lie there.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] path The file; borrowed for the call.
 pub type simdetr_detector_save_fn_t =
     Option<unsafe extern "C" fn(user_data: *mut c_void, path: *const c_char) -> i32>;
 
 /// Reads what `simdetr_detector_save_fn_t` wrote.
+///
+/// @param[in] user_data `simdetr_detector_callbacks_t.user_data`.
+/// @param[in] path The file; borrowed for the call.
 pub type simdetr_detector_load_fn_t =
     Option<unsafe extern "C" fn(user_data: *mut c_void, path: *const c_char) -> i32>;
 
-/// A detector of the host. Its functions are called one at a time, by the thread that called the
-/// trainer; they must not throw, `longjmp` or use that trainer. Each answers 0, or a negative number
-/// that becomes the status of the trainer's call; the run then goes on with a later call.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_detector_callbacks_t {
-    /// `sizeof(simdetr_detector_callbacks_t)`.
-    pub struct_size: usize,
-    /// First argument of every function; used from any thread that calls the trainer.
-    pub user_data: *mut c_void,
-    /// Ends `user_data`; NULL for none. Called also when creating the trainer fails.
-    pub user_data_destroy: simdetr_destroy_fn_t,
-    /// Name of the detector, which stands in its checkpoints: those of another are refused.
-    pub name: *const c_char,
-    /// Makes ready for a stage.
-    pub start_stage: simdetr_detector_start_fn_t,
-    /// Computes logits and boxes.
-    pub forward: simdetr_detector_forward_fn_t,
-    /// Computes the parameters' gradients.
-    pub backward: simdetr_detector_backward_fn_t,
-    /// Changes the parameters.
-    pub step: simdetr_detector_step_fn_t,
-    /// Finds boxes; NULL reads them off the last layer of `forward`.
-    pub predict: simdetr_detector_predict_fn_t,
-    /// Writes a checkpoint.
-    pub save: simdetr_detector_save_fn_t,
-    /// Reads a checkpoint.
-    pub load: simdetr_detector_load_fn_t,
+versioned! {
+    /// A detector of the host. Its functions are called one at a time, by the thread that called the
+    /// trainer; they must not throw, `longjmp` or use that trainer. Each answers 0, or a negative number
+    /// that becomes the status of the trainer's call; the run then goes on with a later call.
+    pub struct simdetr_detector_callbacks_t (88 bytes) {
+        /// First argument of every function; used from any thread that calls the trainer.
+        pub user_data: *mut c_void,
+        /// Ends `user_data`; NULL for none. Called also when creating the trainer fails.
+        pub user_data_destroy: simdetr_destroy_fn_t,
+        /// Name of the detector, which stands in its checkpoints: those of another are refused.
+        pub name: *const c_char,
+        /// Makes ready for a stage.
+        pub start_stage: simdetr_detector_start_fn_t,
+        /// Computes logits and boxes.
+        pub forward: simdetr_detector_forward_fn_t,
+        /// Computes the parameters' gradients.
+        pub backward: simdetr_detector_backward_fn_t,
+        /// Changes the parameters.
+        pub step: simdetr_detector_step_fn_t,
+        /// Finds boxes; NULL reads them off the last layer of `forward`.
+        pub predict: simdetr_detector_predict_fn_t,
+        /// Writes a checkpoint.
+        pub save: simdetr_detector_save_fn_t,
+        /// Reads a checkpoint.
+        pub load: simdetr_detector_load_fn_t,
+    }
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -220,26 +237,6 @@ const _: () = {
     assert!(size_of::<simdetr_detector_outputs_t>() == 48);
     assert!(size_of::<simdetr_detector_gradients_t>() == 48);
     assert!(size_of::<simdetr_detector_update_t>() == 64);
-    assert!(size_of::<simdetr_detector_callbacks_t>() == 88);
 };
 
-// SAFETY: `repr(C)`, size first, pointers that may be NULL.
-unsafe impl Versioned for simdetr_detector_callbacks_t {
-    const NAME: &'static str = "simdetr_detector_callbacks_t";
-    const SMALLEST: usize = size_of::<simdetr_detector_callbacks_t>();
-}
-
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] callbacks May be NULL.
-/// @param[in] struct_size `sizeof *callbacks`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_detector_callbacks_init(
-    callbacks: *mut simdetr_detector_callbacks_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(callbacks, struct_size) }
-}
+initialiser!(simdetr_detector_callbacks_init, callbacks, simdetr_detector_callbacks_t);

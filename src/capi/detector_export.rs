@@ -1,20 +1,25 @@
 //! A detector as files for other programs.
 
+use super::declare::choices;
 use super::detector::simdetr_detector_t;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
+use super::options::chosen;
 use super::pointers::text;
 use super::status::simdetr_status_t;
-use crate::Error;
 use crate::detector::onnx;
 use crate::detector::weights::Naming;
 use std::ffi::c_char;
 use std::path::Path;
 
-/// Names of the official Deformable DETR.
-pub const SIMDETR_NAMING_OFFICIAL: i32 = 1;
-/// Names of DeformableDetrForObjectDetection of `transformers`.
-pub const SIMDETR_NAMING_HUGGING_FACE: i32 = 2;
+choices! {
+    NAMINGS: Naming {
+        /// Names of the official Deformable DETR.
+        SIMDETR_NAMING_OFFICIAL = 1 => Naming::Official,
+        /// Names of DeformableDetrForObjectDetection of `transformers`.
+        SIMDETR_NAMING_HUGGING_FACE = 2 => Naming::HuggingFace,
+    }
+}
 
 /// Writes a detector as safetensors, with a text entry that says what it is. What lay at `path` stays
 /// whole until the new file is.
@@ -22,56 +27,39 @@ pub const SIMDETR_NAMING_HUGGING_FACE: i32 = 2;
 /// @param[in] detector The detector.
 /// @param[in] path The file.
 /// @param[in] naming `SIMDETR_NAMING_*`; 0 is the official one.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_save(
     detector: *const simdetr_detector_t,
     path: *const c_char,
     naming: i32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let path = Path::new(text(path, "path")?);
-            let naming = match naming {
-                0 | SIMDETR_NAMING_OFFICIAL => Naming::Official,
-                SIMDETR_NAMING_HUGGING_FACE => Naming::HuggingFace,
-                other => {
-                    let reason = format!("{other} is outside 0..={SIMDETR_NAMING_HUGGING_FACE}");
-                    return Err(Error::invalid("naming", reason));
-                }
-            };
-            detector.detector.save(path, naming)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let path = Path::new(text(path, "path")?);
+        let naming = chosen("naming", naming, NAMINGS)?;
+        detector.detector.save(path, naming)
+    })
 }
 
 /// Writes the backbone alone as safetensors, under torchvision's names.
 ///
 /// @param[in] detector The detector.
 /// @param[in] path The file.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_save_backbone(
     detector: *const simdetr_detector_t,
     path: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            detector.detector.save_backbone(Path::new(text(path, "path")?))
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        detector.detector.save_backbone(Path::new(text(path, "path")?))
+    })
 }
 
 /// Writes a detector as an ONNX model: input `images` f32 `[batch, 3, height, width]`; outputs `logits`
@@ -95,13 +83,11 @@ pub unsafe extern "C" fn simdetr_detector_save_backbone(
 /// @param[in] path The file.
 /// @param[in] height Pixels, a multiple of `side_multiple` up to 8192; 0 is any.
 /// @param[in] width Pixels, as `height`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a side that is no multiple or too large,
 /// `SIMDETR_ERROR_OUTPUT` for a path that is not written: a folder, or read-only.
 ///
 /// May run at the same time as other functions on the detector.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_export_onnx(
     detector: *const simdetr_detector_t,
     path: *const c_char,
@@ -109,11 +95,8 @@ pub unsafe extern "C" fn simdetr_detector_export_onnx(
     width: u32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let path = Path::new(text(path, "path")?);
-            onnx::export(&detector.detector, height as usize, width as usize, path)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let path = Path::new(text(path, "path")?);
+        onnx::export(&detector.detector, height as usize, width as usize, path)
+    })
 }

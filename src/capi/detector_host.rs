@@ -68,8 +68,7 @@ impl DetectorHost {
         let data = HostData::new(given.user_data, given.user_data_destroy);
         Ok(DetectorHost {
             data,
-            // SAFETY: promised by the caller.
-            name: unsafe { text(given.name, "name") }?.into(),
+            name: text(given.name, "name")?.into(),
             start_stage: needed(given.start_stage, "start_stage")?,
             forward: needed(given.forward, "forward")?,
             backward: needed(given.backward, "backward")?,

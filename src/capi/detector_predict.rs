@@ -1,82 +1,60 @@
 //! Images to detections: pixels of the host, encoded images, files, a tensor.
 
+use super::declare::{choices, initialiser, versioned};
 use super::detections::simdetr_detections_t;
 use super::detector::{PredictionMemory, simdetr_detector_t};
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
 use super::image::{copy_image_into, copy_tensor_image, simdetr_image_t};
-use super::options::{Versioned, copy_options, init};
+use super::options::{chosen, copy_options, reserved};
 use super::pointers::{borrow_mut, slice, texts};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::tensor::DLTensor;
+use crate::Result;
 use crate::data::image::{Image, decode};
 use crate::detector::detector::PredictionOptions;
 use crate::detector::prediction::Reading;
-use crate::{Error, Result};
 use std::ffi::c_char;
 use std::path::Path;
 
-/// The best pairs of query and class, so that a query may appear with several classes: the default,
-/// that of the official detectors.
-pub const SIMDETR_READING_PAIRS: i32 = 1;
-/// Each query once, with its best class, as in relabelling.
-pub const SIMDETR_READING_QUERIES: i32 = 2;
-/// Each query once, with its best class; its score is one of all classes, the cube root of 1 minus the
-/// product of 1 - p^3 over their probabilities: it ranks boxes better than the best class alone where
-/// classes are hard to tell apart.
-pub const SIMDETR_READING_OBJECTS: i32 = 3;
-
-/// Which of a detector's boxes are wanted. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_prediction_options_t {
-    /// `sizeof(simdetr_prediction_options_t)`.
-    pub struct_size: usize,
-    /// Best boxes of each image; 0 is 100.
-    pub detections_max: u32,
-    /// `SIMDETR_READING_*`.
-    pub reading: i32,
-    /// Boxes with a lower score are left out.
-    pub score_min: f32,
-    /// Must be 0.
-    pub reserved: u32,
+choices! {
+    READINGS: Reading {
+        /// The best pairs of query and class, so that a query may appear with several classes: the default,
+        /// that of the official detectors.
+        SIMDETR_READING_PAIRS = 1 => Reading::Pairs,
+        /// Each query once, with its best class, as in relabelling.
+        SIMDETR_READING_QUERIES = 2 => Reading::Queries,
+        /// Each query once, with its best class; its score is one of all classes, the cube root of 1 minus the
+        /// product of 1 - p^3 over their probabilities: it ranks boxes better than the best class alone where
+        /// classes are hard to tell apart.
+        SIMDETR_READING_OBJECTS = 3 => Reading::Objects,
+    }
 }
 
-const _: () = assert!(size_of::<simdetr_prediction_options_t>() == 16 + size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_prediction_options_t {
-    const NAME: &'static str = "simdetr_prediction_options_t";
-    const SMALLEST: usize = size_of::<simdetr_prediction_options_t>();
+versioned! {
+    /// Which of a detector's boxes are wanted. Zero in a field is its default.
+    pub struct simdetr_prediction_options_t (24 bytes) {
+        /// Best boxes of each image; 0 is 100.
+        pub detections_max: u32,
+        /// `SIMDETR_READING_*`.
+        pub reading: i32,
+        /// Boxes with a lower score are left out.
+        pub score_min: f32,
+        /// Must be 0.
+        pub reserved: u32,
+    }
 }
 
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_prediction_options_init(
-    options: *mut simdetr_prediction_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_prediction_options_init, options, simdetr_prediction_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.
 unsafe fn prediction_options(
     given: *const simdetr_prediction_options_t,
 ) -> Result<PredictionOptions> {
-    // SAFETY: promised by the caller.
-    let given = unsafe { copy_options(given) }?;
-    if given.reserved != 0 {
-        let name = "simdetr_prediction_options_t.reserved";
-        return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
-    }
+    let given = copy_options(given)?;
+    reserved::<simdetr_prediction_options_t>(given.reserved)?;
     let defaults = PredictionOptions::default();
     let options = PredictionOptions {
         detections_max: match given.detections_max {
@@ -84,16 +62,7 @@ unsafe fn prediction_options(
             count => count as usize,
         },
         score_min: given.score_min,
-        reading: match given.reading {
-            0 => defaults.reading,
-            SIMDETR_READING_PAIRS => Reading::Pairs,
-            SIMDETR_READING_QUERIES => Reading::Queries,
-            SIMDETR_READING_OBJECTS => Reading::Objects,
-            other => {
-                let reason = format!("{other} is outside 1..={SIMDETR_READING_OBJECTS}");
-                return Err(Error::invalid("reading", reason));
-            }
-        },
+        reading: chosen("reading", given.reading, READINGS)?,
     };
     options.validate()?;
     Ok(options)
@@ -107,31 +76,27 @@ impl simdetr_detector_t {
     unsafe fn predict(
         &self,
         count: usize,
-        mut image: impl FnMut(usize, &mut Image) -> Result<()>,
+        image: impl Fn(usize, &mut Image) -> Result<()>,
         options: *const simdetr_prediction_options_t,
         run: *const simdetr_run_options_t,
         detections: *mut simdetr_detections_t,
     ) -> Result<()> {
-        // SAFETY: promised by the caller.
         let (options, target) =
-            unsafe { (prediction_options(options)?, borrow_mut(detections, "detections")?) };
-        // SAFETY: promised by the caller.
-        unsafe {
-            with_control(run, |control| {
-                self.with_memory(|memory| {
-                    let read = |index: usize, frame: &mut Image| {
-                        image(index, frame)?;
-                        let name = format_args!("images[{index}]");
-                        self.config.limits.check_pixels(name, frame.width, frame.height)
-                    };
-                    let (images, runners) = ((count, read), (&self.workers, control));
-                    let PredictionMemory { predictor, found } = memory;
-                    self.detector.predict(images, &options, predictor, runners, found)?;
-                    target.fill(found);
-                    Ok(())
-                })
+            (prediction_options(options)?, borrow_mut(detections, "detections")?);
+        with_control(run, |control| {
+            self.with_memory(|memory| {
+                let read = |index: usize, frame: &mut Image| {
+                    image(index, frame)?;
+                    let name = format_args!("images[{index}]");
+                    self.config.limits.check_pixels(name, frame.width, frame.height)
+                };
+                let (images, runners) = ((count, read), (&self.workers, control));
+                let PredictionMemory { predictor, found } = memory;
+                self.detector.predict(images, &options, predictor, runners, found)?;
+                target.fill(found);
+                Ok(())
             })
-        }
+        })
     }
 }
 
@@ -143,12 +108,10 @@ impl simdetr_detector_t {
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_predict(
     detector: *const simdetr_detector_t,
     images: *const *const simdetr_image_t,
@@ -158,14 +121,11 @@ pub unsafe extern "C" fn simdetr_detector_predict(
     detections: *mut simdetr_detections_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let images = slice(images, images_count, "images")?;
-            let image = |index: usize, frame: &mut Image| copy_image_into(images[index], frame);
-            detector.predict(images_count, image, options, run, detections)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let images = slice(images, images_count, "images")?;
+        let image = |index: usize, frame: &mut Image| copy_image_into(images[index], frame);
+        detector.predict(images_count, image, options, run, detections)
+    })
 }
 
 /// Finds objects on encoded images: JPEG, PNG, WebP, BMP or TIFF, recognised by content.
@@ -177,12 +137,10 @@ pub unsafe extern "C" fn simdetr_detector_predict(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_predict_encoded(
     detector: *const simdetr_detector_t,
     data: *const *const u8,
@@ -193,20 +151,17 @@ pub unsafe extern "C" fn simdetr_detector_predict_encoded(
     detections: *mut simdetr_detections_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let data = slice(data, images_count, "data")?;
-            let lengths = slice(lengths, images_count, "lengths")?;
-            let image = |index: usize, frame: &mut Image| {
-                let name = format!("data[{index}]");
-                let bytes = slice(data[index], lengths[index], &name)?;
-                *frame = decode::decode(bytes, &name, &detector.config.limits)?;
-                Ok(())
-            };
-            detector.predict(images_count, image, options, run, detections)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let data = slice(data, images_count, "data")?;
+        let lengths = slice(lengths, images_count, "lengths")?;
+        let image = |index: usize, frame: &mut Image| {
+            let name = format!("data[{index}]");
+            let bytes = slice(data[index], lengths[index], &name)?;
+            *frame = decode::decode(bytes, &name, &detector.config.limits)?;
+            Ok(())
+        };
+        detector.predict(images_count, image, options, run, detections)
+    })
 }
 
 /// Finds objects on image files.
@@ -217,13 +172,11 @@ pub unsafe extern "C" fn simdetr_detector_predict_encoded(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional; progress counts images.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IO`, `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` of
 /// the first image that failed.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_predict_files(
     detector: *const simdetr_detector_t,
     paths: *const *const c_char,
@@ -233,18 +186,15 @@ pub unsafe extern "C" fn simdetr_detector_predict_files(
     detections: *mut simdetr_detections_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let paths = texts(paths, images_count, "paths")?;
-            let limits = &detector.config.limits;
-            let image = |index: usize, frame: &mut Image| {
-                *frame = decode::read(Path::new(paths[index]), limits)?;
-                Ok(())
-            };
-            detector.predict(images_count, image, options, run, detections)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let paths = texts(paths, images_count, "paths")?;
+        let limits = &detector.config.limits;
+        let image = |index: usize, frame: &mut Image| {
+            *frame = decode::read(Path::new(paths[index]), limits)?;
+            Ok(())
+        };
+        detector.predict(images_count, image, options, run, detections)
+    })
 }
 
 /// Finds objects on an image tensor.
@@ -255,12 +205,10 @@ pub unsafe extern "C" fn simdetr_detector_predict_files(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] detections Receives the boxes; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the detector, with other detections.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_detector_predict_tensor(
     detector: *const simdetr_detector_t,
     image: *const DLTensor,
@@ -269,14 +217,11 @@ pub unsafe extern "C" fn simdetr_detector_predict_tensor(
     detections: *mut simdetr_detections_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(detector, error, |detector| {
-            let copy = |_: usize, frame: &mut Image| {
-                *frame = copy_tensor_image(image, "image")?;
-                Ok(())
-            };
-            detector.predict(1, copy, options, run, detections)
-        })
-    }
+    guard_handle(detector, error, |detector| {
+        let copy = |_: usize, frame: &mut Image| {
+            *frame = copy_tensor_image(image, "image")?;
+            Ok(())
+        };
+        detector.predict(1, copy, options, run, detections)
+    })
 }

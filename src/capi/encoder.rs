@@ -4,11 +4,11 @@
 //! own). An encoder never changes once it is made, so any number of extractors and threads share
 //! it.
 
+use super::declare::{handle, memory_bytes};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard_handle};
-use super::pointers::output;
+use super::guard::{Poison, guard_handle};
+use super::pointers::{has_room, output};
 use super::status::simdetr_status_t;
-use crate::Error;
 use crate::encoder::{Encoder, MapDescription};
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -25,23 +25,12 @@ impl simdetr_encoder_t {
     }
 }
 
-impl Handle for simdetr_encoder_t {
-    const NAME: &'static str = "encoder";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
-
-/// Destroys an encoder; extractors that were made from it live on.
-///
-/// @param[in] encoder May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_encoder_destroy(encoder: *mut simdetr_encoder_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(encoder) }
-}
+handle!(
+    simdetr_encoder_t,
+    encoder,
+    simdetr_encoder_destroy,
+    "Destroys an encoder; extractors that were made from it live on."
+);
 
 /// One map that an encoder gives.
 #[repr(C)]
@@ -71,12 +60,10 @@ pub(super) fn map_name(description: &MapDescription) -> [c_char; 64] {
 /// @param[out] maps `[capacity]`.
 /// @param[in] capacity Entries at `maps`; 0 asks for the count.
 /// @param[out] count Number of maps; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the encoder.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_encoder_maps(
     encoder: *const simdetr_encoder_t,
     maps: *mut simdetr_map_description_t,
@@ -84,47 +71,31 @@ pub unsafe extern "C" fn simdetr_encoder_maps(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(encoder, error, |encoder| {
-            let descriptions = encoder.encoder.maps();
-            let needed = descriptions.len();
-            output(count, "count")?.set(needed);
-            if capacity > 0 && capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "maps".into(), needed, capacity });
-            }
-            for (index, description) in descriptions.iter().enumerate().take(capacity) {
-                output(maps.wrapping_add(index), "maps")?.set(simdetr_map_description_t {
-                    name: map_name(description),
-                    channels: description.channels,
-                    stride: description.stride,
-                });
-            }
-            Ok(())
-        })
-    }
+    guard_handle(encoder, error, |encoder| {
+        let descriptions = encoder.encoder.maps();
+        let needed = descriptions.len();
+        has_room(count, (needed, capacity), "maps")?;
+        for (index, description) in descriptions.iter().enumerate().take(capacity) {
+            output(maps.wrapping_add(index), "maps")?.set(simdetr_map_description_t {
+                name: map_name(description),
+                channels: description.channels,
+                stride: description.stride,
+            });
+        }
+        Ok(())
+    })
 }
 
-/// Says how many bytes an encoder holds.
-///
-/// @param[in] encoder The encoder.
-/// @param[out] bytes Weights and kept memory, as far as the library knows them.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions on the encoder.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_encoder_memory_bytes(
-    encoder: *const simdetr_encoder_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(encoder, error, |encoder| {
-            output(bytes, "bytes")?.set(encoder.encoder.memory_bytes() as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_encoder_t,
+    encoder,
+    simdetr_encoder_memory_bytes,
+    "Says how many bytes an encoder holds.",
+    "Weights and kept memory, as far as the library knows them."
+);
+
+impl simdetr_encoder_t {
+    fn memory_bytes(&self) -> usize {
+        self.encoder.memory_bytes()
     }
 }

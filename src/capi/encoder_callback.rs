@@ -1,25 +1,30 @@
 //! An encoder that lives in the host: a callback fills feature maps, image by image.
 
+use super::declare::{choices, initialiser, versioned};
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
 use super::guard::{guard, into_handle};
 use super::image::{borrowed_image, simdetr_image_t};
-use super::options::{Versioned, copy_struct, init};
+use super::options::{chosen, copy_struct, reserved};
 use super::pointers::{output, slice, text};
 use super::status::simdetr_status_t;
+use crate::Error;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
 use crate::encoder::MapDescription;
 use crate::encoder::host::HostEncoder;
-use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-/// The encoder's callback runs on whichever thread has an image: the default.
-pub const SIMDETR_CALLBACK_THREADS_ANY: i32 = 1;
-/// The encoder's callback runs only on threads that call the library, one image after the other in
-/// each call.
-pub const SIMDETR_CALLBACK_THREADS_CALLER: i32 = 2;
+choices! {
+    CALLBACK_THREADS: bool {
+        /// The encoder's callback runs on whichever thread has an image: the default.
+        SIMDETR_CALLBACK_THREADS_ANY = 1 => false,
+        /// The encoder's callback runs only on threads that call the library, one image after the other in
+        /// each call.
+        SIMDETR_CALLBACK_THREADS_CALLER = 2 => true,
+    }
+}
 
 /// One map for the host to fill.
 #[repr(C)]
@@ -58,41 +63,32 @@ pub type simdetr_encode_fn_t = Option<
 
 /// Called once, after the last call of the callback, with its `user_data`, by the thread that ends
 /// the last handle which uses it.
+///
+/// @param[in] user_data What stands beside the function in its struct.
 pub type simdetr_destroy_fn_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// An encoder of the host.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_encoder_callback_t {
-    /// `sizeof(simdetr_encoder_callback_t)`.
-    pub struct_size: usize,
-    /// Name of the host's model, which stands in run folders in place of a checksum.
-    pub name: *const c_char,
-    /// Fills the maps.
-    pub encode: simdetr_encode_fn_t,
-    /// First argument of `encode`; used from the threads on which that runs.
-    pub user_data: *mut c_void,
-    /// Ends `user_data`; NULL for none. Called also when creating the encoder fails.
-    pub user_data_destroy: simdetr_destroy_fn_t,
-    /// Channels of each map, `[maps_count]`.
-    pub channels: *const usize,
-    /// Pixels of the resized image for each cell of each map, `[maps_count]`.
-    pub strides: *const usize,
-    /// Number of maps.
-    pub maps_count: usize,
-    /// One of `SIMDETR_CALLBACK_THREADS_*`; 0 is `SIMDETR_CALLBACK_THREADS_ANY`. Results are the same.
-    pub callback_threads: i32,
-    /// Must be 0.
-    pub reserved: u32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_encoder_callback_t>() == 72);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_encoder_callback_t {
-    const NAME: &'static str = "simdetr_encoder_callback_t";
-    const SMALLEST: usize = std::mem::offset_of!(simdetr_encoder_callback_t, callback_threads);
+versioned! {
+    /// An encoder of the host.
+    pub struct simdetr_encoder_callback_t (72 bytes, first without callback_threads) {
+        /// Name of the host's model, which stands in run folders in place of a checksum.
+        pub name: *const c_char,
+        /// Fills the maps.
+        pub encode: simdetr_encode_fn_t,
+        /// First argument of `encode`; used from the threads on which that runs.
+        pub user_data: *mut c_void,
+        /// Ends `user_data`; NULL for none. Called also when creating the encoder fails.
+        pub user_data_destroy: simdetr_destroy_fn_t,
+        /// Channels of each map, `[maps_count]`.
+        pub channels: *const usize,
+        /// Pixels of the resized image for each cell of each map, `[maps_count]`.
+        pub strides: *const usize,
+        /// Number of maps.
+        pub maps_count: usize,
+        /// One of `SIMDETR_CALLBACK_THREADS_*`; 0 is `SIMDETR_CALLBACK_THREADS_ANY`. Results are the same.
+        pub callback_threads: i32,
+        /// Must be 0.
+        pub reserved: u32,
+    }
 }
 
 /// The host's data, ended when the last handle that uses it ends.
@@ -127,20 +123,7 @@ impl Drop for HostData {
     }
 }
 
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] callback May be NULL.
-/// @param[in] struct_size `sizeof *callback`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_encoder_callback_init(
-    callback: *mut simdetr_encoder_callback_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(callback, struct_size) }
-}
+initialiser!(simdetr_encoder_callback_init, callback, simdetr_encoder_callback_t);
 
 /// Makes an encoder of a callback of the host.
 ///
@@ -148,66 +131,48 @@ pub unsafe extern "C" fn simdetr_encoder_callback_init(
 /// `user_data` and ends it by `user_data_destroy`, also when this function fails, except where
 /// `callback` itself cannot be read (NULL or a wrong `struct_size`).
 /// @param[out] out The encoder, to be given to `simdetr_encoder_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_encoder_create_from_callback(
     callback: *const simdetr_encoder_callback_t,
     out: *mut *mut simdetr_encoder_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let callback = copy_struct(callback)?;
-            let data = HostData::new(callback.user_data, callback.user_data_destroy);
-            let out = output(out, "out")?;
-            let name = text(callback.name, "name")?;
-            let channels = slice(callback.channels, callback.maps_count, "channels")?;
-            let strides = slice(callback.strides, callback.maps_count, "strides")?;
-            let maps = channels.iter().zip(strides).enumerate();
-            let maps = maps.map(|(index, (&channels, &stride))| {
-                MapDescription::new(format!("map{index}"), channels, stride)
-            });
-            let encode =
-                callback.encode.ok_or_else(|| Error::NullPointer { argument: "encode".into() })?;
-            let fill = move |images: &[Image], maps: &mut [Vec<FeatureMap>]| {
-                let data = &data;
-                let mut each = images.iter().zip(maps);
-                each.find_map(|(image, maps)| {
-                    let status = call(encode, data.pointer(), image, maps);
-                    (status != 0).then_some(status)
-                })
-                .unwrap_or(0)
-            };
-            let needs_caller_thread = needs_caller_thread(&callback)?;
-            let encoder = HostEncoder::new(name, maps.collect(), Box::new(fill))?;
-            let encoder = match needs_caller_thread {
-                true => encoder.on_caller_thread(),
-                false => encoder,
-            };
-            out.set(into_handle(simdetr_encoder_t::new(Arc::new(encoder))));
-            Ok(())
-        }
+        let callback = copy_struct(callback)?;
+        let data = HostData::new(callback.user_data, callback.user_data_destroy);
+        let out = output(out, "out")?;
+        let name = text(callback.name, "name")?;
+        let channels = slice(callback.channels, callback.maps_count, "channels")?;
+        let strides = slice(callback.strides, callback.maps_count, "strides")?;
+        let maps = channels.iter().zip(strides).enumerate();
+        let maps = maps.map(|(index, (&channels, &stride))| {
+            MapDescription::new(format!("map{index}"), channels, stride)
+        });
+        let encode =
+            callback.encode.ok_or_else(|| Error::NullPointer { argument: "encode".into() })?;
+        let fill = move |images: &[Image], maps: &mut [Vec<FeatureMap>]| {
+            let data = &data;
+            let mut each = images.iter().zip(maps);
+            each.find_map(|(image, maps)| {
+                let status = call(encode, data.pointer(), image, maps);
+                (status != 0).then_some(status)
+            })
+            .unwrap_or(0)
+        };
+        reserved::<simdetr_encoder_callback_t>(callback.reserved)?;
+        let threads = callback.callback_threads;
+        let needs_caller_thread = chosen("callback_threads", threads, CALLBACK_THREADS)?;
+        let encoder = HostEncoder::new(name, maps.collect(), Box::new(fill))?;
+        let encoder = match needs_caller_thread {
+            true => encoder.on_caller_thread(),
+            false => encoder,
+        };
+        out.set(into_handle(simdetr_encoder_t::new(Arc::new(encoder))));
+        Ok(())
     })
-}
-
-fn needs_caller_thread(callback: &simdetr_encoder_callback_t) -> Result<bool> {
-    if callback.reserved != 0 {
-        let name = "simdetr_encoder_callback_t.reserved";
-        return Err(Error::invalid(name, format!("is {}, must be 0", callback.reserved)));
-    }
-    match callback.callback_threads {
-        0 | SIMDETR_CALLBACK_THREADS_ANY => Ok(false),
-        SIMDETR_CALLBACK_THREADS_CALLER => Ok(true),
-        other => {
-            let reason = format!("{other} is not one of 1..=2 (any, caller)");
-            Err(Error::invalid("callback_threads", reason))
-        }
-    }
 }
 
 fn call(

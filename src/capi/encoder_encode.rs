@@ -1,11 +1,12 @@
 //! An encoder's feature maps of an image: the way out of the library after its first arrow.
 
+use super::declare::{initialiser, options};
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
 use super::feature_maps::simdetr_feature_maps_t;
 use super::guard::guard_handle;
 use super::image::{copy_image, copy_tensor_image, simdetr_image_t};
-use super::options::{Keys, Versioned, copy_options, init};
+use super::options::copy_options;
 use super::pointers::{borrow_mut, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -17,63 +18,34 @@ use crate::pipeline::encoded_image::{EncodedImage, rule_for};
 use crate::workers::Workers;
 use std::ffi::c_void;
 
-/// How an image is resized before it is encoded, and who does the work. Zero in a field is its
-/// default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_encode_options_t {
-    /// `sizeof(simdetr_encode_options_t)`.
-    pub struct_size: usize,
-    /// Must be 0.
-    pub set_mask: u64,
-    /// Pixels of the shorter side; 0 is 480.
-    pub image_short_side: u32,
-    /// Most pixels of the longer side; 0 is 800.
-    pub image_long_side_max: u32,
-    /// Both sides become multiples of this, or of what the encoder needs; 0 is 32.
-    pub side_multiple: u32,
-    /// Threads: 0 is one for each processor, 1 the caller's own.
-    pub threads: u32,
-    /// The host's job system in place of threads of ours; NULL for none.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
+options! {
+    /// How an image is resized before it is encoded, and who does the work. Zero in a field is its
+    /// default.
+    pub struct simdetr_encode_options_t (48 bytes) {
+        /// Must be 0.
+        pub set_mask: u64 => apart,
+        /// Pixels of the shorter side; 0 is 480.
+        pub image_short_side: u32,
+        /// Most pixels of the longer side; 0 is 800.
+        pub image_long_side_max: u32,
+        /// Both sides become multiples of this, or of what the encoder needs; 0 is 32.
+        pub side_multiple: u32,
+        /// Threads: 0 is one for each processor, 1 the caller's own.
+        pub threads: u32 => apart,
+        /// The host's job system in place of threads of ours; NULL for none.
+        pub parallel_for: simdetr_parallel_for_fn_t => apart,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void => apart,
+    }
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_encode_options_t>() == 48);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_encode_options_t {
-    const NAME: &'static str = "simdetr_encode_options_t";
-    const SMALLEST: usize = size_of::<simdetr_encode_options_t>();
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_encode_options_init(
-    options: *mut simdetr_encode_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_encode_options_init, options, simdetr_encode_options_t);
 
 /// # Safety
 /// `given` is NULL or as the header says.
 unsafe fn encode_options(given: *const simdetr_encode_options_t) -> Result<(ResizeRule, Workers)> {
-    // SAFETY: promised by the caller.
-    let options = unsafe { copy_options(given) }?;
-    let rule = Keys::new::<simdetr_encode_options_t>(options.set_mask, 0)?
-        .integer("image_short_side", i64::from(options.image_short_side), 0)
-        .integer("image_long_side_max", i64::from(options.image_long_side_max), 0)
-        .integer("side_multiple", i64::from(options.side_multiple), 0)
-        .finish::<ResizeRule>()?;
+    let options = copy_options(given)?;
+    let rule = options.keys()?.finish::<ResizeRule>()?;
     let (callback, user_data) = (options.parallel_for, options.parallel_for_user_data);
     Ok((rule, workers(options.threads, callback, user_data)?))
 }
@@ -89,22 +61,19 @@ unsafe fn encode(
     feature_maps: *mut simdetr_feature_maps_t,
     read: impl FnOnce(&ImageLimits) -> Result<Image>,
 ) -> Result<()> {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let target = borrow_mut(feature_maps, "feature_maps")?;
-        let (rule, workers) = encode_options(options)?;
-        let encoder = &*encoder.encoder;
-        let rule = rule_for(encoder, &rule)?;
-        let limits = ImageLimits::default();
-        let image = read(&limits)?;
-        limits.check_pixels("image", image.width, image.height)?;
-        let encoded = with_control(run, |control| {
-            EncodedImage::new(encoder, &rule, &image, (&workers, control))
-        })?;
-        target.encoded = encoded;
-        target.descriptions = encoder.maps().to_vec();
-        Ok(())
-    }
+    let target = borrow_mut(feature_maps, "feature_maps")?;
+    let (rule, workers) = encode_options(options)?;
+    let encoder = &*encoder.encoder;
+    let rule = rule_for(encoder, &rule)?;
+    let limits = ImageLimits::default();
+    let image = read(&limits)?;
+    limits.check_pixels("image", image.width, image.height)?;
+    let encoded = with_control(run, |control| {
+        EncodedImage::new(encoder, &rule, &image, (&workers, control))
+    })?;
+    target.encoded = encoded;
+    target.descriptions = encoder.maps().to_vec();
+    Ok(())
 }
 
 /// Computes an encoder's feature maps of one image.
@@ -114,12 +83,10 @@ unsafe fn encode(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status; negative where the host's encoder callback stopped the call.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_encoder_encode_image(
     encoder: *const simdetr_encoder_t,
     image: *const simdetr_image_t,
@@ -128,12 +95,9 @@ pub unsafe extern "C" fn simdetr_encoder_encode_image(
     feature_maps: *mut simdetr_feature_maps_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(encoder, error, |encoder| {
-            encode(encoder, options, run, feature_maps, |_| copy_image(image))
-        })
-    }
+    guard_handle(encoder, error, |encoder| {
+        encode(encoder, options, run, feature_maps, |_| copy_image(image))
+    })
 }
 
 /// Computes an encoder's feature maps of one encoded image: JPEG, PNG, WebP, BMP or TIFF,
@@ -145,12 +109,10 @@ pub unsafe extern "C" fn simdetr_encoder_encode_image(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_IMAGE_DECODE` or `SIMDETR_ERROR_IMAGE_TOO_LARGE` say what is wrong.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_encoder_encode_bytes(
     encoder: *const simdetr_encoder_t,
     data: *const u8,
@@ -160,14 +122,11 @@ pub unsafe extern "C" fn simdetr_encoder_encode_bytes(
     feature_maps: *mut simdetr_feature_maps_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(encoder, error, |encoder| {
-            let data = slice(data, length, "data")?;
-            let read = |limits: &ImageLimits| decode::decode(data, "data", limits);
-            encode(encoder, options, run, feature_maps, read)
-        })
-    }
+    guard_handle(encoder, error, |encoder| {
+        let data = slice(data, length, "data")?;
+        let read = |limits: &ImageLimits| decode::decode(data, "data", limits);
+        encode(encoder, options, run, feature_maps, read)
+    })
 }
 
 /// Computes an encoder's feature maps of an image tensor.
@@ -178,12 +137,10 @@ pub unsafe extern "C" fn simdetr_encoder_encode_bytes(
 /// @param[in] options NULL is all defaults.
 /// @param[in] run Optional.
 /// @param[in] feature_maps Receives the maps; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the encoder, with other feature maps.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_encoder_encode_tensor(
     encoder: *const simdetr_encoder_t,
     image: *const DLTensor,
@@ -192,10 +149,7 @@ pub unsafe extern "C" fn simdetr_encoder_encode_tensor(
     feature_maps: *mut simdetr_feature_maps_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(encoder, error, |encoder| {
-            encode(encoder, options, run, feature_maps, |_| copy_tensor_image(image, "image"))
-        })
-    }
+    guard_handle(encoder, error, |encoder| {
+        encode(encoder, options, run, feature_maps, |_| copy_tensor_image(image, "image"))
+    })
 }

@@ -1,9 +1,10 @@
 //! `simdetr_evaluator_t`: COCO average precision and recall, from arrays and from files.
 
+use super::declare::{handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
-use super::options::{Keys, Versioned, copy_options, init, write_struct};
-use super::pointers::{output, slice, text};
+use super::guard::{Poison, guard, guard_handle, into_handle};
+use super::options::{copy_options, write_struct};
+use super::pointers::{optional, output, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::workers::{simdetr_parallel_for_fn_t, workers};
@@ -13,7 +14,6 @@ use crate::evaluation::{BoxArrays, Evaluation, EvaluationInput, EvaluationOption
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::{c_char, c_void};
-use std::mem::offset_of;
 use std::path::Path;
 
 /// Most entries of `detections_max`.
@@ -26,141 +26,92 @@ pub struct simdetr_evaluator_t {
     poison: Poison,
 }
 
-impl Handle for simdetr_evaluator_t {
-    const NAME: &'static str = "evaluator";
-    fn poison(&self) -> &Poison {
-        &self.poison
+options! {
+    /// How to evaluate. Zero in a field is its default.
+    pub struct simdetr_evaluator_options_t (56 bytes) {
+        /// Must be 0; no field has a zero that is not its default.
+        pub set_mask: u64 => apart,
+        /// 1 pools all objects and all detections of an image, whatever their category; pseudo-classes
+        /// need it. 0 is COCO's way.
+        pub class_agnostic: i32 => switch,
+        /// 0 is one for each processor.
+        pub threads: u32 => apart,
+        /// How many of an image's best detections count, ascending, `[detections_max_count]`; recall
+        /// is given for each, precision for the last. NULL is 1, 10, 100.
+        pub detections_max: *const u32 => apart,
+        /// At most `SIMDETR_DETECTIONS_MAX_CAPACITY`.
+        pub detections_max_count: usize => apart,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once.
+        pub parallel_for: simdetr_parallel_for_fn_t => apart,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void => apart,
     }
 }
 
-/// How to evaluate. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_evaluator_options_t {
-    /// `sizeof(simdetr_evaluator_options_t)`.
-    pub struct_size: usize,
-    /// Must be 0; no field has a zero that is not its default.
-    pub set_mask: u64,
-    /// 1 pools all objects and all detections of an image, whatever their category; pseudo-classes
-    /// need it. 0 is COCO's way.
-    pub class_agnostic: i32,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// How many of an image's best detections count, ascending, `[detections_max_count]`; recall
-    /// is given for each, precision for the last. NULL is 1, 10, 100.
-    pub detections_max: *const u32,
-    /// At most `SIMDETR_DETECTIONS_MAX_CAPACITY`.
-    pub detections_max_count: usize,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
+versioned! {
+    /// Figures in [0, 1]; -1 where there is nothing to measure.
+    pub struct simdetr_evaluation_t (192 bytes, first without detections_of_unknown_categories) {
+        /// AP at IoU .50 to .95, with the largest number of detections, as all precisions here.
+        pub average_precision: f64,
+        /// AP at IoU .50.
+        pub average_precision_50: f64,
+        /// AP at IoU .75.
+        pub average_precision_75: f64,
+        /// AP of objects under 32 x 32 square pixels.
+        pub average_precision_small: f64,
+        /// AP of objects up to 96 x 96 square pixels.
+        pub average_precision_medium: f64,
+        /// AP of larger objects.
+        pub average_precision_large: f64,
+        /// AR for each entry of `detections_max`; the rest is -1.
+        pub average_recall: [f64; SIMDETR_DETECTIONS_MAX_CAPACITY],
+        /// AR of small objects with the largest number of detections, as the next two.
+        pub average_recall_small: f64,
+        /// AR of medium objects.
+        pub average_recall_medium: f64,
+        /// AR of large objects.
+        pub average_recall_large: f64,
+        /// Images that were evaluated.
+        pub images_count: u64,
+        /// Objects, crowds included.
+        pub objects_count: u64,
+        /// Detections that were evaluated.
+        pub detections_count: u64,
+        /// Detections on images that the ground truth does not list.
+        pub detections_left_out: u64,
+        /// Detections of categories that the ground truth does not list, from files; they count only
+        /// with `class_agnostic`.
+        pub detections_of_unknown_categories: u64,
+        /// Boxes of both files with a side that is NaN, infinite or negative; they are left out.
+        pub boxes_left_out: u64,
+    }
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_evaluator_options_t>() == 56);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_evaluator_options_t {
-    const NAME: &'static str = "simdetr_evaluator_options_t";
-    const SMALLEST: usize = size_of::<simdetr_evaluator_options_t>();
-}
-
-/// Figures in [0, 1]; -1 where there is nothing to measure.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_evaluation_t {
-    /// `sizeof(simdetr_evaluation_t)`, set by the caller.
-    pub struct_size: usize,
-    /// AP at IoU .50 to .95, with the largest number of detections, as all precisions here.
-    pub average_precision: f64,
-    /// AP at IoU .50.
-    pub average_precision_50: f64,
-    /// AP at IoU .75.
-    pub average_precision_75: f64,
-    /// AP of objects under 32 x 32 square pixels.
-    pub average_precision_small: f64,
-    /// AP of objects up to 96 x 96 square pixels.
-    pub average_precision_medium: f64,
-    /// AP of larger objects.
-    pub average_precision_large: f64,
-    /// AR for each entry of `detections_max`; the rest is -1.
-    pub average_recall: [f64; SIMDETR_DETECTIONS_MAX_CAPACITY],
-    /// AR of small objects with the largest number of detections, as the next two.
-    pub average_recall_small: f64,
-    /// AR of medium objects.
-    pub average_recall_medium: f64,
-    /// AR of large objects.
-    pub average_recall_large: f64,
-    /// Images that were evaluated.
-    pub images_count: u64,
-    /// Objects, crowds included.
-    pub objects_count: u64,
-    /// Detections that were evaluated.
-    pub detections_count: u64,
-    /// Detections on images that the ground truth does not list.
-    pub detections_left_out: u64,
-    /// Detections of categories that the ground truth does not list, from files; they count only
-    /// with `class_agnostic`.
-    pub detections_of_unknown_categories: u64,
-    /// Boxes of both files with a side that is NaN, infinite or negative; they are left out.
-    pub boxes_left_out: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_evaluation_t>() == 192);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_evaluation_t {
-    const NAME: &'static str = "simdetr_evaluation_t";
-    const SMALLEST: usize = offset_of!(simdetr_evaluation_t, detections_of_unknown_categories);
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_evaluator_options_init(
-    options: *mut simdetr_evaluator_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_evaluator_options_init, options, simdetr_evaluator_options_t);
 
 /// Makes an evaluator.
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The evaluator, to be given to `simdetr_evaluator_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_evaluator_create(
     options: *const simdetr_evaluator_options_t,
     out: *mut *mut simdetr_evaluator_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given, maxima) = unsafe {
-            let given = copy_options(options)?;
-            let maxima = slice(given.detections_max, given.detections_max_count, "detections_max");
-            (output(out, "out")?, given, maxima?)
-        };
+        let (out, given) = (output(out, "out")?, copy_options(options)?);
+        let maxima = slice(given.detections_max, given.detections_max_count, "detections_max")?;
         if maxima.len() > SIMDETR_DETECTIONS_MAX_CAPACITY {
             let reason = format!("{} > {SIMDETR_DETECTIONS_MAX_CAPACITY}", maxima.len());
             return Err(Error::invalid("detections_max_count", reason));
         }
-        let mut keys = Keys::new::<simdetr_evaluator_options_t>(given.set_mask, 0)?;
-        let maxima: Vec<i64> = maxima.iter().map(|&maximum| i64::from(maximum)).collect();
-        keys.switch("class_agnostic", given.class_agnostic)?.integers("detections_max", &maxima);
+        let mut keys = given.keys()?;
+        keys.list("detections_max", maxima.iter().copied());
         let options: EvaluationOptions = keys.finish()?;
         options.validate()?;
         let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
@@ -169,39 +120,20 @@ pub unsafe extern "C" fn simdetr_evaluator_create(
     })
 }
 
-/// Destroys an evaluator.
-///
-/// @param[in] evaluator May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_evaluator_destroy(evaluator: *mut simdetr_evaluator_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(evaluator) }
-}
+handle!(simdetr_evaluator_t, evaluator, simdetr_evaluator_destroy, "Destroys an evaluator.");
 
-/// Says how many bytes an evaluator holds between calls.
-///
-/// @param[in] evaluator The evaluator.
-/// @param[out] bytes The answer.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions on the evaluator.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_evaluator_memory_bytes(
-    evaluator: *const simdetr_evaluator_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(evaluator, error, |evaluator| {
-            let lists = evaluator.options.detections_max.capacity() * size_of::<u32>();
-            output(bytes, "bytes")?.set((size_of::<simdetr_evaluator_t>() + lists) as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_evaluator_t,
+    evaluator,
+    simdetr_evaluator_memory_bytes,
+    "Says how many bytes an evaluator holds between calls.",
+    "The answer."
+);
+
+impl simdetr_evaluator_t {
+    fn memory_bytes(&self) -> usize {
+        let lists = self.options.detections_max.capacity() * size_of::<u32>();
+        size_of::<simdetr_evaluator_t>() + lists
     }
 }
 
@@ -215,12 +147,10 @@ pub unsafe extern "C" fn simdetr_evaluator_memory_bytes(
 /// @param[in] detections Path of the detections.
 /// @param[in] run Optional.
 /// @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` says what is wrong with a file.
 ///
 /// May run at the same time as other functions on the evaluator.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_evaluator_evaluate_files(
     evaluator: *const simdetr_evaluator_t,
     ground_truth: *const c_char,
@@ -229,17 +159,14 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_files(
     evaluation: *mut simdetr_evaluation_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(evaluator, error, |evaluator| {
-            let ground_truth = Path::new(text(ground_truth, "ground_truth")?);
-            let detections = Path::new(text(detections, "detections")?);
-            with_control(run, |control| {
-                let input = EvaluationInput::from_files(ground_truth, detections)?;
-                write_struct(evaluation, &evaluator.figures(&input, control)?)
-            })
+    guard_handle(evaluator, error, |evaluator| {
+        let ground_truth = Path::new(text(ground_truth, "ground_truth")?);
+        let detections = Path::new(text(detections, "detections")?);
+        with_control(run, |control| {
+            let input = EvaluationInput::from_files(ground_truth, detections)?;
+            write_struct(evaluation, &evaluator.figures(&input, control)?)
         })
-    }
+    })
 }
 
 /// Evaluates arrays. Ids may be any numbers; the images are those of both sides together.
@@ -258,12 +185,10 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_files(
 /// @param[in] detections_count Number of detections.
 /// @param[in] run Optional.
 /// @param[in,out] evaluation `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the evaluator.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_evaluator_evaluate_f32(
     evaluator: *const simdetr_evaluator_t,
     object_image_ids: *const i64,
@@ -281,39 +206,35 @@ pub unsafe extern "C" fn simdetr_evaluator_evaluate_f32(
     evaluation: *mut simdetr_evaluation_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(evaluator, error, |evaluator| {
-            let objects = BoxArrays {
-                image_ids: slice(object_image_ids, objects_count, "object_image_ids")?,
-                category_ids: optional(object_category_ids, objects_count)?,
-                boxes: slice(object_boxes.cast(), objects_count, "object_boxes")?,
-            };
-            let detections = BoxArrays {
-                image_ids: slice(detection_image_ids, detections_count, "detection_image_ids")?,
-                category_ids: optional(detection_category_ids, detections_count)?,
-                boxes: slice(detection_boxes.cast(), detections_count, "detection_boxes")?,
-            };
-            let scores = slice(detection_scores, detections_count, "detection_scores")?;
-            let crowds = optional(object_crowds, objects_count)?;
-            let crowds: Vec<bool> = crowds.iter().map(|&crowd| crowd != 0).collect();
-            let areas = optional(object_areas, objects_count)?;
-            with_control(run, |control| {
-                let traits = ObjectTraits { areas, crowds: &crowds };
-                let input = EvaluationInput::from_arrays(objects, traits, detections, scores)?;
-                write_struct(evaluation, &evaluator.figures(&input, control)?)
-            })
+    guard_handle(evaluator, error, |evaluator| {
+        let objects = BoxArrays {
+            image_ids: slice(object_image_ids, objects_count, "object_image_ids")?,
+            category_ids: array(object_category_ids, objects_count)?,
+            boxes: slice(object_boxes.cast(), objects_count, "object_boxes")?,
+        };
+        let detections = BoxArrays {
+            image_ids: slice(detection_image_ids, detections_count, "detection_image_ids")?,
+            category_ids: array(detection_category_ids, detections_count)?,
+            boxes: slice(detection_boxes.cast(), detections_count, "detection_boxes")?,
+        };
+        let scores = slice(detection_scores, detections_count, "detection_scores")?;
+        let crowds = array(object_crowds, objects_count)?;
+        let crowds: Vec<bool> = crowds.iter().map(|&crowd| crowd != 0).collect();
+        let areas = array(object_areas, objects_count)?;
+        with_control(run, |control| {
+            let traits = ObjectTraits { areas, crowds: &crowds };
+            let input = EvaluationInput::from_arrays(objects, traits, detections, scores)?;
+            write_struct(evaluation, &evaluator.figures(&input, control)?)
         })
-    }
+    })
 }
 
 /// An array that may be NULL, which stands for its default.
 ///
 /// # Safety
 /// As [`slice`].
-unsafe fn optional<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
-    // SAFETY: promised by the caller.
-    if pointer.is_null() { Ok(&[]) } else { unsafe { slice(pointer, count, "array") } }
+unsafe fn array<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
+    Ok(optional(pointer, |pointer| slice(pointer, count, "array"))?.unwrap_or_default())
 }
 
 impl simdetr_evaluator_t {

@@ -3,20 +3,20 @@
 //! This file makes the handle and lends its memory. Feature maps go in through `extractor_maps`,
 //! images through `extractor_images`.
 
+use super::declare::{handle, memory_bytes};
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
 use super::extractor_maps::SIMDETR_MAPS_MAX;
 use super::extractor_options::simdetr_extractor_options_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, into_handle};
+use super::guard::{Poison, guard, into_handle};
 use super::options::copy_options;
-use super::pointers::{borrow, output};
+use super::pointers::{borrow, optional, output};
 use super::status::simdetr_status_t;
 use super::workers::workers;
 use crate::data::image::Image;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
-use crate::pipeline::image_extractor::ImageExtractor;
-use crate::pipeline::image_extractor::ImageMemory;
+use crate::pipeline::image_extractor::{ImageExtractor, ImageMemory};
 use crate::proposals::Extractor;
 use crate::workers::Workers;
 use crate::workers::lent::Pool;
@@ -42,13 +42,6 @@ pub(super) struct Memory {
     pub(super) frame: Image,
     pub(super) proposals: ProposalSet,
     pub(super) dense_maps: [Vec<f32>; SIMDETR_MAPS_MAX],
-}
-
-impl Handle for simdetr_extractor_t {
-    const NAME: &'static str = "extractor";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
 }
 
 impl simdetr_extractor_t {
@@ -79,12 +72,10 @@ impl simdetr_extractor_t {
 /// extractor that takes only feature maps of the host.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The extractor, to be given to `simdetr_extractor_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_CONFIG_VALUE` or `SIMDETR_ERROR_INVALID_ARGUMENT` with the field.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_create(
     encoder: *const simdetr_encoder_t,
     options: *const simdetr_extractor_options_t,
@@ -92,16 +83,11 @@ pub unsafe extern "C" fn simdetr_extractor_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given, config, encoder) = unsafe {
-            let given = copy_options(options)?;
-            let encoder = match encoder.is_null() {
-                true => None,
-                false => Some(borrow(encoder, "encoder")?.encoder.clone()),
-            };
-            (output(out, "out")?, given, given.config()?, encoder)
-        };
-        let images = encoder.map(|encoder| ImageExtractor::new(encoder, &config)).transpose()?;
+        let (out, given) = (output(out, "out")?, copy_options(options)?);
+        let encoder = optional(encoder, |encoder| borrow(encoder, "encoder"))?;
+        let config = given.config()?;
+        let images =
+            encoder.map(|given| ImageExtractor::new(given.encoder.clone(), &config)).transpose()?;
         out.set(into_handle(simdetr_extractor_t {
             images,
             method: config.method,
@@ -115,42 +101,22 @@ pub unsafe extern "C" fn simdetr_extractor_create(
     })
 }
 
-/// Destroys an extractor.
-///
-/// @param[in] extractor May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_extractor_destroy(extractor: *mut simdetr_extractor_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(extractor) }
-}
+handle!(simdetr_extractor_t, extractor, simdetr_extractor_destroy, "Destroys an extractor.");
 
-/// Says how many bytes an extractor holds between calls.
-///
-/// @param[in] extractor The extractor.
-/// @param[out] bytes Memory that is kept for the next calls.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions on the extractor.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_extractor_memory_bytes(
-    extractor: *const simdetr_extractor_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let kept = extractor.memory.memory_bytes(|memory| {
-                let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
-                let frame = memory.frame.pixels.capacity();
-                memory.images.memory_bytes() + memory.proposals.memory_bytes() + maps + frame
-            });
-            output(bytes, "bytes")?.set(kept as u64);
-            Ok(())
+memory_bytes!(
+    simdetr_extractor_t,
+    extractor,
+    simdetr_extractor_memory_bytes,
+    "Says how many bytes an extractor holds between calls.",
+    "Memory that is kept for the next calls."
+);
+
+impl simdetr_extractor_t {
+    fn memory_bytes(&self) -> usize {
+        self.memory.memory_bytes(|memory| {
+            let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
+            let frame = memory.frame.pixels.capacity();
+            memory.images.memory_bytes() + memory.proposals.memory_bytes() + maps + frame
         })
     }
 }

@@ -73,12 +73,10 @@ fn check_maps_count(maps_count: usize) -> Result<()> {
 /// @param[in] geometry The image.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_SHAPE`, `SIMDETR_ERROR_STRIDES`, `SIMDETR_ERROR_NON_FINITE` name the map.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_maps(
     extractor: *const simdetr_extractor_t,
     maps: *const *const DLTensor,
@@ -89,31 +87,28 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            check_maps_count(maps_count)?;
-            let maps = slice(maps, maps_count, "maps")?;
-            let strides = slice(strides, maps_count, "strides")?;
-            let image = copy_struct(geometry)?;
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            with_control(run, |control| {
-                extractor.with_memory(target, |memory| {
-                    let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
-                    let copies = memory.dense_maps.iter_mut();
-                    for (index, ((map, &stride), copy)) in
-                        maps.iter().zip(strides).zip(copies).enumerate()
-                    {
-                        let map = view(*map, MAP_NAMES[index], copy)?;
-                        levels[index] = LevelMap { map, stride, groups: &[] };
-                    }
-                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
-                    let maps = image.maps(&levels[..maps_count])?;
-                    extractor.extract_levels(&maps, control, scratch, out)
-                })
+    guard_handle(extractor, error, |extractor| {
+        check_maps_count(maps_count)?;
+        let maps = slice(maps, maps_count, "maps")?;
+        let strides = slice(strides, maps_count, "strides")?;
+        let image = copy_struct(geometry)?;
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        with_control(run, |control| {
+            extractor.with_memory(target, |memory| {
+                let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
+                let copies = memory.dense_maps.iter_mut();
+                for (index, ((map, &stride), copy)) in
+                    maps.iter().zip(strides).zip(copies).enumerate()
+                {
+                    let map = view(*map, MAP_NAMES[index], copy)?;
+                    levels[index] = LevelMap { map, stride, groups: &[] };
+                }
+                let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
+                let maps = image.maps(&levels[..maps_count])?;
+                extractor.extract_levels(&maps, control, scratch, out)
             })
         })
-    }
+    })
 }
 
 /// A map tensor as dense values: its own, or a copy of them in `copy`.
@@ -125,8 +120,7 @@ unsafe fn view<'a>(
     name: &str,
     copy: &'a mut Vec<f32>,
 ) -> Result<FeatureMapView<'a>> {
-    // SAFETY: promised by the caller.
-    let tensor = unsafe { Tensor::<f32>::borrow(map, name) }?;
+    let tensor = Tensor::<f32>::borrow(map, name)?;
     if tensor.shape.len() != 3 {
         let got = format!("{:?}", tensor.shape);
         return Err(Error::shape(name, "[height,width,channels]", got));
@@ -157,12 +151,10 @@ unsafe fn view<'a>(
 /// @param[in] geometry The image.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return As `simdetr_extractor_extract_maps`.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
     extractor: *const simdetr_extractor_t,
     values: *const f32,
@@ -175,40 +167,37 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            check_maps_count(maps_count)?;
-            let mut rest = slice(values, values_count, "values")?;
-            let shapes = slice(shapes, 3 * maps_count, "shapes")?.as_chunks::<3>().0;
-            let strides = slice(strides, maps_count, "strides")?;
-            let image = copy_struct(geometry)?;
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
-            for (index, (&shape, &stride)) in shapes.iter().zip(strides).enumerate() {
-                let size = shape.iter().try_fold(1usize, |size, &side| size.checked_mul(side));
-                let Some((map, tail)) = size.and_then(|size| rest.split_at_checked(size)) else {
-                    let got = format!("{} values left of {values_count}", rest.len());
-                    return Err(Error::shape(MAP_NAMES[index], format!("{shape:?}"), got));
-                };
-                let [height, width, channels] = shape;
-                let map = FeatureMapView::checked(MAP_NAMES[index], map, height, width, channels)?;
-                levels[index] = LevelMap { map, stride, groups: &[] };
-                rest = tail;
-            }
-            if !rest.is_empty() {
-                let got = format!("{values_count}, {} too many", rest.len());
-                return Err(Error::shape("values_count", "the maps' sizes", got));
-            }
-            with_control(run, |control| {
-                extractor.with_memory(target, |memory| {
-                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
-                    let maps = image.maps(&levels[..maps_count])?;
-                    extractor.extract_levels(&maps, control, scratch, out)
-                })
+    guard_handle(extractor, error, |extractor| {
+        check_maps_count(maps_count)?;
+        let mut rest = slice(values, values_count, "values")?;
+        let shapes = slice(shapes, 3 * maps_count, "shapes")?.as_chunks::<3>().0;
+        let strides = slice(strides, maps_count, "strides")?;
+        let image = copy_struct(geometry)?;
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        let mut levels = [NO_MAP; SIMDETR_MAPS_MAX];
+        for (index, (&shape, &stride)) in shapes.iter().zip(strides).enumerate() {
+            let size = shape.iter().try_fold(1usize, |size, &side| size.checked_mul(side));
+            let Some((map, tail)) = size.and_then(|size| rest.split_at_checked(size)) else {
+                let got = format!("{} values left of {values_count}", rest.len());
+                return Err(Error::shape(MAP_NAMES[index], format!("{shape:?}"), got));
+            };
+            let [height, width, channels] = shape;
+            let map = FeatureMapView::checked(MAP_NAMES[index], map, height, width, channels)?;
+            levels[index] = LevelMap { map, stride, groups: &[] };
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            let got = format!("{values_count}, {} too many", rest.len());
+            return Err(Error::shape("values_count", "the maps' sizes", got));
+        }
+        with_control(run, |control| {
+            extractor.with_memory(target, |memory| {
+                let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
+                let maps = image.maps(&levels[..maps_count])?;
+                extractor.extract_levels(&maps, control, scratch, out)
             })
         })
-    }
+    })
 }
 
 /// Finds the proposals of one image from the feature maps that an encoder left: what
@@ -219,12 +208,10 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps_f32(
 /// @param[in] image_id Keys the image's random numbers; the rank of its path where it has one.
 /// @param[in] run Optional.
 /// @param[in] proposals Receives the proposals; untouched unless the status is 0.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions on the extractor, with other proposals.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_extractor_extract_feature_maps(
     extractor: *const simdetr_extractor_t,
     feature_maps: *const simdetr_feature_maps_t,
@@ -233,19 +220,16 @@ pub unsafe extern "C" fn simdetr_extractor_extract_feature_maps(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(extractor, error, |extractor| {
-            let set = borrow(feature_maps, simdetr_feature_maps_t::NAME)?;
-            let target = &mut borrow_mut(proposals, "proposals")?.set;
-            let levels = set.encoded.levels(&set.descriptions);
-            let maps = ImageMaps { maps: &levels, geometry: set.encoded.geometry, image_id };
-            with_control(run, |control| {
-                extractor.with_memory(target, |memory| {
-                    let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
-                    extractor.extract_levels(&maps, control, scratch, out)
-                })
+    guard_handle(extractor, error, |extractor| {
+        let set = borrow(feature_maps, simdetr_feature_maps_t::NAME)?;
+        let target = &mut borrow_mut(proposals, "proposals")?.set;
+        let levels = set.encoded.levels(&set.descriptions);
+        let maps = ImageMaps { maps: &levels, geometry: set.encoded.geometry, image_id };
+        with_control(run, |control| {
+            extractor.with_memory(target, |memory| {
+                let (scratch, out) = (&mut memory.images.scratch, &mut memory.proposals);
+                extractor.extract_levels(&maps, control, scratch, out)
             })
         })
-    }
+    })
 }

@@ -46,8 +46,7 @@ pub(super) unsafe fn guard_handle<'a, H: Handle + 'a>(
     error: *mut simdetr_error_t,
     body: impl FnOnce(&'a H) -> Result<()>,
 ) -> simdetr_status_t {
-    // SAFETY: the caller's promise is the same.
-    match unsafe { borrow(handle, H::NAME) } {
+    match borrow(handle, H::NAME) {
         Ok(handle) => answer(error, Some(handle.poison()), || body(handle)).status,
         Err(failure) => refuse(error, failure),
     }
@@ -62,8 +61,7 @@ pub(super) unsafe fn guard_handle_mut<'a, H: Handle + 'a>(
     error: *mut simdetr_error_t,
     body: impl FnOnce(&mut H) -> Result<()>,
 ) -> simdetr_status_t {
-    // SAFETY: the caller's promise is the same.
-    let handle: &'a mut H = match unsafe { borrow_mut(handle, H::NAME) } {
+    let handle: &'a mut H = match borrow_mut(handle, H::NAME) {
         Ok(handle) => handle,
         Err(failure) => return refuse(error, failure),
     };

@@ -1,90 +1,55 @@
 //! `simdetr_image_t`, and images as DLPack tensors.
 
-use super::options::{Versioned, copy_struct, init};
+use super::declare::{choices, initialiser, versioned};
+use super::options::{chosen, copy_struct, reserved};
 use super::pointers::slice;
 use super::tensor::{DLTensor, Element, Tensor};
 use crate::data::image::Image;
 use crate::data::image::view::{ImageView, Layout, PixelFormat};
 use crate::{Error, Result, memory};
 
-/// Bytes red, green, blue.
-pub const SIMDETR_PIXEL_RGB8: i32 = 1;
-/// Bytes blue, green, red.
-pub const SIMDETR_PIXEL_BGR8: i32 = 2;
-/// Bytes red, green, blue, alpha; alpha is ignored.
-pub const SIMDETR_PIXEL_RGBA8: i32 = 3;
-/// Bytes blue, green, red, alpha; alpha is ignored.
-pub const SIMDETR_PIXEL_BGRA8: i32 = 4;
-/// One byte of brightness.
-pub const SIMDETR_PIXEL_GRAY8: i32 = 5;
-/// Rows of brightness, then half as many rows of colour differences, blue's and red's in turns, from
-/// `data + row_stride_bytes * height` on, in the range of video (BT.601). Sides are even and the top
-/// row comes first.
-pub const SIMDETR_PIXEL_NV12: i32 = 6;
-/// Brightness, blue's difference, brightness, red's difference: four bytes for two pixels, in the
-/// range of video (BT.601). The width is even.
-pub const SIMDETR_PIXEL_YUYV: i32 = 7;
-
-/// Pixels of the host, borrowed for the call. The image is taken as upright.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_image_t {
-    /// `sizeof(simdetr_image_t)`.
-    pub struct_size: usize,
-    /// First byte of the top row.
-    pub data: *const u8,
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Bytes from one row to the row below it; negative where the bottom row comes first in
-    /// memory; 0 for rows without padding.
-    pub row_stride_bytes: i64,
-    /// One of `SIMDETR_PIXEL_*`; 0 is `SIMDETR_PIXEL_RGB8`.
-    pub pixel_format: i32,
-    /// Must be 0.
-    pub reserved: i32,
+choices! {
+    PIXEL_FORMATS: PixelFormat {
+        /// Bytes red, green, blue.
+        SIMDETR_PIXEL_RGB8 = 1 => PixelFormat::Rgb8,
+        /// Bytes blue, green, red.
+        SIMDETR_PIXEL_BGR8 = 2 => PixelFormat::Bgr8,
+        /// Bytes red, green, blue, alpha; alpha is ignored.
+        SIMDETR_PIXEL_RGBA8 = 3 => PixelFormat::Rgba8,
+        /// Bytes blue, green, red, alpha; alpha is ignored.
+        SIMDETR_PIXEL_BGRA8 = 4 => PixelFormat::Bgra8,
+        /// One byte of brightness.
+        SIMDETR_PIXEL_GRAY8 = 5 => PixelFormat::Gray8,
+        /// Rows of brightness, then half as many rows of colour differences, blue's and red's in turns,
+        /// from `data + row_stride_bytes * height` on, in the range of video (BT.601). Sides are even and
+        /// the top row comes first.
+        SIMDETR_PIXEL_NV12 = 6 => PixelFormat::Nv12,
+        /// Brightness, blue's difference, brightness, red's difference: four bytes for two pixels, in the
+        /// range of video (BT.601). The width is even.
+        SIMDETR_PIXEL_YUYV = 7 => PixelFormat::Yuyv,
+    }
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = {
-    assert!(size_of::<simdetr_image_t>() == 40);
-    assert!(std::mem::offset_of!(simdetr_image_t, row_stride_bytes) == 24);
-};
-
-// SAFETY: `repr(C)`, size first, plain numbers and a pointer that may be NULL.
-unsafe impl Versioned for simdetr_image_t {
-    const NAME: &'static str = "simdetr_image_t";
-    const SMALLEST: usize = size_of::<simdetr_image_t>();
+versioned! {
+    /// Pixels of the host, borrowed for the call. The image is taken as upright.
+    pub struct simdetr_image_t (40 bytes) {
+        /// First byte of the top row.
+        pub data: *const u8,
+        /// Pixels in a row.
+        pub width: u32,
+        /// Rows.
+        pub height: u32,
+        /// Bytes from one row to the row below it; negative where the bottom row comes first in
+        /// memory; 0 for rows without padding.
+        pub row_stride_bytes: i64,
+        /// One of `SIMDETR_PIXEL_*`; 0 is `SIMDETR_PIXEL_RGB8`.
+        pub pixel_format: i32,
+        /// Must be 0.
+        pub reserved: i32,
+    }
 }
 
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] image May be NULL.
-/// @param[in] struct_size `sizeof *image`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_image_init(image: *mut simdetr_image_t, struct_size: usize) {
-    // SAFETY: promised by the caller.
-    unsafe { init(image, struct_size) }
-}
-
-fn pixel_format(number: i32) -> Result<PixelFormat> {
-    Ok(match number {
-        0 | SIMDETR_PIXEL_RGB8 => PixelFormat::Rgb8,
-        SIMDETR_PIXEL_BGR8 => PixelFormat::Bgr8,
-        SIMDETR_PIXEL_RGBA8 => PixelFormat::Rgba8,
-        SIMDETR_PIXEL_BGRA8 => PixelFormat::Bgra8,
-        SIMDETR_PIXEL_GRAY8 => PixelFormat::Gray8,
-        SIMDETR_PIXEL_NV12 => PixelFormat::Nv12,
-        SIMDETR_PIXEL_YUYV => PixelFormat::Yuyv,
-        other => {
-            let reason = format!("{other} is outside 0..={SIMDETR_PIXEL_YUYV}");
-            return Err(Error::invalid("pixel_format", reason));
-        }
-    })
-}
+initialiser!(simdetr_image_init, image, simdetr_image_t);
 
 /// An image of the library as the host sees it, for as long as the image lives.
 pub(super) fn borrowed_image(image: &Image) -> simdetr_image_t {
@@ -105,8 +70,7 @@ pub(super) fn borrowed_image(image: &Image) -> simdetr_image_t {
 /// `given` is NULL or describes readable pixels.
 pub(super) unsafe fn copy_image(given: *const simdetr_image_t) -> Result<Image> {
     let mut image = Image::default();
-    // SAFETY: promised by the caller.
-    unsafe { copy_image_into(given, &mut image) }?;
+    copy_image_into(given, &mut image)?;
     Ok(image)
 }
 
@@ -119,12 +83,8 @@ pub(super) unsafe fn copy_image_into(
     given: *const simdetr_image_t,
     target: &mut Image,
 ) -> Result<()> {
-    // SAFETY: promised by the caller.
-    let image = unsafe { copy_struct(given) }?;
-    if image.reserved != 0 {
-        let reason = format!("is {}, must be 0", image.reserved);
-        return Err(Error::invalid("simdetr_image_t.reserved", reason));
-    }
+    let image = copy_struct(given)?;
+    reserved::<simdetr_image_t>(image.reserved)?;
     let stride = isize::try_from(image.row_stride_bytes).map_err(|_| {
         Error::invalid("row_stride_bytes", format!("{} is too large", image.row_stride_bytes))
     })?;
@@ -132,7 +92,7 @@ pub(super) unsafe fn copy_image_into(
         width: image.width,
         height: image.height,
         row_stride_bytes: stride,
-        format: pixel_format(image.pixel_format)?,
+        format: chosen("pixel_format", image.pixel_format, PIXEL_FORMATS)?,
     };
     let (before, span) = layout.span()?;
     let lowest = if image.data.is_null() { image.data } else { image.data.wrapping_sub(before) };
@@ -156,12 +116,10 @@ pub(super) unsafe fn copy_tensor_image(tensor: *const DLTensor, name: &str) -> R
     // SAFETY: promised by the caller; only the element type is looked at.
     let is_bytes = unsafe { tensor.as_ref() }.is_none_or(|tensor| tensor.dtype == u8::TYPE);
     if is_bytes {
-        // SAFETY: promised by the caller.
-        let tensor = unsafe { Tensor::<u8>::borrow(tensor, name) }?;
+        let tensor = Tensor::<u8>::borrow(tensor, name)?;
         return gather(&tensor, name, Some);
     }
-    // SAFETY: promised by the caller.
-    let tensor = unsafe { Tensor::<f32>::borrow(tensor, name) }?;
+    let tensor = Tensor::<f32>::borrow(tensor, name)?;
     gather(&tensor, name, |value| {
         (0.0..=1.0).contains(&value).then(|| (value * 255.0).round() as u8)
     })
@@ -214,22 +172,15 @@ fn image_axes(shape: &[i64]) -> Option<[usize; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capi::tensor::{DEVICE_CPU, DLDevice};
+    use crate::capi::tensor::describe;
 
     fn tensor<T: Element>(
         values: &mut [T],
         shape: &mut [i64],
         strides: Option<&mut [i64]>,
     ) -> DLTensor {
-        DLTensor {
-            data: values.as_mut_ptr().cast(),
-            device: DLDevice { device_type: DEVICE_CPU, device_id: 0 },
-            ndim: shape.len() as i32,
-            dtype: T::TYPE,
-            shape: shape.as_mut_ptr(),
-            strides: strides.map_or(std::ptr::null_mut(), <[i64]>::as_mut_ptr),
-            byte_offset: 0,
-        }
+        let dense = describe(values, shape, &mut []);
+        DLTensor { strides: strides.map_or(std::ptr::null_mut(), <[i64]>::as_mut_ptr), ..dense }
     }
 
     #[test]

@@ -1,51 +1,29 @@
 //! `simdetr_image_geometry_t`: the sizes that lead from the cells of feature maps back to pixels.
 
-use super::options::{Versioned, init};
+use super::declare::{initialiser, versioned};
+use super::options::reserved;
 use crate::proposals::ImageGeometry;
 use crate::{Error, Result};
 
-/// The image that feature maps belong to.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_image_geometry_t {
-    /// `sizeof(simdetr_image_geometry_t)`.
-    pub struct_size: usize,
-    /// Pixels of the upright original image, in which boxes are given.
-    pub original_width: u32,
-    /// Pixels of the upright original image.
-    pub original_height: u32,
-    /// Pixels of the image as the encoder saw it; 0 is that of the original.
-    pub resized_width: u32,
-    /// Pixels of the image as the encoder saw it; 0 is that of the original.
-    pub resized_height: u32,
-    /// Keys the image's random numbers; the rank of its path where it has one.
-    pub image_id: u32,
-    /// Must be 0.
-    pub reserved: u32,
+versioned! {
+    /// The image that feature maps belong to.
+    pub struct simdetr_image_geometry_t (32 bytes) {
+        /// Pixels of the upright original image, in which boxes are given.
+        pub original_width: u32,
+        /// Pixels of the upright original image.
+        pub original_height: u32,
+        /// Pixels of the image as the encoder saw it; 0 is that of the original.
+        pub resized_width: u32,
+        /// Pixels of the image as the encoder saw it; 0 is that of the original.
+        pub resized_height: u32,
+        /// Keys the image's random numbers; the rank of its path where it has one.
+        pub image_id: u32,
+        /// Must be 0.
+        pub reserved: u32,
+    }
 }
 
-const _: () = assert!(size_of::<simdetr_image_geometry_t>() == 24 + size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_image_geometry_t {
-    const NAME: &'static str = "simdetr_image_geometry_t";
-    const SMALLEST: usize = size_of::<simdetr_image_geometry_t>();
-}
-
-/// Sets every field to zero and `struct_size` to the size given.
-///
-/// @param[out] geometry May be NULL.
-/// @param[in] struct_size `sizeof *geometry`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_image_geometry_init(
-    geometry: *mut simdetr_image_geometry_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(geometry, struct_size) }
-}
+initialiser!(simdetr_image_geometry_init, geometry, simdetr_image_geometry_t);
 
 impl simdetr_image_geometry_t {
     pub(super) fn of(geometry: &ImageGeometry) -> simdetr_image_geometry_t {
@@ -61,10 +39,7 @@ impl simdetr_image_geometry_t {
     }
 
     pub(super) fn check(&self) -> Result<ImageGeometry> {
-        if self.reserved != 0 {
-            let name = "simdetr_image_geometry_t.reserved";
-            return Err(Error::invalid(name, format!("is {}, must be 0", self.reserved)));
-        }
+        reserved::<simdetr_image_geometry_t>(self.reserved)?;
         if self.original_width == 0 || self.original_height == 0 {
             let (width, height) = (self.original_width, self.original_height);
             return Err(Error::invalid("geometry", format!("{width}x{height} pixels")));

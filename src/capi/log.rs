@@ -7,7 +7,7 @@ use super::error::simdetr_error_t;
 use super::guard::guard;
 use super::status::simdetr_status_t;
 use crate::{Error, Result};
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::sync::{Once, PoisonError, RwLock};
@@ -120,12 +120,10 @@ fn set(sink: Option<Sink>, level_max: LevelFilter) -> Result<()> {
 /// @param[in] user_data Passed to each call; must outlive the callback's time here.
 /// @param[in] level_max `SIMDETR_LOG_OFF` to `SIMDETR_LOG_TRACE`; less important messages are
 /// dropped before they are formatted.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for an unknown level.
 ///
 /// Any thread, but not from inside a log callback.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_log_set(
     callback: simdetr_log_fn_t,
     user_data: *mut c_void,
@@ -133,18 +131,11 @@ pub unsafe extern "C" fn simdetr_log_set(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        let level = match level_max {
-            SIMDETR_LOG_OFF => LevelFilter::Off,
-            SIMDETR_LOG_ERROR => Level::Error.to_level_filter(),
-            SIMDETR_LOG_WARN => Level::Warn.to_level_filter(),
-            SIMDETR_LOG_INFO => Level::Info.to_level_filter(),
-            SIMDETR_LOG_DEBUG => Level::Debug.to_level_filter(),
-            SIMDETR_LOG_TRACE => Level::Trace.to_level_filter(),
-            other => {
-                let reason = format!("{other} is outside 0..={SIMDETR_LOG_TRACE}");
-                return Err(Error::invalid("level_max", reason));
-            }
-        };
+        let number = usize::try_from(level_max).ok();
+        let level = number.and_then(|number| LevelFilter::iter().nth(number)).ok_or_else(|| {
+            let reason = format!("{level_max} is outside 0..={SIMDETR_LOG_TRACE}");
+            Error::invalid("level_max", reason)
+        })?;
         if BUSY.get() {
             return Err(Error::invalid("simdetr_log_set", "called from inside a log callback"));
         }

@@ -1,13 +1,14 @@
 //! `simdetr_matcher_t`: which query answers for which target, and assignment of plain matrices.
 
+use super::declare::{handle, initialiser, memory_bytes, options};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
-use super::options::{Keys, Versioned, copy_options, init};
-use super::pointers::{OutputArray, output, output_array, slice};
+use super::guard::{Poison, guard, guard_handle, guard_handle_mut, into_handle};
+use super::options::copy_options;
+use super::pointers::{OutputArray, optional, output, output_array, slice};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
 use super::targets::{
-    CLASS_LOSSES, array_predictions, borrow_predictions, borrow_targets, partner, partners,
+    CLASS_LOSSES, TargetMemory, array_predictions, borrow_predictions, borrow_targets, partner,
     simdetr_targets_t,
 };
 use super::tensor::{DLTensor, Tensor};
@@ -18,132 +19,70 @@ use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ffi::c_void;
 
-/// `class_cost` is 0: classes do not count.
-pub const SIMDETR_MATCHER_SET_CLASS_COST: u64 = 1;
-/// `l1_cost` is 0: distances do not count.
-pub const SIMDETR_MATCHER_SET_L1_COST: u64 = 2;
-/// `giou_cost` is 0: overlaps do not count.
-pub const SIMDETR_MATCHER_SET_GIOU_COST: u64 = 4;
-/// `focal_alpha` is 0.
-pub const SIMDETR_MATCHER_SET_FOCAL_ALPHA: u64 = 8;
-/// `focal_gamma` is 0.
-pub const SIMDETR_MATCHER_SET_FOCAL_GAMMA: u64 = 16;
-
-const KNOWN_BITS: u64 = 31;
-
 /// Matches targets to queries. Matching needs exclusion; assignment of plain matrices may run at
 /// the same time.
 pub struct simdetr_matcher_t {
     matcher: Matcher,
     config: MatcherConfig,
     assigner: BatchAssigner,
-    classes: Vec<u32>,
+    targets: TargetMemory,
     workers: Workers,
     poison: Poison,
 }
 
-impl Handle for simdetr_matcher_t {
-    const NAME: &'static str = "matcher";
-    fn poison(&self) -> &Poison {
-        &self.poison
+options! {
+    /// What a pair costs. Zero in a field is its default.
+    pub struct simdetr_matcher_options_t (64 bytes) {
+        /// `SIMDETR_MATCHER_SET_*` of the fields whose zero is meant.
+        pub set_mask: u64 => apart,
+        /// `SIMDETR_CLASS_LOSS_*`.
+        pub class_loss: i32 => one of CLASS_LOSSES,
+        /// Weight of the class cost; 0 is 2 unless its bit is set.
+        pub class_cost: f32 => bit SIMDETR_MATCHER_SET_CLASS_COST = 1,
+        /// Weight of the L1 distance of boxes; 0 is 5 unless its bit is set.
+        pub l1_cost: f32 => bit SIMDETR_MATCHER_SET_L1_COST = 2,
+        /// Weight of the negative GIoU; 0 is 2 unless its bit is set.
+        pub giou_cost: f32 => bit SIMDETR_MATCHER_SET_GIOU_COST = 4,
+        /// Share of the positive term of the focal cost; 0 is 0.25 unless its bit is set.
+        pub focal_alpha: f32 => bit SIMDETR_MATCHER_SET_FOCAL_ALPHA = 8,
+        /// Exponent of the focal cost; 0 is 2 unless its bit is set.
+        pub focal_gamma: f32 => bit SIMDETR_MATCHER_SET_FOCAL_GAMMA = 16,
+        /// 0 is one for each processor.
+        pub threads: u32 => apart,
+        /// Must be 0.
+        pub reserved: u32 => reserved,
+        /// The host's job system instead of threads of the library; NULL for none. `threads` then says
+        /// how many tasks it runs at once.
+        pub parallel_for: simdetr_parallel_for_fn_t => apart,
+        /// First argument of `parallel_for`.
+        pub parallel_for_user_data: *mut c_void => apart,
     }
 }
 
-/// What a pair costs. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_matcher_options_t {
-    /// `sizeof(simdetr_matcher_options_t)`.
-    pub struct_size: usize,
-    /// `SIMDETR_MATCHER_SET_*` of the fields whose zero is meant.
-    pub set_mask: u64,
-    /// `SIMDETR_CLASS_LOSS_*`.
-    pub class_loss: i32,
-    /// Weight of the class cost; 0 is 2 unless its bit is set.
-    pub class_cost: f32,
-    /// Weight of the L1 distance of boxes; 0 is 5 unless its bit is set.
-    pub l1_cost: f32,
-    /// Weight of the negative GIoU; 0 is 2 unless its bit is set.
-    pub giou_cost: f32,
-    /// Share of the positive term of the focal cost; 0 is 0.25 unless its bit is set.
-    pub focal_alpha: f32,
-    /// Exponent of the focal cost; 0 is 2 unless its bit is set.
-    pub focal_gamma: f32,
-    /// 0 is one for each processor.
-    pub threads: u32,
-    /// Must be 0.
-    pub reserved: u32,
-    /// The host's job system instead of threads of the library; NULL for none. `threads` then says
-    /// how many tasks it runs at once.
-    pub parallel_for: simdetr_parallel_for_fn_t,
-    /// First argument of `parallel_for`.
-    pub parallel_for_user_data: *mut c_void,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_matcher_options_t>() == 64);
-
-// SAFETY: `repr(C)`, size first, numbers and pointers that may be NULL.
-unsafe impl Versioned for simdetr_matcher_options_t {
-    const NAME: &'static str = "simdetr_matcher_options_t";
-    const SMALLEST: usize = size_of::<simdetr_matcher_options_t>();
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_matcher_options_init(
-    options: *mut simdetr_matcher_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_matcher_options_init, options, simdetr_matcher_options_t);
 
 /// Makes a matcher.
 ///
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The matcher, to be given to `simdetr_matcher_destroy`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_matcher_create(
     options: *const simdetr_matcher_options_t,
     out: *mut *mut simdetr_matcher_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, given) = unsafe { (output(out, "out")?, copy_options(options)?) };
-        if given.reserved != 0 {
-            let name = "simdetr_matcher_options_t.reserved";
-            return Err(Error::invalid(name, format!("is {}, must be 0", given.reserved)));
-        }
-        let mut keys = Keys::new::<simdetr_matcher_options_t>(given.set_mask, KNOWN_BITS)?;
-        keys.choice("class_loss", given.class_loss, CLASS_LOSSES)?;
-        for (key, value, bit) in [
-            ("class_cost", given.class_cost, SIMDETR_MATCHER_SET_CLASS_COST),
-            ("l1_cost", given.l1_cost, SIMDETR_MATCHER_SET_L1_COST),
-            ("giou_cost", given.giou_cost, SIMDETR_MATCHER_SET_GIOU_COST),
-            ("focal_alpha", given.focal_alpha, SIMDETR_MATCHER_SET_FOCAL_ALPHA),
-            ("focal_gamma", given.focal_gamma, SIMDETR_MATCHER_SET_FOCAL_GAMMA),
-        ] {
-            keys.real(key, f64::from(value), bit);
-        }
-        let config: MatcherConfig = keys.finish()?;
+        let (out, given) = (output(out, "out")?, copy_options(options)?);
+        let config: MatcherConfig = given.keys()?.finish()?;
         let workers = workers(given.threads, given.parallel_for, given.parallel_for_user_data)?;
         out.set(into_handle(simdetr_matcher_t {
             matcher: Matcher::new(config.clone())?,
             config,
             assigner: BatchAssigner::new(),
-            classes: Vec::new(),
+            targets: TargetMemory::default(),
             workers,
             poison: Poison::default(),
         }));
@@ -151,41 +90,21 @@ pub unsafe extern "C" fn simdetr_matcher_create(
     })
 }
 
-/// Destroys a matcher.
-///
-/// @param[in] matcher May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_matcher_destroy(matcher: *mut simdetr_matcher_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(matcher) }
-}
+handle!(simdetr_matcher_t, matcher, simdetr_matcher_destroy, "Destroys a matcher.");
 
-/// Says how many bytes a matcher holds between calls.
-///
-/// @param[in] matcher The matcher.
-/// @param[out] bytes The answer.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the matcher `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_matcher_memory_bytes(
-    matcher: *const simdetr_matcher_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(matcher, error, |matcher| {
-            let held = matcher.matcher.memory_bytes()
-                + matcher.assigner.memory_bytes()
-                + matcher.classes.capacity() * size_of::<u32>();
-            output(bytes, "bytes")?.set((size_of::<simdetr_matcher_t>() + held) as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_matcher_t,
+    matcher,
+    simdetr_matcher_memory_bytes,
+    "Says how many bytes a matcher holds between calls.",
+    "The answer."
+);
+
+impl simdetr_matcher_t {
+    fn memory_bytes(&self) -> usize {
+        let targets = self.targets.memory_bytes();
+        let held = self.matcher.memory_bytes() + self.assigner.memory_bytes() + targets;
+        size_of::<simdetr_matcher_t>() + held
     }
 }
 
@@ -201,14 +120,12 @@ pub unsafe extern "C" fn simdetr_matcher_memory_bytes(
 /// @param[in] targets What the images hold.
 /// @param[in] run Optional.
 /// @param[out] queries i32 `[layers, targets_count]`, dense: the query of each target, or -1 where
-/// an image has more targets than there are queries.
+/// an image has more targets than there are queries, or where `box_policy` leaves the target out.
 /// @param[out] unmatched_count Number of -1; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one matcher.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_matcher_match(
     matcher: *mut simdetr_matcher_t,
     logits: *const DLTensor,
@@ -219,16 +136,13 @@ pub unsafe extern "C" fn simdetr_matcher_match(
     unmatched_count: *mut u64,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(matcher, error, |matcher| {
-            let predictions = borrow_predictions(logits, boxes)?;
-            let answer = Tensor::<i32>::borrow(queries, "queries")?;
-            matcher.run(&predictions, targets, run, unmatched_count, |shape| {
-                answer.output("queries", &shape.map(|size| size as i64))
-            })
+    guard_handle_mut(matcher, error, |matcher| {
+        let predictions = borrow_predictions(logits, boxes)?;
+        let answer = Tensor::<i32>::borrow(queries, "queries")?;
+        matcher.run(&predictions, targets, run, unmatched_count, |shape| {
+            answer.output("queries", &shape.map(|size| size as i64))
         })
-    }
+    })
 }
 
 /// `simdetr_matcher_match` for plain arrays.
@@ -244,12 +158,10 @@ pub unsafe extern "C" fn simdetr_matcher_match(
 /// @param[in] run Optional.
 /// @param[out] queries `[layers, targets_count]`: the query of each target, or -1.
 /// @param[out] unmatched_count Number of -1; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with layer, image and query of a NaN.
 ///
 /// One thread at a time on one matcher.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_matcher_match_f32(
     matcher: *mut simdetr_matcher_t,
     logits: *const f32,
@@ -264,16 +176,13 @@ pub unsafe extern "C" fn simdetr_matcher_match_f32(
     unmatched_count: *mut u64,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(matcher, error, |matcher| {
-            let shape = PredictionsShape { layers, batch, queries: queries_count, classes };
-            let predictions = array_predictions(logits, boxes, shape)?;
-            matcher.run(&predictions, targets, run, unmatched_count, |[layers, targets]| {
-                output_array(queries, layers.saturating_mul(targets), "queries")
-            })
+    guard_handle_mut(matcher, error, |matcher| {
+        let shape = PredictionsShape { layers, batch, queries: queries_count, classes };
+        let predictions = array_predictions(logits, boxes, shape)?;
+        matcher.run(&predictions, targets, run, unmatched_count, |[layers, targets]| {
+            output_array(queries, layers.saturating_mul(targets), "queries")
         })
-    }
+    })
 }
 
 impl simdetr_matcher_t {
@@ -291,20 +200,15 @@ impl simdetr_matcher_t {
     ) -> Result<()> {
         let shape = predictions.shape();
         let classes_count = self.config.class_loss.classes_of(shape.classes);
-        // SAFETY: promised by the caller.
-        let targets = unsafe { borrow_targets(targets, &mut self.classes, classes_count) }?;
-        let answer = answer([shape.layers, targets.total()])?;
-        let unmatched = match unmatched_count.is_null() {
-            true => None,
-            // SAFETY: promised by the caller.
-            false => Some(unsafe { output(unmatched_count, "unmatched_count") }?),
-        };
+        let (targets, total) = borrow_targets(targets, &mut self.targets, classes_count)?;
+        let answer = answer([shape.layers, total])?;
+        let count = optional(unmatched_count, |count| output(count.cast_mut(), "unmatched_count"))?;
         let (matcher, workers) = (&mut self.matcher, &self.workers);
-        // SAFETY: promised by the caller.
-        let found = unsafe { with_control(run, |_| matcher.run(predictions, &targets, workers)) }?;
-        answer.fill_from(partners(found));
-        if let Some(unmatched) = unmatched {
-            unmatched.set(found.unmatched_count() as u64);
+        let found = with_control(run, |_| matcher.run(predictions, &targets, workers))?;
+        answer.fill_from(self.targets.partners(found));
+        if let Some(count) = count {
+            let left_out = shape.layers * self.targets.left_out();
+            count.set((found.unmatched_count() + left_out) as u64);
         }
         Ok(())
     }
@@ -335,12 +239,10 @@ impl simdetr_matcher_t {
 /// @param[in] run Optional.
 /// @param[out] columns i32 `[problems, rows]`, dense: the column of each row, or -1 for the rows
 /// that find none because there are fewer columns.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
 ///
 /// May run at the same time as other functions that take the matcher `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_matcher_assign(
     matcher: *const simdetr_matcher_t,
     costs: *const DLTensor,
@@ -348,20 +250,17 @@ pub unsafe extern "C" fn simdetr_matcher_assign(
     columns: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(matcher, error, |matcher| {
-            let costs = Tensor::<f32>::borrow(costs, "costs")?;
-            let answer = Tensor::<i32>::borrow(columns, "columns")?;
-            let [problems, rows, _] = *costs.shape else {
-                let got = format!("{:?}", costs.shape);
-                return Err(Error::shape("costs", "[problems, rows, columns]", got));
-            };
-            let shape = [0, 1, 2].map(|axis| costs.size(axis));
-            let answer = answer.output("columns", &[problems, rows])?;
-            matcher.assign(costs.dense("costs")?, shape, run, answer)
-        })
-    }
+    guard_handle(matcher, error, |matcher| {
+        let costs = Tensor::<f32>::borrow(costs, "costs")?;
+        let answer = Tensor::<i32>::borrow(columns, "columns")?;
+        let [problems, rows, _] = *costs.shape else {
+            let got = format!("{:?}", costs.shape);
+            return Err(Error::shape("costs", "[problems, rows, columns]", got));
+        };
+        let shape = [0, 1, 2].map(|axis| costs.size(axis));
+        let answer = answer.output("columns", &[problems, rows])?;
+        matcher.assign(costs.dense("costs")?, shape, run, answer)
+    })
 }
 
 /// `simdetr_matcher_assign` for plain arrays.
@@ -373,12 +272,10 @@ pub unsafe extern "C" fn simdetr_matcher_assign(
 /// @param[in] columns_count Columns of each.
 /// @param[in] run Optional.
 /// @param[out] columns `[problems_count, rows_count]`: the column of each row, or -1.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_NON_FINITE` with problem, row and column of a NaN or an infinity.
 ///
 /// May run at the same time as other functions that take the matcher `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_matcher_assign_f32(
     matcher: *const simdetr_matcher_t,
     costs: *const f32,
@@ -389,14 +286,11 @@ pub unsafe extern "C" fn simdetr_matcher_assign_f32(
     columns: *mut i32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(matcher, error, |matcher| {
-            let shape = [problems_count, rows_count, columns_count];
-            let all_rows = problems_count.saturating_mul(rows_count);
-            let costs = slice(costs, all_rows.saturating_mul(columns_count), "costs")?;
-            let answer = output_array(columns, all_rows, "columns")?;
-            matcher.assign(costs, shape, run, answer)
-        })
-    }
+    guard_handle(matcher, error, |matcher| {
+        let shape = [problems_count, rows_count, columns_count];
+        let all_rows = problems_count.saturating_mul(rows_count);
+        let costs = slice(costs, all_rows.saturating_mul(columns_count), "costs")?;
+        let answer = output_array(columns, all_rows, "columns")?;
+        matcher.assign(costs, shape, run, answer)
+    })
 }

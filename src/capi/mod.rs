@@ -3,13 +3,17 @@
 //! One file for each handle; every exported function runs its body inside [`guard`], so that no
 //! panic crosses the border, and reports through a status and a caller-owned `simdetr_error_t`.
 //! `include/simdetr.h` is generated from these files by `tests/header.rs`, which also fixes their
-//! order; the doc comments are Doxygen because they become the header's text. The conventions and
+//! order; the doc comments are Doxygen because they become the header's text. What all functions
+//! that answer a status have in common, the optional `error` and that nobody may ignore the status,
+//! is written there once. Declarations that repeat are macros of [`declare`]. The conventions and
 //! their reasons are in the header's opening comment (`cbindgen.toml`).
 //!
 //! Safety, once for all exported functions: pointers must be NULL where the text allows it, or
 //! point to what the text says for as long as it says. NULL elsewhere, unknown numbers and wrong
-//! sizes are answered with a status.
-#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+//! sizes are answered with a status. What an `unsafe` function does within that contract, or within
+//! its own `# Safety`, needs no block of its own; a block stands, with its reason, where more is
+//! relied on.
+#![allow(non_camel_case_types, clippy::missing_safety_doc, unsafe_op_in_unsafe_fn)]
 
 pub mod cancel;
 pub mod clusterer;
@@ -17,6 +21,7 @@ pub mod clusterer_answers;
 pub mod clusterer_steps;
 pub mod criterion;
 pub mod criterion_answers;
+mod declare;
 pub mod detections;
 pub mod detector;
 pub mod detector_callbacks;
@@ -51,6 +56,7 @@ pub mod store;
 pub mod store_read;
 pub mod targets;
 pub mod tensor;
+mod tensor_part;
 pub mod trainer;
 mod trainer_measured;
 pub mod trainer_run;

@@ -7,8 +7,12 @@
 //! Fields become a TOML table with the same names and take the same road as the configuration
 //! file (`crate::config`): one set of defaults, one set of checks.
 
+use super::pointers::optional_text;
+use crate::pipeline::config::RunConfig;
+use crate::pipeline::preset;
 use crate::{Error, Result, config};
 use serde::{Serialize, de::DeserializeOwned};
+use std::ffi::c_char;
 
 /// The largest `struct_size` that is not taken for an uninitialised field.
 const STRUCT_SIZE_MAX: usize = 4096;
@@ -38,8 +42,7 @@ pub(super) unsafe fn copy_options<T: Versioned>(given: *const T) -> Result<T> {
     if given.is_null() {
         return Ok(T::zeroed());
     }
-    // SAFETY: the caller's promise is the same.
-    unsafe { copy_struct(given) }
+    copy_struct(given)
 }
 
 /// Copies a struct that must be there.
@@ -47,8 +50,7 @@ pub(super) unsafe fn copy_options<T: Versioned>(given: *const T) -> Result<T> {
 /// # Safety
 /// As [`copy_options`].
 pub(super) unsafe fn copy_struct<T: Versioned>(given: *const T) -> Result<T> {
-    // SAFETY: the caller's promise is the same.
-    let size = unsafe { checked_size(given) }?;
+    let size = checked_size(given)?;
     let known = size_of::<T>();
     let mut copy = T::zeroed();
     // SAFETY: `size` bytes are readable by promise, `known` are writable; both stop at the lesser.
@@ -89,8 +91,7 @@ pub(super) unsafe fn checked_size<T: Versioned>(given: *const T) -> Result<usize
 /// # Safety
 /// `target` is NULL or points to as many writable bytes as its first `size_t` says.
 pub(super) unsafe fn write_struct<T: Versioned>(target: *mut T, value: &T) -> Result<()> {
-    // SAFETY: the caller's promise is the same.
-    let size = unsafe { checked_size(target.cast_const()) }?;
+    let size = checked_size(target.cast_const())?;
     let header = size_of::<usize>();
     // SAFETY: at most `size` bytes are written, which the caller promises to be writable.
     unsafe {
@@ -99,6 +100,21 @@ pub(super) unsafe fn write_struct<T: Versioned>(target: *mut T, value: &T) -> Re
         target.cast::<u8>().add(header).copy_from_nonoverlapping(source, length);
     }
     Ok(())
+}
+
+/// Writes a report that the caller may not want; its size is checked before the work.
+///
+/// # Safety
+/// `target` is NULL or as [`write_struct`] wants it.
+pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
+    if !target.is_null() {
+        checked_size(target.cast_const())?;
+    }
+    let write = move |value: &T| match target.is_null() {
+        true => Ok(()),
+        false => write_struct(target, value),
+    };
+    Ok(write)
 }
 
 /// Fills the first `struct_size` bytes of a struct with defaults and the size; what every
@@ -141,111 +157,159 @@ impl Keys {
         self.table.insert(key.into(), value);
     }
 
-    /// An integer; given if not 0, or if `bit` (0 where zero means default) is set.
-    pub(super) fn integer(&mut self, key: &str, value: i64, bit: u64) -> &mut Keys {
-        if value != 0 || self.set_mask & bit != 0 {
-            self.put(key, toml::Value::Integer(value));
-        }
-        self
+    fn refuse(&self, key: &str, reason: String) -> Error {
+        Error::ConfigValue { document: self.document.into(), key: key.into(), reason }
     }
 
-    /// An unsigned integer, which TOML holds up to 2^63 - 1.
-    pub(super) fn unsigned(&mut self, key: &str, value: u64, bit: u64) -> Result<&mut Keys> {
-        let value = i64::try_from(value).map_err(|_| Error::ConfigValue {
-            document: self.document.into(),
-            key: key.into(),
-            reason: format!("{value} is over {}", i64::MAX),
-        })?;
-        Ok(self.integer(key, value, bit))
+    /// One field; given if it is not zero, or if `set_mask` has `bit`.
+    ///
+    /// # Safety
+    /// As [`Field::value`].
+    pub(super) unsafe fn set<F: Field>(&mut self, key: &str, field: F, bit: u64) -> Result<()> {
+        let (value, is_zero) = field.value(key)?;
+        let value = value.map_err(|reason| self.refuse(key, reason))?;
+        if !is_zero || self.set_mask & bit != 0 {
+            self.put(key, value);
+        }
+        Ok(())
     }
 
-    /// A real number; given if not 0, or if `bit` is set.
-    pub(super) fn real(&mut self, key: &str, value: f64, bit: u64) -> &mut Keys {
-        if value != 0.0 || self.set_mask & bit != 0 {
-            self.put(key, toml::Value::Float(value));
+    /// The same for a key of a table.
+    ///
+    /// # Safety
+    /// As [`Field::value`].
+    pub(super) unsafe fn set_within<F: Field>(
+        &mut self,
+        table: &str,
+        key: &str,
+        field: F,
+    ) -> Result<()> {
+        let mut inner = Keys { document: self.document, set_mask: 0, table: toml::Table::new() };
+        inner.set(key, field, 0)?;
+        let entry = self.table.entry(table).or_insert_with(|| toml::Table::new().into());
+        if let toml::Value::Table(entry) = entry {
+            entry.extend(inner.table);
         }
-        self
+        Ok(())
     }
 
     /// One of `names`, counted from 1; 0 is the default.
-    pub(super) fn choice(&mut self, key: &str, value: i32, names: &[&str]) -> Result<&mut Keys> {
+    pub(super) fn choice(&mut self, key: &str, value: i32, names: &[&str]) -> Result<()> {
         if value != 0 {
             let name = usize::try_from(value - 1).ok().and_then(|index| names.get(index));
-            let name = name.ok_or_else(|| Error::ConfigValue {
-                document: self.document.into(),
-                key: key.into(),
-                reason: format!("{value} is not one of 1..={} ({})", names.len(), names.join(", ")),
+            let name = name.ok_or_else(|| {
+                let known = format!("1..={} ({})", names.len(), names.join(", "));
+                self.refuse(key, format!("{value} is not one of {known}"))
             })?;
-            self.put(key, toml::Value::String((*name).into()));
+            self.put(key, toml::Value::from(*name));
         }
-        Ok(self)
+        Ok(())
     }
 
     /// A switch whose default is off: 0 or 1.
-    pub(super) fn switch(&mut self, key: &str, value: i32) -> Result<&mut Keys> {
+    pub(super) fn switch(&mut self, key: &str, value: i32) -> Result<()> {
         match value {
             0 => {}
             1 => self.put(key, toml::Value::Boolean(true)),
-            _ => {
-                return Err(Error::ConfigValue {
-                    document: self.document.into(),
-                    key: key.into(),
-                    reason: format!("{value} is neither 0 nor 1"),
-                });
-            }
+            _ => return Err(self.refuse(key, format!("{value} is neither 0 nor 1"))),
         }
-        Ok(self)
+        Ok(())
     }
 
-    /// Real numbers; given if any is not 0, or if `bit` is set.
-    pub(super) fn reals(&mut self, key: &str, values: &[f32], bit: u64) -> &mut Keys {
-        if values.iter().any(|&value| value != 0.0) || self.set_mask & bit != 0 {
-            let values = values.iter().map(|&value| toml::Value::Float(f64::from(value)));
-            self.put(key, toml::Value::Array(values.collect()));
-        }
-        self
-    }
-
-    /// Integers; none is the default.
-    pub(super) fn integers(&mut self, key: &str, values: &[i64]) -> &mut Keys {
+    /// A list; none is the default.
+    pub(super) fn list<V: Into<toml::Value>>(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = V>,
+    ) {
+        let values: Vec<toml::Value> = values.into_iter().map(V::into).collect();
         if !values.is_empty() {
-            let values = values.iter().map(|&value| toml::Value::Integer(value));
-            self.put(key, toml::Value::Array(values.collect()));
+            self.put(key, values.into());
         }
-        self
-    }
-
-    /// Lists of integers; none is the default.
-    pub(super) fn integer_lists(&mut self, key: &str, lists: Vec<Vec<i64>>) -> &mut Keys {
-        if !lists.is_empty() {
-            let list = |list: Vec<i64>| {
-                toml::Value::Array(list.into_iter().map(toml::Value::Integer).collect())
-            };
-            self.put(key, toml::Value::Array(lists.into_iter().map(list).collect()));
-        }
-        self
-    }
-
-    /// A text; NULL is the default.
-    pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> &mut Keys {
-        if let Some(value) = value {
-            self.put(key, toml::Value::String(value.into()));
-        }
-        self
-    }
-
-    /// Texts; none is the default.
-    pub(super) fn texts(&mut self, key: &str, values: &[&str]) -> &mut Keys {
-        if !values.is_empty() {
-            let values = values.iter().map(|&value| toml::Value::String(value.into()));
-            self.put(key, toml::Value::Array(values.collect()));
-        }
-        self
     }
 
     /// The configuration with these keys over its defaults.
-    pub(super) fn finish<C: Default + Serialize + DeserializeOwned>(&mut self) -> Result<C> {
-        config::from_table(std::mem::take(&mut self.table), self.document)
+    pub(super) fn finish<C: Default + Serialize + DeserializeOwned>(self) -> Result<C> {
+        config::from_table(self.table, self.document)
+    }
+}
+
+/// Refuses another value than 0 in the field that a struct keeps for later.
+pub(super) fn reserved<T: Versioned>(value: impl Into<i64>) -> Result<()> {
+    let value = value.into();
+    match value {
+        0 => Ok(()),
+        _ => Err(Error::invalid(format!("{}.reserved", T::NAME), format!("is {value}, must be 0"))),
+    }
+}
+
+/// One of `choices`, counted from 1; 0 is the first.
+pub(super) fn chosen<T: Copy>(field: &str, number: i32, choices: &[T]) -> Result<T> {
+    let chosen = usize::try_from(number).ok().and_then(|number| choices.get(number.max(1) - 1));
+    chosen
+        .copied()
+        .ok_or_else(|| Error::invalid(field, format!("{number} is outside 0..={}", choices.len())))
+}
+
+/// A preset, by default the first, under the keys of a configuration document.
+///
+/// # Safety
+/// The texts are NULL or end with NUL.
+pub(super) unsafe fn preset_config(
+    name: *const c_char,
+    (document, field): (*const c_char, &str),
+) -> Result<RunConfig> {
+    let name = optional_text(name, "preset")?.unwrap_or(preset::NAMES[0]);
+    let document = optional_text(document, field)?.unwrap_or_default();
+    config::parse_over(&preset::by_name(name)?, document, field)
+}
+
+/// What a field says, or why it cannot be said, and whether it is zero.
+type Said = (std::result::Result<toml::Value, String>, bool);
+
+/// A type that fields of options have.
+pub(super) trait Field: Copy {
+    /// The field as the configuration has it.
+    ///
+    /// # Errors
+    /// What is wrong with a text.
+    ///
+    /// # Safety
+    /// A text is NULL or ends with NUL.
+    unsafe fn value(self, key: &str) -> Result<Said>;
+}
+
+/// A number of the header that TOML holds as another type, by way of which it is converted.
+macro_rules! number {
+    ($($type:ty),+) => {
+        $(impl Field for $type {
+            unsafe fn value(self, _key: &str) -> Result<Said> {
+                let value = i64::try_from(self).map(toml::Value::Integer);
+                Ok((value.map_err(|_| format!("{self} is over {}", i64::MAX)), self == 0))
+            }
+        })+
+    };
+}
+
+number!(i32, u32, u64);
+
+impl Field for f32 {
+    unsafe fn value(self, _key: &str) -> Result<Said> {
+        Ok((Ok(f64::from(self).into()), self == 0.0))
+    }
+}
+
+impl<const N: usize> Field for [f32; N] {
+    unsafe fn value(self, _key: &str) -> Result<Said> {
+        let values: Vec<toml::Value> = self.iter().map(|&value| f64::from(value).into()).collect();
+        Ok((Ok(values.into()), self.iter().all(|&value| value == 0.0)))
+    }
+}
+
+impl Field for *const c_char {
+    unsafe fn value(self, key: &str) -> Result<Said> {
+        let text = optional_text(self, key)?;
+        Ok((Ok(text.unwrap_or_default().into()), text.is_none()))
     }
 }
 
@@ -320,28 +384,52 @@ mod tests {
         }
     }
 
+    super::super::declare::options! {
+        /// Options with a field of each rule.
+        pub struct sample_options_t (40 bytes) {
+            pub set_mask: u64 => apart,
+            pub rounds: u64,
+            pub tolerance: f32 => bit SAMPLE_SET_TOLERANCE = 2,
+            pub metric: i32 => one of METRICS,
+            pub strict: i32 => switch,
+            pub reserved: u32 => reserved,
+        }
+    }
+
+    const METRICS: &[&str] = &["cosine", "rbf"];
+
+    fn read(options: sample_options_t) -> Result<Config> {
+        // SAFETY: there are no texts.
+        unsafe { options.keys() }?.finish()
+    }
+
     #[test]
     fn zero_is_the_default_unless_its_bit_is_set() {
-        let config: Config = Keys::new::<New>(0, 1).unwrap().finish().unwrap();
-        assert_eq!(config, Config::default());
-        let mut keys = Keys::new::<New>(1, 1).unwrap();
-        keys.integer("rounds", 7, 0).real("tolerance", 0.0, 1);
-        keys.choice("metric", 2, &["cosine", "rbf"]).unwrap().switch("strict", 1).unwrap();
+        assert_eq!(read(sample_options_t::zeroed()).unwrap(), Config::default());
+        let zeroed = sample_options_t::zeroed();
+        let given = sample_options_t { rounds: 7, metric: 2, strict: 1, set_mask: 2, ..zeroed };
         let expected = Config { rounds: 7, tolerance: 0.0, metric: "rbf".into(), strict: true };
-        assert_eq!(keys.finish::<Config>().unwrap(), expected);
+        assert_eq!(read(given).unwrap(), expected);
     }
 
     #[test]
     fn unknown_numbers_and_bits_are_refused_with_the_known_ones() {
-        assert!(Keys::new::<New>(4, 1).is_err());
-        let mut keys = Keys::new::<New>(0, 0).unwrap();
-        for value in [-1, 3, i32::MIN, i32::MAX] {
-            let error = keys.choice("metric", value, &["cosine", "rbf"]).err().unwrap();
-            assert!(error.to_string().contains("1..=2 (cosine, rbf)"), "{error}");
+        let zeroed = sample_options_t::zeroed();
+        let refused = |options| read(options).unwrap_err().to_string();
+        assert!(
+            refused(sample_options_t { set_mask: 6, ..zeroed }).contains("bits 0x4; known are 0x2")
+        );
+        for metric in [-1, 3, i32::MIN, i32::MAX] {
+            let error = refused(sample_options_t { metric, ..zeroed });
+            assert!(error.contains("1..=2 (cosine, rbf)"), "{error}");
         }
-        assert!(keys.switch("strict", 2).is_err());
-        assert!(keys.unsigned("rounds", u64::MAX, 0).is_err());
-        keys.integer("rounds", -1, 0);
-        assert!(keys.finish::<Config>().is_err());
+        assert!(refused(sample_options_t { strict: 2, ..zeroed }).contains("neither 0 nor 1"));
+        assert!(refused(sample_options_t { rounds: u64::MAX, ..zeroed }).contains("is over"));
+        assert!(refused(sample_options_t { reserved: 1, ..zeroed }).contains("must be 0"));
+        for number in [-1, 3, i32::MIN, i32::MAX] {
+            let error = chosen("reading", number, &["a", "b"]).unwrap_err().to_string();
+            assert_eq!(error, format!("reading: {number} is outside 0..=2"));
+        }
+        assert_eq!([0, 1, 2].map(|number| chosen("r", number, &[7, 8]).unwrap()), [7, 7, 8]);
     }
 }

@@ -3,7 +3,7 @@
 use super::clusterer::simdetr_clusterer_t;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{borrow, text};
+use super::pointers::{borrow, optional, text};
 use super::status::simdetr_status_t;
 use super::store::simdetr_proposal_store_t;
 use crate::Error;
@@ -23,12 +23,10 @@ use std::path::Path;
 /// @param[in] images Folder of images that the store was made from.
 /// @param[in] clusterer A clusterer with centroids; NULL draws all boxes in one colour.
 /// @param[in] path File to write; complete or absent.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take store or clusterer `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_overlay(
     store: *const simdetr_proposal_store_t,
     index: u64,
@@ -37,38 +35,32 @@ pub unsafe extern "C" fn simdetr_proposal_store_overlay(
     path: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let folder = Path::new(text(images, "images")?);
-            let path = Path::new(text(path, "path")?);
-            let clusterer = match clusterer.is_null() {
-                true => None,
-                false => Some(borrow(clusterer, "clusterer")?),
+    guard_handle(store, error, |store| {
+        let folder = Path::new(text(images, "images")?);
+        let path = Path::new(text(path, "path")?);
+        let clusterer = optional(clusterer, |clusterer| borrow(clusterer, "clusterer"))?;
+        atomic_file::check(path)?;
+        store.reading()?.with_image(index, |found| {
+            if found.record.status == ImageStatus::Broken {
+                let reason = format!("{}: {}", found.record.path, found.record.message);
+                return Err(Error::invalid("index", reason));
+            }
+            let file = folder.join(&found.record.path);
+            let mut picture = decode::read(&file, &ImageLimits::default())?;
+            let set = &found.proposals;
+            let classes = match clusterer {
+                Some(clusterer) if set.count() > 0 => clustering::labels(
+                    &VectorArray::new(&set.vectors, set.dimensions)?,
+                    clusterer.centroids()?,
+                    &clusterer.resources(&Control::default()),
+                )?,
+                _ => vec![0; set.count()],
             };
-            atomic_file::check(path)?;
-            store.reading()?.with_image(index, |found| {
-                if found.record.status == ImageStatus::Broken {
-                    let reason = format!("{}: {}", found.record.path, found.record.message);
-                    return Err(Error::invalid("index", reason));
-                }
-                let file = folder.join(&found.record.path);
-                let mut picture = decode::read(&file, &ImageLimits::default())?;
-                let set = &found.proposals;
-                let classes = match clusterer {
-                    Some(clusterer) if set.count() > 0 => clustering::labels(
-                        &VectorArray::new(&set.vectors, set.dimensions)?,
-                        clusterer.centroids()?,
-                        &clusterer.resources(&Control::default()),
-                    )?,
-                    _ => vec![0; set.count()],
-                };
-                let thickness = thickness_for(&picture);
-                for (bounds, class) in set.boxes.iter().zip(classes) {
-                    draw_box(&mut picture, bounds, Outline { colour: palette(class), thickness });
-                }
-                atomic_file::write(path, &encode::png(&picture)?)
-            })
+            let thickness = thickness_for(&picture);
+            for (bounds, class) in set.boxes.iter().zip(classes) {
+                draw_box(&mut picture, bounds, Outline { colour: palette(class), thickness });
+            }
+            atomic_file::write(path, &encode::png(&picture)?)
         })
-    }
+    })
 }

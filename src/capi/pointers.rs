@@ -60,6 +60,50 @@ pub(super) unsafe fn output<T>(pointer: *mut T, name: &str) -> Result<Output<T>>
     Ok(Output(pointer))
 }
 
+/// What may be left out: `None` for NULL.
+pub(super) fn optional<P, T>(
+    pointer: *const P,
+    read: impl FnOnce(*const P) -> Result<T>,
+) -> Result<Option<T>> {
+    if pointer.is_null() { Ok(None) } else { read(pointer).map(Some) }
+}
+
+/// Writes a value that the caller may not want.
+///
+/// # Safety
+/// As [`output`].
+pub(super) unsafe fn set_wanted<T>(pointer: *mut T, value: T, name: &str) -> Result<()> {
+    if pointer.is_null() { Ok(()) } else { output(pointer, name).map(|place| place.set(value)) }
+}
+
+/// Writes the count that `argument` needs, and says whether it is to be filled: a capacity of 0 only
+/// asks.
+///
+/// # Errors
+/// [`Error::BufferTooSmall`] after the count was written.
+///
+/// # Safety
+/// As [`output`].
+pub(super) unsafe fn has_room(
+    count: *mut usize,
+    (needed, capacity): (usize, usize),
+    argument: &str,
+) -> Result<bool> {
+    output(count, "count")?.set(needed);
+    room_for((needed, capacity), argument)
+}
+
+/// Whether an array is to be filled, once its counts are written.
+///
+/// # Errors
+/// [`Error::BufferTooSmall`].
+pub(super) fn room_for((needed, capacity): (usize, usize), argument: &str) -> Result<bool> {
+    if capacity > 0 && capacity < needed {
+        return Err(Error::BufferTooSmall { argument: argument.into(), needed, capacity });
+    }
+    Ok(capacity > 0)
+}
+
 fn checked_count<T>(pointer: *const T, count: usize, name: &str) -> Result<()> {
     checked(pointer, name)?;
     if count > isize::MAX as usize / size_of::<T>().max(1) {
@@ -177,8 +221,7 @@ pub(super) unsafe fn output_array<'a, T>(
 /// `target` is NULL or has room for all of them.
 pub(super) unsafe fn copy_wanted<T: Copy>(target: *mut T, values: &[T], name: &str) -> Result<()> {
     if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { output_array(target, values.len(), name) }?.copy_from(values);
+        output_array(target, values.len(), name)?.copy_from(values);
     }
     Ok(())
 }
@@ -188,8 +231,7 @@ pub(super) unsafe fn copy_wanted<T: Copy>(target: *mut T, values: &[T], name: &s
 /// # Safety
 /// `target` is NULL or has room for one byte more than `text`.
 pub(super) unsafe fn copy_text(target: *mut c_char, text: &str, name: &str) -> Result<()> {
-    // SAFETY: promised by the caller.
-    let target = unsafe { output_array(target.cast::<u8>(), text.len() + 1, name) }?;
+    let target = output_array(target.cast::<u8>(), text.len() + 1, name)?;
     target.fill_from(text.bytes().chain([0]));
     Ok(())
 }
@@ -218,8 +260,7 @@ pub(super) unsafe fn optional_text<'a>(
     if pointer.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise is the same.
-    unsafe { text(pointer, name) }.map(Some)
+    text(pointer, name).map(Some)
 }
 
 /// An array of strings.
@@ -231,8 +272,7 @@ pub(super) unsafe fn texts<'a>(
     count: usize,
     name: &str,
 ) -> Result<Vec<&'a str>> {
-    // SAFETY: the caller's promise is the same.
-    let pointers = unsafe { slice(pointer, count, name) }?;
+    let pointers = slice(pointer, count, name)?;
     let each = pointers.iter().enumerate();
     // SAFETY: each entry is promised to be a string.
     each.map(|(index, entry)| unsafe { text(*entry, &format!("{name}[{index}]")) }).collect()

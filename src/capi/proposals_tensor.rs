@@ -2,10 +2,11 @@
 
 use super::error::simdetr_error_t;
 use super::guard::guard_handle;
-use super::pointers::{output, output_array};
+use super::pointers::{has_room, output_array};
 use super::proposals::simdetr_proposals_t;
 use super::status::simdetr_status_t;
-use super::tensor::{self, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Tensor};
+use super::tensor::{DLManagedTensor, DLManagedTensorVersioned, DLTensor};
+use super::tensor_part::Part;
 use crate::data::proposal_set::ProposalSet;
 use crate::{Error, Result};
 
@@ -24,25 +25,17 @@ pub const SIMDETR_FIELD_VECTORS: i32 = 6;
 /// f32 `[count]`: length of each vector before it was made a unit vector.
 pub const SIMDETR_FIELD_NORMS: i32 = 7;
 
-enum Part<'a> {
-    Floats(&'a [f32], [usize; 2], usize),
-    Integers(&'a [i32], usize),
-}
-
 fn part(set: &ProposalSet, field: i32) -> Result<Part<'_>> {
     let count = set.count();
     Ok(match field {
-        SIMDETR_FIELD_BOXES => Part::Floats(set.boxes.as_flattened(), [count, 4], 2),
-        SIMDETR_FIELD_SCORES => Part::Floats(&set.scores, [count, 1], 1),
-        SIMDETR_FIELD_REGION_SHARES => Part::Floats(&set.region_shares, [count, 1], 1),
-        SIMDETR_FIELD_LEVELS => Part::Integers(&set.levels, count),
-        SIMDETR_FIELD_CLUSTER_COUNTS => Part::Integers(&set.cluster_counts, count),
-        SIMDETR_FIELD_VECTORS => Part::Floats(&set.vectors, [count, set.dimensions], 2),
-        SIMDETR_FIELD_NORMS => Part::Floats(&set.norms, [count, 1], 1),
-        other => {
-            let reason = format!("{other} is outside 1..={SIMDETR_FIELD_NORMS}");
-            return Err(Error::invalid("field", reason));
-        }
+        SIMDETR_FIELD_BOXES => Part::floats(set.boxes.as_flattened(), &[count, 4]),
+        SIMDETR_FIELD_SCORES => Part::floats(&set.scores, &[count]),
+        SIMDETR_FIELD_REGION_SHARES => Part::floats(&set.region_shares, &[count]),
+        SIMDETR_FIELD_LEVELS => Part::integers(&set.levels),
+        SIMDETR_FIELD_CLUSTER_COUNTS => Part::integers(&set.cluster_counts),
+        SIMDETR_FIELD_VECTORS => Part::floats(&set.vectors, &[count, set.dimensions]),
+        SIMDETR_FIELD_NORMS => Part::floats(&set.norms, &[count]),
+        other => return Err(Part::unknown(other, SIMDETR_FIELD_NORMS)),
     })
 }
 
@@ -51,30 +44,17 @@ fn part(set: &ProposalSet, field: i32) -> Result<Part<'_>> {
 /// @param[in] proposals The set.
 /// @param[in] field One of `SIMDETR_FIELD_*`.
 /// @param[out] target A dense tensor in host memory of exactly the field's type and shape.
-/// @param[out] error Optional.
 /// @return A status; the tensor is untouched unless it is 0.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_copy_tensor(
     proposals: *const simdetr_proposals_t,
     field: i32,
     target: *const DLTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| match part(&proposals.set, field)? {
-            Part::Floats(values, shape, rank) => {
-                let shape = shape.map(|size| size as i64);
-                Tensor::borrow(target, "target")?.write("target", &shape[..rank], values)
-            }
-            Part::Integers(values, count) => {
-                Tensor::borrow(target, "target")?.write("target", &[count as i64], values)
-            }
-        })
-    }
+    guard_handle(proposals, error, |proposals| part(&proposals.set, field)?.copy_to(target))
 }
 
 /// Copies one field into a tensor that the host then owns.
@@ -82,31 +62,17 @@ pub unsafe extern "C" fn simdetr_proposals_copy_tensor(
 /// @param[in] proposals The set.
 /// @param[in] field One of `SIMDETR_FIELD_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_export_tensor(
     proposals: *const simdetr_proposals_t,
     field: i32,
     out: *mut *mut DLManagedTensorVersioned,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let out = output(out, "out")?;
-            out.set(match part(&proposals.set, field)? {
-                Part::Floats(values, shape, rank) => {
-                    tensor::export(values.to_vec(), &shape[..rank])
-                }
-                Part::Integers(values, count) => tensor::export(values.to_vec(), &[count]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| Part::export(part(&proposals.set, field), out))
 }
 
 /// `simdetr_proposals_export_tensor` in the form of DLPack before 1.0.
@@ -114,31 +80,17 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor(
 /// @param[in] proposals The set.
 /// @param[in] field One of `SIMDETR_FIELD_*`.
 /// @param[out] out The tensor; ended by its deleter, and independent of the set.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_export_tensor_legacy(
     proposals: *const simdetr_proposals_t,
     field: i32,
     out: *mut *mut DLManagedTensor,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let out = output(out, "out")?;
-            out.set(match part(&proposals.set, field)? {
-                Part::Floats(values, shape, rank) => {
-                    tensor::export_legacy(values.to_vec(), &shape[..rank])
-                }
-                Part::Integers(values, count) => tensor::export_legacy(values.to_vec(), &[count]),
-            });
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| Part::export(part(&proposals.set, field), out))
 }
 
 /// Draws one mask.
@@ -148,12 +100,10 @@ pub unsafe extern "C" fn simdetr_proposals_export_tensor_legacy(
 /// @param[out] mask `[rows, columns]` bytes of the mask's grid (see `mask_grids`), 0 or 1.
 /// @param[in] capacity Bytes at `mask`; 0 asks for the count.
 /// @param[out] count Bytes of the mask; also written with `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the set `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposals_mask(
     proposals: *const simdetr_proposals_t,
     index: usize,
@@ -162,24 +112,17 @@ pub unsafe extern "C" fn simdetr_proposals_mask(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(proposals, error, |proposals| {
-            let set = &proposals.set;
-            let grid = set.mask_grids.get(index).ok_or_else(|| {
-                let reason = format!("{index} of {} proposals", set.mask_grids.len());
-                Error::invalid("index", reason)
-            })?;
-            let needed = grid.height as usize * grid.width as usize;
-            output(count, "count")?.set(needed);
-            if capacity == 0 {
-                return Ok(());
-            }
-            if capacity < needed {
-                return Err(Error::BufferTooSmall { argument: "mask".into(), needed, capacity });
-            }
-            set.draw_mask(index, output_array(mask, needed, "mask")?.zeroed());
-            Ok(())
-        })
-    }
+    guard_handle(proposals, error, |proposals| {
+        let set = &proposals.set;
+        let grid = set.mask_grids.get(index).ok_or_else(|| {
+            let reason = format!("{index} of {} proposals", set.mask_grids.len());
+            Error::invalid("index", reason)
+        })?;
+        let needed = grid.height as usize * grid.width as usize;
+        if !has_room(count, (needed, capacity), "mask")? {
+            return Ok(());
+        }
+        set.draw_mask(index, output_array(mask, needed, "mask")?.zeroed());
+        Ok(())
+    })
 }

@@ -1,8 +1,9 @@
 //! What a host may hand to one long call: a cancel token and a progress callback.
 
 use super::cancel::simdetr_cancel_token_t;
-use super::options::{Versioned, copy_options, init};
-use super::pointers::borrow;
+use super::declare::{initialiser, versioned};
+use super::options::copy_options;
+use super::pointers::{borrow, optional};
 use crate::Result;
 use crate::control::{Control, Progress};
 use std::ffi::{c_char, c_void};
@@ -19,42 +20,19 @@ pub type simdetr_progress_fn_t = Option<
     unsafe extern "C" fn(user_data: *mut c_void, step: *const c_char, done: u64, total: u64) -> i32,
 >;
 
-/// How one call may be watched and stopped. NULL instead of the struct is neither.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_run_options_t {
-    /// `sizeof(simdetr_run_options_t)`.
-    pub struct_size: usize,
-    /// Stops the call; NULL for none. Must live until the call returns.
-    pub cancel: *const simdetr_cancel_token_t,
-    /// Hears how far the call has come; NULL for none.
-    pub progress: simdetr_progress_fn_t,
-    /// First argument of `progress`.
-    pub progress_user_data: *mut c_void,
+versioned! {
+    /// How one call may be watched and stopped. NULL instead of the struct is neither.
+    pub struct simdetr_run_options_t (32 bytes) {
+        /// Stops the call; NULL for none. Must live until the call returns.
+        pub cancel: *const simdetr_cancel_token_t,
+        /// Hears how far the call has come; NULL for none.
+        pub progress: simdetr_progress_fn_t,
+        /// First argument of `progress`.
+        pub progress_user_data: *mut c_void,
+    }
 }
 
-const _: () = assert!(size_of::<simdetr_run_options_t>() == 8 + 3 * size_of::<usize>());
-
-// SAFETY: `repr(C)`, size first, NULL and zero are valid everywhere.
-unsafe impl Versioned for simdetr_run_options_t {
-    const NAME: &'static str = "simdetr_run_options_t";
-    const SMALLEST: usize = 4 * size_of::<usize>();
-}
-
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_run_options_init(
-    options: *mut simdetr_run_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_run_options_init, options, simdetr_run_options_t);
 
 /// Longest step name; longer ones are cut.
 const STEP_CAPACITY: usize = 32;
@@ -89,32 +67,21 @@ pub(super) unsafe fn with_control<T>(
     options: *const simdetr_run_options_t,
     body: impl FnOnce(&Control<'_>) -> Result<T>,
 ) -> Result<T> {
-    // SAFETY: the caller's promise is the same.
-    let options = unsafe { copy_options(options) }?;
-    let cancel = match options.cancel.is_null() {
-        true => None,
-        // SAFETY: the token lives until the call returns.
-        false => Some(&unsafe { borrow(options.cancel, "cancel") }?.token),
-    };
+    let options = copy_options(options)?;
+    let cancel = optional(options.cancel, |cancel| borrow(cancel, "cancel"))?;
+    let cancel = cancel.map(|cancel| &cancel.token);
     let user_data = options.progress_user_data;
     let listener = options.progress.map(|callback| Listener { callback, user_data });
-    match &listener {
-        None => {
-            let control = Control { cancel, progress: None };
-            control.check()?;
-            body(&control)
+    let tell = listener.map(|listener| {
+        move |progress: Progress<'_>| {
+            let listener = &listener;
+            listener.tell(progress)
         }
-        Some(listener) => {
-            let listener = *listener;
-            let tell = move |progress: Progress<'_>| {
-                let listener = &listener;
-                listener.tell(progress)
-            };
-            let control = Control { cancel, progress: Some(&tell) };
-            control.check()?;
-            body(&control)
-        }
-    }
+    });
+    let progress = tell.as_ref().map(|tell| tell as &(dyn Fn(Progress<'_>) -> i32 + Sync));
+    let control = Control { cancel, progress };
+    control.check()?;
+    body(&control)
 }
 
 #[cfg(test)]

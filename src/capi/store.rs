@@ -2,10 +2,11 @@
 //!
 //! Writing needs exclusion; once finished, the same handle reads (`store_read`).
 
+use super::declare::{choices, handle, initialiser, memory_bytes, options, versioned};
 use super::error::simdetr_error_t;
-use super::guard::{Handle, Poison, destroy, guard, guard_handle, guard_handle_mut, into_handle};
-use super::options::{Keys, Versioned, copy_options, init, write_struct};
-use super::pointers::{borrow, optional_text, output, text};
+use super::guard::{Poison, guard, guard_handle, guard_handle_mut, into_handle};
+use super::options::{copy_options, write_struct};
+use super::pointers::{borrow, optional, optional_text, output, set_wanted, text};
 use super::proposals::simdetr_proposals_t;
 use super::status::simdetr_status_t;
 use crate::data::store::{
@@ -16,12 +17,14 @@ use std::ffi::c_char;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Vectors are stored as 16-bit floats; the default.
-pub const SIMDETR_FEATURE_DTYPE_F16: i32 = 1;
-/// Vectors are stored as 32-bit floats.
-pub const SIMDETR_FEATURE_DTYPE_F32: i32 = 2;
-
-const FEATURE_DTYPES: &[&str] = &["f16", "f32"];
+choices! {
+    FEATURE_DTYPES: &str {
+        /// Vectors are stored as 16-bit floats; the default.
+        SIMDETR_FEATURE_DTYPE_F16 = 1 => "f16",
+        /// Vectors are stored as 32-bit floats.
+        SIMDETR_FEATURE_DTYPE_F32 = 2 => "f32",
+    }
+}
 
 /// A folder of proposals. While it is written, one thread at a time; a store that was opened or
 /// finished may be read by any number of threads.
@@ -42,13 +45,6 @@ enum State {
 pub(super) struct Reading {
     pub(super) reader: StoreReader,
     pub(super) shard: Mutex<Option<(usize, Vec<StoredImage>)>>,
-}
-
-impl Handle for simdetr_proposal_store_t {
-    const NAME: &'static str = "store";
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
 }
 
 impl simdetr_proposal_store_t {
@@ -78,67 +74,27 @@ impl simdetr_proposal_store_t {
     }
 }
 
-/// How a store is written. Zero in a field is its default.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_proposal_store_options_t {
-    /// `sizeof(simdetr_proposal_store_options_t)`.
-    pub struct_size: usize,
-    /// Must be 0; no field has a zero that is not its default.
-    pub set_mask: u64,
-    /// `SIMDETR_FEATURE_DTYPE_*`.
-    pub feature_dtype: i32,
-    /// Images in a shard, the unit in which a store is committed; 0 is 256.
-    pub shard_images: u32,
-    /// Identifies what decides the contents (encoder, configuration, seed): a store is continued
-    /// or merged only under an equal one. NULL is "".
-    pub fingerprint: *const c_char,
-    /// Id of the first image; 0 is 1. Another one begins a part of a larger set and must begin a
-    /// shard.
-    pub first_image_id: u32,
-    /// Must be 0.
-    pub reserved: u32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_proposal_store_options_t>() == 40);
-
-// SAFETY: `repr(C)`, size first, numbers and a pointer that may be NULL.
-unsafe impl Versioned for simdetr_proposal_store_options_t {
-    const NAME: &'static str = "simdetr_proposal_store_options_t";
-    const SMALLEST: usize = size_of::<simdetr_proposal_store_options_t>();
-}
-
-impl simdetr_proposal_store_options_t {
-    pub(super) fn config(&self) -> Result<StoreConfig> {
-        if self.reserved != 0 {
-            let name = "simdetr_proposal_store_options_t.reserved";
-            return Err(Error::invalid(name, format!("is {}, must be 0", self.reserved)));
-        }
-        let mut keys = Keys::new::<simdetr_proposal_store_options_t>(self.set_mask, 0)?;
-        keys.choice("feature_dtype", self.feature_dtype, FEATURE_DTYPES)?.integer(
-            "shard_images",
-            i64::from(self.shard_images),
-            0,
-        );
-        keys.finish()
+options! {
+    /// How a store is written. Zero in a field is its default.
+    pub struct simdetr_proposal_store_options_t (40 bytes) {
+        /// Must be 0; no field has a zero that is not its default.
+        pub set_mask: u64 => apart,
+        /// `SIMDETR_FEATURE_DTYPE_*`.
+        pub feature_dtype: i32 => one of FEATURE_DTYPES,
+        /// Images in a shard, the unit in which a store is committed; 0 is 256.
+        pub shard_images: u32,
+        /// Identifies what decides the contents (encoder, configuration, seed): a store is continued
+        /// or merged only under an equal one. NULL is "".
+        pub fingerprint: *const c_char => apart,
+        /// Id of the first image; 0 is 1. Another one begins a part of a larger set and must begin a
+        /// shard.
+        pub first_image_id: u32 => apart,
+        /// Must be 0.
+        pub reserved: u32 => reserved,
     }
 }
 
-/// Sets every field to its default and `struct_size` to the size given.
-///
-/// @param[out] options May be NULL.
-/// @param[in] struct_size `sizeof *options`.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_proposal_store_options_init(
-    options: *mut simdetr_proposal_store_options_t,
-    struct_size: usize,
-) {
-    // SAFETY: promised by the caller.
-    unsafe { init(options, struct_size) }
-}
+initialiser!(simdetr_proposal_store_options_init, options, simdetr_proposal_store_options_t);
 
 /// Begins a store, or goes on with one that was begun with the same options.
 ///
@@ -146,13 +102,11 @@ pub unsafe extern "C" fn simdetr_proposal_store_options_init(
 /// @param[in] dimensions Length of the vectors.
 /// @param[in] options NULL is all defaults.
 /// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a store of other options;
 /// `SIMDETR_ERROR_LOCKED` while another one that is not finished has it open, in any process.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_create(
     path: *const c_char,
     dimensions: usize,
@@ -161,13 +115,10 @@ pub unsafe extern "C" fn simdetr_proposal_store_create(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, path, options, fingerprint) = unsafe {
-            let options = copy_options(options)?;
-            let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
-            (output(out, "out")?, Path::new(text(path, "path")?), options, fingerprint)
-        };
-        let config = options.config()?;
+        let (out, options) = (output(out, "out")?, copy_options(options)?);
+        let fingerprint = optional_text(options.fingerprint, "fingerprint")?;
+        let path = Path::new(text(path, "path")?);
+        let config: StoreConfig = options.keys()?.finish()?;
         let settings = config.settings(dimensions, fingerprint.unwrap_or_default().into())?;
         let writer = StoreWriter::open(path, settings, options.first_image_id.max(1))?;
         out.set(into_handle(simdetr_proposal_store_t {
@@ -183,36 +134,28 @@ pub unsafe extern "C" fn simdetr_proposal_store_create(
 ///
 /// @param[in] path Folder.
 /// @param[out] out The store, to be given to `simdetr_proposal_store_destroy`.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_FORMAT` names a shard that is truncated, damaged or missing.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_open(
     path: *const c_char,
     out: *mut *mut simdetr_proposal_store_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        let (out, path) = unsafe { (output(out, "out")?, Path::new(text(path, "path")?)) };
+        let (out, path) = (output(out, "out")?, Path::new(text(path, "path")?));
         out.set(into_handle(simdetr_proposal_store_t::reading_from(path)?));
         Ok(())
     })
 }
 
-/// Destroys a store handle. A store that is being written loses the images of its last shard
-/// unless it was full or `simdetr_proposal_store_finish` was called; nothing on disk is removed.
-///
-/// @param[in] store May be NULL.
-///
-/// Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn simdetr_proposal_store_destroy(store: *mut simdetr_proposal_store_t) {
-    // SAFETY: promised by the caller.
-    unsafe { destroy(store) }
-}
+handle!(
+    simdetr_proposal_store_t,
+    store,
+    simdetr_proposal_store_destroy,
+    "Destroys a store handle. A store that is being written loses the images of its last shard unless it was full or `simdetr_proposal_store_finish` was called; nothing on disk is removed."
+);
 
 /// Appends one image with its proposals. Images are numbered in the order in which they come.
 ///
@@ -222,12 +165,10 @@ pub unsafe extern "C" fn simdetr_proposal_store_destroy(store: *mut simdetr_prop
 /// @param[in] height Pixels of the upright image; 0 for an image that could not be read.
 /// @param[in] proposals NULL for none. Vectors must have the store's length.
 /// @param[out] image_id Id of the image; may be NULL.
-/// @param[out] error Optional.
 /// @return A status; nothing was appended unless it is 0.
 ///
 /// One thread at a time on one store.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_append(
     store: *mut simdetr_proposal_store_t,
     image_path: *const c_char,
@@ -237,144 +178,103 @@ pub unsafe extern "C" fn simdetr_proposal_store_append(
     image_id: *mut u32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(store, error, |store| {
-            let path = text(image_path, "image_path")?.to_string();
-            let none = simdetr_proposals_t::default();
-            let set = match proposals.is_null() {
-                true => &none.set,
-                false => &borrow(proposals, "proposals")?.set,
-            };
-            let writer = store.writing()?;
-            let id = writer.next_image_id();
-            let status = match width == 0 || height == 0 {
-                true => ImageStatus::Broken,
-                false => ImageStatus::Ok,
-            };
-            let message = String::new();
-            writer
-                .append(ImageRecord { image_id: id, path, width, height, status, message }, set)?;
-            if !image_id.is_null() {
-                output(image_id, "image_id")?.set(id);
-            }
-            Ok(())
-        })
-    }
+    guard_handle_mut(store, error, |store| {
+        let path = text(image_path, "image_path")?.to_string();
+        let none = simdetr_proposals_t::default();
+        let given = optional(proposals, |given| borrow(given, "proposals"))?;
+        let set = &given.unwrap_or(&none).set;
+        let writer = store.writing()?;
+        let id = writer.next_image_id();
+        let status = match width == 0 || height == 0 {
+            true => ImageStatus::Broken,
+            false => ImageStatus::Ok,
+        };
+        let message = String::new();
+        writer.append(ImageRecord { image_id: id, path, width, height, status, message }, set)?;
+        set_wanted(image_id, id, "image_id")
+    })
 }
 
 /// Commits what is left. The handle can then read the store, if it holds an image.
 ///
 /// @param[in] store A store that is being written.
-/// @param[out] error Optional.
 /// @return A status; after a failure the handle can only be destroyed, and the store be begun
 /// again where its last complete shard ends.
 ///
 /// One thread at a time on one store.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_finish(
     store: *mut simdetr_proposal_store_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(store, error, |store| {
-            store.writing()?;
-            if let State::Writing(writer) = std::mem::replace(&mut store.state, State::Lost) {
-                writer.finish()?;
-            }
-            store.state = simdetr_proposal_store_t::reading_from(&store.path)?.state;
-            Ok(())
-        })
+    guard_handle_mut(store, error, |store| {
+        store.writing()?;
+        if let State::Writing(writer) = std::mem::replace(&mut store.state, State::Lost) {
+            writer.finish()?;
+        }
+        store.state = simdetr_proposal_store_t::reading_from(&store.path)?.state;
+        Ok(())
+    })
+}
+
+versioned! {
+    /// What a store holds.
+    pub struct simdetr_proposal_store_counts_t (48 bytes) {
+        /// Images, those without proposals included.
+        pub images_count: u64,
+        /// Id of the first image.
+        pub first_image_id: u64,
+        /// Proposals, which are rows of vectors and labels.
+        pub proposals_count: u64,
+        /// Files that hold them.
+        pub shards_count: u64,
+        /// Length of a vector.
+        pub dimensions: u64,
     }
-}
-
-/// What a store holds.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_proposal_store_counts_t {
-    /// `sizeof(simdetr_proposal_store_counts_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images, those without proposals included.
-    pub images_count: u64,
-    /// Id of the first image.
-    pub first_image_id: u64,
-    /// Proposals, which are rows of vectors and labels.
-    pub proposals_count: u64,
-    /// Files that hold them.
-    pub shards_count: u64,
-    /// Length of a vector.
-    pub dimensions: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_proposal_store_counts_t>() == 48);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_proposal_store_counts_t {
-    const NAME: &'static str = "simdetr_proposal_store_counts_t";
-    const SMALLEST: usize = size_of::<simdetr_proposal_store_counts_t>();
 }
 
 /// Counts what a store holds.
 ///
 /// @param[in] store A store that was opened or finished.
 /// @param[in,out] counts `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_counts(
     store: *const simdetr_proposal_store_t,
     counts: *mut simdetr_proposal_store_counts_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let reader = &store.reading()?.reader;
-            let ids = reader.image_ids();
-            let found = simdetr_proposal_store_counts_t {
-                struct_size: size_of::<simdetr_proposal_store_counts_t>(),
-                images_count: ids.end - ids.start,
-                first_image_id: ids.start,
-                proposals_count: reader.proposals_count(),
-                shards_count: reader.shards_count() as u64,
-                dimensions: reader.settings().dimensions as u64,
-            };
-            write_struct(counts, &found)
-        })
-    }
+    guard_handle(store, error, |store| {
+        let reader = &store.reading()?.reader;
+        let ids = reader.image_ids();
+        let found = simdetr_proposal_store_counts_t {
+            struct_size: size_of::<simdetr_proposal_store_counts_t>(),
+            images_count: ids.end - ids.start,
+            first_image_id: ids.start,
+            proposals_count: reader.proposals_count(),
+            shards_count: reader.shards_count() as u64,
+            dimensions: reader.settings().dimensions as u64,
+        };
+        write_struct(counts, &found)
+    })
 }
 
-/// Says how many bytes a store handle holds.
-///
-/// @param[in] store The store.
-/// @param[out] bytes The shard in memory: the one being written, or the one that was read last.
-/// @param[out] error Optional.
-/// @return A status.
-///
-/// May run at the same time as other functions that take the store `const`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn simdetr_proposal_store_memory_bytes(
-    store: *const simdetr_proposal_store_t,
-    bytes: *mut u64,
-    error: *mut simdetr_error_t,
-) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let held = match &store.state {
-                State::Writing(writer) => writer.memory_bytes(),
-                State::Reading(reading) => reading.memory_bytes(),
-                State::Lost => 0,
-            };
-            output(bytes, "bytes")?.set(held as u64);
-            Ok(())
-        })
+memory_bytes!(
+    simdetr_proposal_store_t,
+    store,
+    simdetr_proposal_store_memory_bytes,
+    "Says how many bytes a store handle holds.",
+    "The shard in memory: the one being written, or the one that was read last."
+);
+
+impl simdetr_proposal_store_t {
+    fn memory_bytes(&self) -> usize {
+        match &self.state {
+            State::Writing(writer) => writer.memory_bytes(),
+            State::Reading(reading) => reading.memory_bytes(),
+            State::Lost => 0,
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Reading a `simdetr_proposal_store_t`: image by image, vectors by row, merging.
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard, guard_handle};
-use super::options::{Versioned, write_struct};
-use super::pointers::{borrow_mut, copy_text, output, output_array, text, texts};
+use super::options::wanted;
+use super::pointers::{borrow_mut, copy_text, has_room, output_array, text, texts};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -15,33 +16,22 @@ use std::ffi::c_char;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-/// One image of a store.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_stored_image_t {
-    /// `sizeof(simdetr_stored_image_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Row of its first proposal in the store's vectors and labels.
-    pub first_row: u64,
-    /// Number of its proposals.
-    pub proposals_count: u64,
-    /// Rank of its path in its folder, from 1.
-    pub image_id: u32,
-    /// Pixels of the upright image; 0 where it could not be read.
-    pub width: u32,
-    /// Pixels of the upright image; 0 where it could not be read.
-    pub height: u32,
-    /// 1 where the image could not be read, else 0.
-    pub broken: i32,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_stored_image_t>() == 40);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_stored_image_t {
-    const NAME: &'static str = "simdetr_stored_image_t";
-    const SMALLEST: usize = size_of::<simdetr_stored_image_t>();
+versioned! {
+    /// One image of a store.
+    pub struct simdetr_stored_image_t (40 bytes) {
+        /// Row of its first proposal in the store's vectors and labels.
+        pub first_row: u64,
+        /// Number of its proposals.
+        pub proposals_count: u64,
+        /// Rank of its path in its folder, from 1.
+        pub image_id: u32,
+        /// Pixels of the upright image; 0 where it could not be read.
+        pub width: u32,
+        /// Pixels of the upright image; 0 where it could not be read.
+        pub height: u32,
+        /// 1 where the image could not be read, else 0.
+        pub broken: i32,
+    }
 }
 
 impl Reading {
@@ -79,13 +69,11 @@ impl Reading {
 /// @param[in] index Which image, from 0.
 /// @param[in,out] image `struct_size` must be set, the rest is filled in; may be NULL.
 /// @param[in] proposals Receives the proposals; may be NULL.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`; readers of different
 /// shards wait for each other.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_read(
     store: *const simdetr_proposal_store_t,
     index: u64,
@@ -93,30 +81,25 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
     proposals: *mut simdetr_proposals_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            store.reading()?.with_image(index, |found| {
-                let record = &found.record;
-                let answer = simdetr_stored_image_t {
-                    struct_size: size_of::<simdetr_stored_image_t>(),
-                    first_row: found.first_row,
-                    proposals_count: found.proposals.count() as u64,
-                    image_id: record.image_id,
-                    width: record.width,
-                    height: record.height,
-                    broken: i32::from(record.status == ImageStatus::Broken),
-                };
-                if !image.is_null() {
-                    write_struct(image, &answer)?;
-                }
-                if !proposals.is_null() {
-                    borrow_mut(proposals, "proposals")?.set.clone_from(&found.proposals);
-                }
-                Ok(())
-            })
+    guard_handle(store, error, |store| {
+        store.reading()?.with_image(index, |found| {
+            let record = &found.record;
+            let answer = simdetr_stored_image_t {
+                struct_size: size_of::<simdetr_stored_image_t>(),
+                first_row: found.first_row,
+                proposals_count: found.proposals.count() as u64,
+                image_id: record.image_id,
+                width: record.width,
+                height: record.height,
+                broken: i32::from(record.status == ImageStatus::Broken),
+            };
+            wanted(image)?(&answer)?;
+            if !proposals.is_null() {
+                borrow_mut(proposals, "proposals")?.set.clone_from(&found.proposals);
+            }
+            Ok(())
         })
-    }
+    })
 }
 
 /// Copies the path of one image.
@@ -127,12 +110,10 @@ pub unsafe extern "C" fn simdetr_proposal_store_read(
 /// @param[in] capacity Bytes at `path`; 0 asks for the count.
 /// @param[out] count Bytes of the path with its NUL; also written with
 /// `SIMDETR_ERROR_BUFFER_TOO_SMALL`.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_image_path(
     store: *const simdetr_proposal_store_t,
     index: u64,
@@ -141,24 +122,16 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            store.reading()?.with_image(index, |found| {
-                let found = &found.record.path;
-                let needed = found.len() + 1;
-                output(count, "count")?.set(needed);
-                if capacity == 0 {
-                    return Ok(());
-                }
-                if capacity < needed {
-                    let argument = "path".to_string();
-                    return Err(Error::BufferTooSmall { argument, needed, capacity });
-                }
-                copy_text(path, found, "path")
-            })
+    guard_handle(store, error, |store| {
+        store.reading()?.with_image(index, |found| {
+            let found = &found.record.path;
+            let needed = found.len() + 1;
+            if !has_room(count, (needed, capacity), "path")? {
+                return Ok(());
+            }
+            copy_text(path, found, "path")
         })
-    }
+    })
 }
 
 /// Reads unit vectors, one row for each proposal of the store.
@@ -167,12 +140,10 @@ pub unsafe extern "C" fn simdetr_proposal_store_image_path(
 /// @param[in] first First row.
 /// @param[in] rows_count Number of rows.
 /// @param[out] vectors `[rows_count, dimensions]`; zeros from the row on that could not be read.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// May run at the same time as other functions that take the store `const`.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
     store: *const simdetr_proposal_store_t,
     first: u64,
@@ -180,21 +151,18 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
     vectors: *mut f32,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(store, error, |store| {
-            let reader = &store.reading()?.reader;
-            let inside = first.checked_add(rows_count as u64);
-            if inside.is_none_or(|end| end > reader.proposals_count()) {
-                let expected = format!("at most {} rows", reader.proposals_count());
-                let got = format!("{rows_count} rows from row {first}");
-                return Err(Error::shape("rows_count", expected, got));
-            }
-            let count = rows_count * reader.settings().dimensions;
-            // Decoding needs a slice; the zeros cost little beside reading the rows.
-            reader.read(first, output_array(vectors, count, "vectors")?.zeroed())
-        })
-    }
+    guard_handle(store, error, |store| {
+        let reader = &store.reading()?.reader;
+        let inside = first.checked_add(rows_count as u64);
+        if inside.is_none_or(|end| end > reader.proposals_count()) {
+            let expected = format!("at most {} rows", reader.proposals_count());
+            let got = format!("{rows_count} rows from row {first}");
+            return Err(Error::shape("rows_count", expected, got));
+        }
+        let count = rows_count * reader.settings().dimensions;
+        // Decoding needs a slice; the zeros cost little beside reading the rows.
+        reader.read(first, output_array(vectors, count, "vectors")?.zeroed())
+    })
 }
 
 /// Puts the shards of several stores, which hold different images of one set, into a new one.
@@ -203,13 +171,11 @@ pub unsafe extern "C" fn simdetr_proposal_store_vectors_f32(
 /// @param[in] sources_count Number of folders.
 /// @param[in] target Folder of the new store.
 /// @param[in] run Optional.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` when images are there twice or missing between the
 /// stores, `SIMDETR_ERROR_RUN_MISMATCH` when they were written with different options.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_proposal_store_merge(
     sources: *const *const c_char,
     sources_count: usize,
@@ -218,12 +184,9 @@ pub unsafe extern "C" fn simdetr_proposal_store_merge(
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
     guard(error, || {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let sources = texts(sources, sources_count, "sources")?;
-            let sources: Vec<PathBuf> = sources.into_iter().map(PathBuf::from).collect();
-            let target = Path::new(text(target, "target")?);
-            with_control(run, |control| merge(&sources, target, *control).map(|_| ()))
-        }
+        let sources = texts(sources, sources_count, "sources")?;
+        let sources: Vec<PathBuf> = sources.into_iter().map(PathBuf::from).collect();
+        let target = Path::new(text(target, "target")?);
+        with_control(run, |control| merge(&sources, target, *control).map(|_| ()))
     })
 }

@@ -118,8 +118,7 @@ impl<'a, T: Element> Tensor<'a, T> {
     /// # Safety
     /// `tensor` is NULL or a DLPack tensor that lives during `'a`.
     pub(super) unsafe fn borrow(tensor: *const DLTensor, name: &str) -> Result<Tensor<'a, T>> {
-        // SAFETY: the caller's promise is the same.
-        let tensor = unsafe { borrow(tensor, name) }?;
+        let tensor = borrow(tensor, name)?;
         check_device(tensor, name)?;
         if tensor.dtype != T::TYPE {
             return Err(Error::ElementType {
@@ -206,8 +205,7 @@ impl<'a, T: Element> Tensor<'a, T> {
     /// # Safety
     /// As [`Tensor::output`].
     pub(super) unsafe fn write(&self, name: &str, shape: &[i64], values: &[T]) -> Result<()> {
-        // SAFETY: promised by the caller.
-        unsafe { self.output(name, shape) }?.copy_from(values);
+        self.output(name, shape)?.copy_from(values);
         Ok(())
     }
 }
@@ -257,8 +255,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         let expected = format!("0 to {NDIM_MAX} dimensions");
         return Err(Error::shape(name, expected, format!("{} dimensions", tensor.ndim)));
     }
-    // SAFETY: promised by the caller.
-    let shape = unsafe { slice::<i64>(tensor.shape, ndim, "DLTensor.shape") }?;
+    let shape = slice::<i64>(tensor.shape, ndim, "DLTensor.shape")?;
     let mut elements = 1i64;
     for &size in shape {
         let product = if size < 0 { None } else { elements.checked_mul(size.max(1)) };
@@ -276,8 +273,7 @@ unsafe fn layout<'a>(tensor: &DLTensor, name: &str) -> Result<(&'a [i64], [usize
         }
         return Ok((shape, strides));
     }
-    // SAFETY: promised by the caller.
-    let given = unsafe { slice::<i64>(tensor.strides, ndim, "DLTensor.strides") }?;
+    let given = slice::<i64>(tensor.strides, ndim, "DLTensor.strides")?;
     for (axis, (&stride, &size)) in given.iter().zip(shape).enumerate() {
         if stride < 1 && size > 1 {
             return Err(Error::Strides {
@@ -299,7 +295,12 @@ struct Owner<M> {
     _values: Box<dyn std::any::Any + Send>,
 }
 
-fn describe<T: Element>(values: &mut [T], shape: &mut [i64], strides: &mut [i64]) -> DLTensor {
+/// A tensor over memory of the library, for as long as that lives.
+pub(super) fn describe<T: Element>(
+    values: &mut [T],
+    shape: &mut [i64],
+    strides: &mut [i64],
+) -> DLTensor {
     DLTensor {
         data: values.as_mut_ptr().cast(),
         device: DLDevice { device_type: DEVICE_CPU, device_id: 0 },
@@ -330,34 +331,48 @@ fn own<T: Element, M>(
     })
 }
 
-/// `values` as a tensor that the host owns.
-pub(super) fn export<T: Element>(values: Vec<T>, shape: &[usize]) -> *mut DLManagedTensorVersioned {
-    let owner = own(values, shape, |dl_tensor| DLManagedTensorVersioned {
-        version: [MAJOR_VERSION, MINOR_VERSION],
-        manager_ctx: std::ptr::null_mut(),
-        deleter: Some(delete_versioned),
-        flags: 0,
-        dl_tensor,
-    });
-    let owner = Box::into_raw(owner);
-    // SAFETY: just made; the deleter takes the box back through `manager_ctx`.
-    unsafe {
-        (*owner).managed.manager_ctx = owner.cast();
-        &raw mut (*owner).managed
+/// A form in which the host owns a tensor.
+pub(super) trait Managed: Sized {
+    /// `tensor` in this form, to be ended by the deleter.
+    fn of(tensor: DLTensor) -> Self;
+    /// What the deleter finds the owner by.
+    fn context(&mut self) -> &mut *mut c_void;
+}
+
+impl Managed for DLManagedTensorVersioned {
+    fn of(dl_tensor: DLTensor) -> DLManagedTensorVersioned {
+        DLManagedTensorVersioned {
+            version: [MAJOR_VERSION, MINOR_VERSION],
+            manager_ctx: std::ptr::null_mut(),
+            deleter: Some(delete_versioned),
+            flags: 0,
+            dl_tensor,
+        }
+    }
+
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.manager_ctx
     }
 }
 
-/// As [`export`], in the form of DLPack before 1.0.
-pub(super) fn export_legacy<T: Element>(values: Vec<T>, shape: &[usize]) -> *mut DLManagedTensor {
-    let owner = own(values, shape, |dl_tensor| DLManagedTensor {
-        dl_tensor,
-        manager_ctx: std::ptr::null_mut(),
-        deleter: Some(delete_legacy),
-    });
-    let owner = Box::into_raw(owner);
-    // SAFETY: as in `export`.
+/// The form of DLPack before 1.0.
+impl Managed for DLManagedTensor {
+    fn of(dl_tensor: DLTensor) -> DLManagedTensor {
+        let deleter = Some(delete_legacy as unsafe extern "C" fn(*mut DLManagedTensor));
+        DLManagedTensor { dl_tensor, manager_ctx: std::ptr::null_mut(), deleter }
+    }
+
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.manager_ctx
+    }
+}
+
+/// `values` as a tensor that the host owns.
+pub(super) fn export<T: Element, M: Managed>(values: Vec<T>, shape: &[usize]) -> *mut M {
+    let owner = Box::into_raw(own(values, shape, M::of));
+    // SAFETY: just made; the deleter takes the box back through its context.
     unsafe {
-        (*owner).managed.manager_ctx = owner.cast();
+        *(*owner).managed.context() = owner.cast();
         &raw mut (*owner).managed
     }
 }
@@ -377,7 +392,7 @@ unsafe extern "C" fn delete_versioned(tensor: *mut DLManagedTensorVersioned) {
 unsafe extern "C" fn delete_legacy(tensor: *mut DLManagedTensor) {
     guard(std::ptr::null_mut(), || {
         if !tensor.is_null() {
-            // SAFETY: made by `export_legacy`; DLPack calls a deleter once.
+            // SAFETY: made by `export`; DLPack calls a deleter once.
             drop(unsafe { Box::from_raw((*tensor).manager_ctx.cast::<Owner<DLManagedTensor>>()) });
         }
         Ok(())
@@ -388,10 +403,6 @@ unsafe extern "C" fn delete_legacy(tensor: *mut DLManagedTensor) {
 mod tests {
     use super::*;
 
-    fn of<T: Element>(values: &mut [T], shape: &mut [i64], strides: &mut [i64]) -> DLTensor {
-        describe(values, shape, strides)
-    }
-
     /// What borrowing `tensor` as f32 and reading it densely answers.
     fn dense(tensor: &DLTensor) -> Result<Vec<f32>> {
         // SAFETY: the tests' tensors live during the call.
@@ -401,7 +412,7 @@ mod tests {
     #[test]
     fn dense_tensors_are_read_with_and_without_strides_and_from_an_offset() {
         let (mut values, mut shape, mut strides) = ([1.0, 2.0, 3.0, 4.0], [2, 2], [2, 1]);
-        let mut tensor = of(&mut values, &mut shape, &mut strides);
+        let mut tensor = describe(&mut values, &mut shape, &mut strides);
         assert_eq!(dense(&tensor).unwrap(), [1.0, 2.0, 3.0, 4.0]);
         tensor.strides = std::ptr::null_mut();
         let mut tail = [1, 3];
@@ -418,7 +429,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_own_error_in_a_fixed_order() {
         let (mut values, mut shape, mut strides) = ([1.0; 4], [2, 2], [2, 1]);
-        let good = of(&mut values, &mut shape, &mut strides);
+        let good = describe(&mut values, &mut shape, &mut strides);
         let mut bad = DLTensor { device: DLDevice { device_type: 2, device_id: 0 }, ..good };
         bad.dtype.bits = 16;
         assert!(matches!(dense(&bad), Err(Error::Device { .. })));
@@ -455,7 +466,8 @@ mod tests {
     fn exported_tensors_own_their_memory_and_end_by_their_deleter_on_any_thread() {
         // SAFETY: each tensor is used until its deleter is called, once.
         unsafe {
-            let versioned = export(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
+            let versioned: *mut DLManagedTensorVersioned =
+                export(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
             assert_eq!(((*versioned).version[0], (*versioned).dl_tensor.ndim), (1, 2));
             assert_eq!(dense(&(*versioned).dl_tensor).unwrap().len(), 6);
             let address = versioned as usize;
@@ -465,7 +477,7 @@ mod tests {
             })
             .join()
             .unwrap();
-            let legacy = export_legacy(vec![7i32], &[1]);
+            let legacy: *mut DLManagedTensor = export(vec![7i32], &[1]);
             assert_eq!((*legacy).dl_tensor.data.cast::<i32>().read(), 7);
             (*legacy).deleter.unwrap()(legacy);
         }

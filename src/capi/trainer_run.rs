@@ -1,9 +1,10 @@
 //! What a trainer does: the whole of Algorithm 1, one stage, one relabelling; each can be stopped and
 //! goes on with a later call.
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::{guard_handle, guard_handle_mut};
-use super::options::{Versioned, checked_size, write_struct};
+use super::options::{checked_size, wanted, write_struct};
 use super::pointers::{optional_text, output, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
@@ -15,93 +16,45 @@ use crate::{Error, Result};
 use std::ffi::c_char;
 use std::path::Path;
 
-/// One set of labels of a run.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_labels_t {
-    /// `sizeof(simdetr_labels_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images of the set.
-    pub images_count: u64,
-    /// Boxes of all images.
-    pub boxes_count: u64,
-    /// Class-agnostic average recall with the best 10 boxes of each image; -1 without ground truth.
-    pub recall_10: f64,
-    /// The same with 25.
-    pub recall_25: f64,
-    /// The same with 100.
-    pub recall_100: f64,
-}
-
-/// What one stage did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_stage_report_t {
-    /// `sizeof(simdetr_stage_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Optimiser steps of the stage, those of earlier calls included, and those that were spared because
-    /// checks on held-out images ended it.
-    pub steps_count: u64,
-    /// Images of its data set.
-    pub images_count: u64,
-    /// Boxes of its data set.
-    pub boxes_count: u64,
-}
-
-/// What one relabelling did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_relabel_report_t {
-    /// `sizeof(simdetr_relabel_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Images that have labels.
-    pub images_count: u64,
-    /// Boxes of all images.
-    pub boxes_count: u64,
-    /// Images that could not be decoded and are left out.
-    pub images_broken: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = {
-    assert!(size_of::<simdetr_labels_t>() == 48);
-    assert!(size_of::<simdetr_stage_report_t>() == 32);
-    assert!(size_of::<simdetr_relabel_report_t>() == 32);
-};
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_labels_t {
-    const NAME: &'static str = "simdetr_labels_t";
-    const SMALLEST: usize = size_of::<simdetr_labels_t>();
-}
-
-// SAFETY: as above.
-unsafe impl Versioned for simdetr_stage_report_t {
-    const NAME: &'static str = "simdetr_stage_report_t";
-    const SMALLEST: usize = size_of::<simdetr_stage_report_t>();
-}
-
-// SAFETY: as above.
-unsafe impl Versioned for simdetr_relabel_report_t {
-    const NAME: &'static str = "simdetr_relabel_report_t";
-    const SMALLEST: usize = size_of::<simdetr_relabel_report_t>();
-}
-
-/// Writes a report that the caller may not want; its size is checked before the work.
-///
-/// # Safety
-/// `target` is NULL or as [`write_struct`] wants it.
-pub(super) unsafe fn wanted<T: Versioned>(target: *mut T) -> Result<impl FnOnce(&T) -> Result<()>> {
-    if !target.is_null() {
-        // SAFETY: promised by the caller.
-        unsafe { checked_size(target.cast_const()) }?;
+versioned! {
+    /// One set of labels of a run.
+    pub struct simdetr_labels_t (48 bytes) {
+        /// Images of the set.
+        pub images_count: u64,
+        /// Boxes of all images.
+        pub boxes_count: u64,
+        /// Class-agnostic average recall with the best 10 boxes of each image; -1 without ground truth.
+        pub recall_10: f64,
+        /// The same with 25.
+        pub recall_25: f64,
+        /// The same with 100.
+        pub recall_100: f64,
     }
-    let write = move |value: &T| match target.is_null() {
-        true => Ok(()),
-        // SAFETY: promised by the caller.
-        false => unsafe { write_struct(target, value) },
-    };
-    Ok(write)
+}
+
+versioned! {
+    /// What one stage did.
+    pub struct simdetr_stage_report_t (32 bytes) {
+        /// Optimiser steps of the stage, those of earlier calls included, and those that were spared because
+        /// checks on held-out images ended it.
+        pub steps_count: u64,
+        /// Images of its data set.
+        pub images_count: u64,
+        /// Boxes of its data set.
+        pub boxes_count: u64,
+    }
+}
+
+versioned! {
+    /// What one relabelling did.
+    pub struct simdetr_relabel_report_t (32 bytes) {
+        /// Images that have labels.
+        pub images_count: u64,
+        /// Boxes of all images.
+        pub boxes_count: u64,
+        /// Images that could not be decoded and are left out.
+        pub images_broken: u64,
+    }
 }
 
 /// # Safety
@@ -113,15 +66,12 @@ unsafe fn stage_request<'a>(
     images: *const c_char,
 ) -> Result<StageRequest<'a>> {
     let too_large = |_| Error::invalid("stage", format!("{stage} is over {}", u16::MAX));
-    // SAFETY: promised by the caller.
-    unsafe {
-        Ok(StageRequest {
-            run: Path::new(text(run_folder, "run_folder")?),
-            stage: u16::try_from(stage).map_err(too_large)?,
-            annotations: Path::new(text(annotations, "annotations")?),
-            images: Path::new(text(images, "images")?),
-        })
-    }
+    Ok(StageRequest {
+        run: Path::new(text(run_folder, "run_folder")?),
+        stage: u16::try_from(stage).map_err(too_large)?,
+        annotations: Path::new(text(annotations, "annotations")?),
+        images: Path::new(text(images, "images")?),
+    })
 }
 
 /// Runs Algorithm 1: proposals, pseudo-classes (`T0.json`), and in each stage training, the
@@ -137,7 +87,6 @@ unsafe fn stage_request<'a>(
 /// (`simdetr_trainer_measured`); NULL for none. `simdetr_trainer_set_validation` names held-out images.
 /// @param[in] run Optional. Progress counts "check" (images that are compared with those of an
 /// earlier call), "extract", "cluster", "train", "relabel" and, with true boxes, "measure".
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_MISMATCH` when the folder holds a run of other images, another
 /// configuration, other initial weights or another detector, with everything that differs;
 /// `SIMDETR_ERROR_LOCKED` while another call or process writes there; `SIMDETR_ERROR_DIVERGED`; what
@@ -145,7 +94,6 @@ unsafe fn stage_request<'a>(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_pretrain(
     trainer: *mut simdetr_trainer_t,
     images: *const c_char,
@@ -154,24 +102,21 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
     run: *const simdetr_run_options_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let images = Path::new(text(images, "images")?);
-            let folder = Path::new(text(run_folder, "run_folder")?);
-            let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
-            let strict = trainer.strict;
-            trainer.labels.clear();
-            trainer.measured.clear();
-            let validation = trainer.validation.as_ref();
-            let held_out = validation.map(|(images, annotations)| HeldOut { images, annotations });
-            let report = with_control(run, |control| {
-                trainer.pretrainer.pretrain(images, folder, (truth, held_out), strict, control)
-            })?;
-            (trainer.labels, trainer.measured) = (report.labels, report.measured);
-            Ok(())
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let images = Path::new(text(images, "images")?);
+        let folder = Path::new(text(run_folder, "run_folder")?);
+        let truth = optional_text(ground_truth, "ground_truth")?.map(Path::new);
+        let strict = trainer.strict;
+        trainer.labels.clear();
+        trainer.measured.clear();
+        let validation = trainer.validation.as_ref();
+        let held_out = validation.map(|(images, annotations)| HeldOut { images, annotations });
+        let report = with_control(run, |control| {
+            trainer.pretrainer.pretrain(images, folder, (truth, held_out), strict, control)
+        })?;
+        (trainer.labels, trainer.measured) = (report.labels, report.measured);
+        Ok(())
+    })
 }
 
 /// Says how many sets of labels the last `simdetr_trainer_pretrain` made: one more than its stages,
@@ -179,24 +124,19 @@ pub unsafe extern "C" fn simdetr_trainer_pretrain(
 ///
 /// @param[in] trainer The trainer.
 /// @param[out] count The answer.
-/// @param[out] error Optional.
 /// @return A status.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_labels_count(
     trainer: *const simdetr_trainer_t,
     count: *mut usize,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(trainer, error, |trainer| {
-            output(count, "count")?.set(trainer.labels.len());
-            Ok(())
-        })
-    }
+    guard_handle(trainer, error, |trainer| {
+        output(count, "count")?.set(trainer.labels.len());
+        Ok(())
+    })
 }
 
 /// Describes the labels of a stage of the last `simdetr_trainer_pretrain`.
@@ -204,28 +144,23 @@ pub unsafe extern "C" fn simdetr_trainer_labels_count(
 /// @param[in] trainer The trainer.
 /// @param[in] stage 0 for those of the clusters, T_0.
 /// @param[in,out] labels `struct_size` must be set; the rest is filled in.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a stage that it does not have.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_labels(
     trainer: *const simdetr_trainer_t,
     stage: u32,
     labels: *mut simdetr_labels_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle(trainer, error, |trainer| {
-            checked_size(labels.cast_const())?;
-            let count = trainer.labels.len();
-            let found = trainer.labels.get(stage as usize);
-            let missing = || Error::invalid("stage", format!("{stage} is not below {count}"));
-            write_struct(labels, &described(found.ok_or_else(missing)?))
-        })
-    }
+    guard_handle(trainer, error, |trainer| {
+        checked_size(labels.cast_const())?;
+        let count = trainer.labels.len();
+        let found = trainer.labels.get(stage as usize);
+        let missing = || Error::invalid("stage", format!("{stage} is not below {count}"));
+        write_struct(labels, &described(found.ok_or_else(missing)?))
+    })
 }
 
 fn described(labels: &LabelsReport) -> simdetr_labels_t {
@@ -252,14 +187,12 @@ fn described(labels: &LabelsReport) -> simdetr_labels_t {
 /// @param[in] images Folder of its images.
 /// @param[in] run Optional. Progress counts "train".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_RUN_STEP` when the stage before is missing or has not been trained to its
 /// end; `SIMDETR_ERROR_RUN_MISMATCH` when the stage was begun on other labels; otherwise as
 /// `simdetr_trainer_pretrain`.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_train(
     trainer: *mut simdetr_trainer_t,
     run_folder: *const c_char,
@@ -270,20 +203,17 @@ pub unsafe extern "C" fn simdetr_trainer_train(
     report: *mut simdetr_stage_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let request = stage_request(run_folder, stage, annotations, images)?;
-            let write = wanted(report)?;
-            let found = with_control(run, |control| trainer.pretrainer.train(&request, control))?;
-            write(&simdetr_stage_report_t {
-                struct_size: size_of::<simdetr_stage_report_t>(),
-                steps_count: found.steps_count as u64,
-                images_count: found.images_count as u64,
-                boxes_count: found.boxes_count as u64,
-            })
+    guard_handle_mut(trainer, error, |trainer| {
+        let request = stage_request(run_folder, stage, annotations, images)?;
+        let write = wanted(report)?;
+        let found = with_control(run, |control| trainer.pretrainer.train(&request, control))?;
+        write(&simdetr_stage_report_t {
+            struct_size: size_of::<simdetr_stage_report_t>(),
+            steps_count: found.steps_count as u64,
+            images_count: found.images_count as u64,
+            boxes_count: found.boxes_count as u64,
         })
-    }
+    })
 }
 
 /// Labels every image of a COCO data set with the detector of a stage: its best boxes without those
@@ -300,7 +230,6 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 /// @param[in] out COCO file to write; replaced as a whole.
 /// @param[in] run Optional. Progress counts "relabel".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_OUTPUT`, before the work, for an `out` that is not written: a folder, or
 /// read-only; `SIMDETR_ERROR_RUN_STEP` when the stage has not been trained there to its end;
 /// `SIMDETR_ERROR_RUN_MISMATCH` when it was trained under another configuration;
@@ -308,7 +237,6 @@ pub unsafe extern "C" fn simdetr_trainer_train(
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_relabel(
     trainer: *mut simdetr_trainer_t,
     run_folder: *const c_char,
@@ -320,20 +248,17 @@ pub unsafe extern "C" fn simdetr_trainer_relabel(
     report: *mut simdetr_relabel_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let request = stage_request(run_folder, stage, annotations, images)?;
-            let out = Path::new(text(out, "out")?);
-            let write = wanted(report)?;
-            let found =
-                with_control(run, |control| trainer.pretrainer.relabel(&request, out, control))?;
-            write(&simdetr_relabel_report_t {
-                struct_size: size_of::<simdetr_relabel_report_t>(),
-                images_count: found.images_count as u64,
-                boxes_count: found.boxes_count as u64,
-                images_broken: found.broken.len() as u64,
-            })
+    guard_handle_mut(trainer, error, |trainer| {
+        let request = stage_request(run_folder, stage, annotations, images)?;
+        let out = Path::new(text(out, "out")?);
+        let write = wanted(report)?;
+        let found =
+            with_control(run, |control| trainer.pretrainer.relabel(&request, out, control))?;
+        write(&simdetr_relabel_report_t {
+            struct_size: size_of::<simdetr_relabel_report_t>(),
+            images_count: found.images_count as u64,
+            boxes_count: found.boxes_count as u64,
+            images_broken: found.broken.len() as u64,
         })
-    }
+    })
 }

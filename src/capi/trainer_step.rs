@@ -1,16 +1,16 @@
 //! Single steps on batches of the host's own: its data loop, the library's detector, losses and
 //! optimiser (or, with callbacks, the library's losses alone).
 
+use super::declare::versioned;
 use super::error::simdetr_error_t;
 use super::guard::guard_handle_mut;
-use super::options::Versioned;
-use super::pointers::{slice, text};
+use super::options::wanted;
+use super::pointers::{optional, slice, text};
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
-use super::targets::{borrow_targets, simdetr_targets_t};
+use super::targets::{TargetMemory, borrow_targets, simdetr_targets_t};
 use super::tensor::{DLTensor, Tensor};
 use super::trainer::simdetr_trainer_t;
-use super::trainer_run::wanted;
 use crate::data::training::batch::Batch;
 use crate::matching::Targets;
 use crate::training::step::StepReport;
@@ -18,39 +18,28 @@ use crate::{Error, Result, memory};
 use std::ffi::c_char;
 use std::path::Path;
 
-/// What one step did.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct simdetr_step_report_t {
-    /// `sizeof(simdetr_step_report_t)`, set by the caller.
-    pub struct_size: usize,
-    /// Weighted sum of all losses of all layers.
-    pub loss: f64,
-    /// Class loss of the last layer, not weighted, as the next two.
-    pub class_loss: f64,
-    /// L1 loss of the last layer.
-    pub l1_loss: f64,
-    /// GIoU loss of the last layer.
-    pub giou_loss: f64,
-    /// Share of the last layer's matched queries whose best class is their target's.
-    pub accuracy: f64,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// The schedule's factor on every learning rate.
-    pub rate_factor: f64,
-    /// Targets of the step.
-    pub boxes_count: u64,
-    /// Those that found a query.
-    pub pairs_count: u64,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<simdetr_step_report_t>() == 80);
-
-// SAFETY: `repr(C)`, size first, plain numbers.
-unsafe impl Versioned for simdetr_step_report_t {
-    const NAME: &'static str = "simdetr_step_report_t";
-    const SMALLEST: usize = size_of::<simdetr_step_report_t>();
+versioned! {
+    /// What one step did.
+    pub struct simdetr_step_report_t (80 bytes) {
+        /// Weighted sum of all losses of all layers.
+        pub loss: f64,
+        /// Class loss of the last layer, not weighted, as the next two.
+        pub class_loss: f64,
+        /// L1 loss of the last layer.
+        pub l1_loss: f64,
+        /// GIoU loss of the last layer.
+        pub giou_loss: f64,
+        /// Share of the last layer's matched queries whose best class is their target's.
+        pub accuracy: f64,
+        /// Norm of the gradients before clipping.
+        pub gradient_norm: f64,
+        /// The schedule's factor on every learning rate.
+        pub rate_factor: f64,
+        /// Targets of the step.
+        pub boxes_count: u64,
+        /// Those that found a query.
+        pub pairs_count: u64,
+    }
 }
 
 fn report_of(report: &StepReport) -> simdetr_step_report_t {
@@ -74,27 +63,21 @@ fn report_of(report: &StepReport) -> simdetr_step_report_t {
 /// @param[in] trainer The trainer.
 /// @param[in] classes_count Classes of the targets.
 /// @param[in] steps_count Steps that will be taken: what the learning rate's schedule counts with.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` for a count of 0; what a callback answered.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_begin(
     trainer: *mut simdetr_trainer_t,
     classes_count: usize,
     steps_count: u64,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let too_large =
-                |_| Error::invalid("steps_count", format!("{steps_count} is too large"));
-            let steps_count = usize::try_from(steps_count).map_err(too_large)?;
-            trainer.pretrainer.begin(classes_count, steps_count)
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let too_large = |_| Error::invalid("steps_count", format!("{steps_count} is too large"));
+        let steps_count = usize::try_from(steps_count).map_err(too_large)?;
+        trainer.pretrainer.begin(classes_count, steps_count)
+    })
 }
 
 /// Takes one step of the loop that `simdetr_trainer_begin` began: forward, losses, backward, update.
@@ -107,14 +90,12 @@ pub unsafe extern "C" fn simdetr_trainer_begin(
 /// @param[in] targets What the images hold.
 /// @param[in] run Optional: a token that is set keeps the step from beginning.
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_DIVERGED` for losses or gradients that are not finite;
 /// `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin` and after the last step. A step
 /// that failed changed nothing and may be taken again.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_step(
     trainer: *mut simdetr_trainer_t,
     images: *const DLTensor,
@@ -124,28 +105,22 @@ pub unsafe extern "C" fn simdetr_trainer_step(
     report: *mut simdetr_step_report_t,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let images = Tensor::<f32>::borrow(images, "images")?;
-            let axes = axes_of(&images)?;
-            let count = images.size(0);
-            let sizes = match sizes.is_null() {
-                true => None,
-                false => Some(slice::<[u32; 2]>(sizes.cast(), count, "sizes")?),
-            };
-            let mut classes = Vec::new();
-            let classes_count = trainer.pretrainer.loop_classes();
-            let known = classes_count.as_ref().copied().unwrap_or(usize::MAX);
-            let targets = borrow_targets(targets, &mut classes, known)?;
-            classes_count?;
-            let write = wanted(report)?;
-            gather(&mut trainer.batch, (&images, axes), sizes, &targets)?;
-            let (pretrainer, batch) = (&mut trainer.pretrainer, &trainer.batch);
-            let found = with_control(run, |_| pretrainer.step(batch))?;
-            write(&report_of(&found))
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let images = Tensor::<f32>::borrow(images, "images")?;
+        let axes = axes_of(&images)?;
+        let count = images.size(0);
+        let sizes = optional(sizes, |sizes| slice::<[u32; 2]>(sizes.cast(), count, "sizes"))?;
+        let mut memory = TargetMemory::default();
+        let classes_count = trainer.pretrainer.loop_classes();
+        let known = classes_count.as_ref().copied().unwrap_or(usize::MAX);
+        let (targets, _) = borrow_targets(targets, &mut memory, known)?;
+        classes_count?;
+        let write = wanted(report)?;
+        gather(&mut trainer.batch, (&images, axes), sizes, &targets)?;
+        let (pretrainer, batch) = (&mut trainer.pretrainer, &trainer.batch);
+        let found = with_control(run, |_| pretrainer.step(batch))?;
+        write(&report_of(&found))
+    })
 }
 
 /// Writes the detector of the loop, as it is now: `STEM.safetensors` for the built-in one, which
@@ -153,24 +128,19 @@ pub unsafe extern "C" fn simdetr_trainer_step(
 ///
 /// @param[in] trainer The trainer.
 /// @param[in] stem Path without its ending.
-/// @param[out] error Optional.
 /// @return `SIMDETR_ERROR_INVALID_ARGUMENT` before `simdetr_trainer_begin`; what a callback answered.
 ///
 /// One thread at a time on one trainer.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn simdetr_trainer_write_detector(
     trainer: *mut simdetr_trainer_t,
     stem: *const c_char,
     error: *mut simdetr_error_t,
 ) -> simdetr_status_t {
-    // SAFETY: promised by the caller.
-    unsafe {
-        guard_handle_mut(trainer, error, |trainer| {
-            let stem = Path::new(text(stem, "stem")?);
-            trainer.pretrainer.write_detector(stem).map(drop)
-        })
-    }
+    guard_handle_mut(trainer, error, |trainer| {
+        let stem = Path::new(text(stem, "stem")?);
+        trainer.pretrainer.write_detector(stem).map(drop)
+    })
 }
 
 /// Axes of images, rows, columns and channels.

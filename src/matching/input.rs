@@ -169,27 +169,19 @@ impl<'a> Targets<'a> {
         boxes: &'a [[f32; 4]],
         classes_count: usize,
     ) -> Result<Targets<'a>> {
-        let total: usize = counts.iter().map(|&count| count as usize).sum();
-        for (name, length) in [("target classes", classes.len()), ("target boxes", boxes.len())] {
-            if length != total {
-                let expected = format!("{total} (the sum of {} counts)", counts.len());
-                return Err(Error::shape(name, expected, length));
-            }
-        }
+        check_lengths(counts, classes, boxes)?;
         let targets = Targets { counts, classes, boxes, scores: None, classes_count };
-        let place = |target: usize| format!("target {target} of image {}", targets.image(target));
+        let place =
+            |target: usize| format!("target {target} of image {}", image_of(counts, target));
         if let Some(at) = first_non_finite(boxes.as_flattened()) {
             let name = format!("target boxes, {}", place(at / 4));
             return Err(Error::NonFinite { name, index: at, value: boxes[at / 4][at % 4] });
         }
-        for (target, (bounds, &class)) in boxes.iter().zip(classes).enumerate() {
-            if class as usize >= classes_count {
-                let reason = format!("{}: {class} is not below {classes_count}", place(target));
-                return Err(Error::invalid("target classes", reason));
+        check_classes(counts, classes, classes_count)?;
+        for (target, bounds) in boxes.iter().enumerate() {
+            if let Some(why) = wrong(bounds) {
+                return Err(Error::invalid("target boxes", format!("{}: {why}", place(target))));
             }
-            check_box(bounds).map_err(|why| {
-                Error::invalid("target boxes", format!("{}: {why}", place(target)))
-            })?;
         }
         Ok(targets)
     }
@@ -214,7 +206,7 @@ impl<'a> Targets<'a> {
         let scores = self.scores.unwrap_or(&[]);
         match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
             Some(target) => {
-                let (image, score) = (self.image(target), scores[target]);
+                let (image, score) = (image_of(self.counts, target), scores[target]);
                 let reason = format!("target {target} of image {image}: {score} is not in [0, 1]");
                 Err(Error::invalid("target scores", reason))
             }
@@ -261,29 +253,60 @@ impl<'a> Targets<'a> {
     pub fn pairs(&self, queries: usize) -> usize {
         self.counts.iter().map(|&count| queries.min(count as usize)).sum()
     }
+}
 
-    /// The image of a target.
-    fn image(&self, target: usize) -> usize {
-        let mut end = 0;
-        let ends = self.counts.iter().map(|&count| {
-            end += count as usize;
-            end
-        });
-        ends.take_while(|&end| end <= target).count()
+/// The image of a target.
+fn image_of(counts: &[u32], target: usize) -> usize {
+    let mut end = 0;
+    let ends = counts.iter().map(|&count| {
+        end += count as usize;
+        end
+    });
+    ends.take_while(|&end| end <= target).count()
+}
+
+/// # Errors
+/// [`Error::Shape`] for arrays that do not have as many targets as the counts say.
+pub(super) fn check_lengths(counts: &[u32], classes: &[u32], boxes: &[[f32; 4]]) -> Result<()> {
+    let total: usize = counts.iter().map(|&count| count as usize).sum();
+    for (name, length) in [("target classes", classes.len()), ("target boxes", boxes.len())] {
+        if length != total {
+            let expected = format!("{total} (the sum of {} counts)", counts.len());
+            return Err(Error::shape(name, expected, length));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`Error::InvalidArgument`] for a class that is not below `classes_count`.
+pub(super) fn check_classes(counts: &[u32], classes: &[u32], classes_count: usize) -> Result<()> {
+    match classes.iter().position(|&class| class as usize >= classes_count) {
+        None => Ok(()),
+        Some(target) => {
+            let (image, class) = (image_of(counts, target), classes[target]);
+            let reason =
+                format!("target {target} of image {image}: {class} is not below {classes_count}");
+            Err(Error::invalid("target classes", reason))
+        }
     }
 }
 
+/// The corners of a cxcywh box.
+pub(super) fn reach(&[x, y, width, height]: &[f32; 4]) -> [[f32; 2]; 2] {
+    let half = [width / 2.0, height / 2.0];
+    [[x - half[0], y - half[1]], [x + half[0], y + half[1]]]
+}
+
 /// What is wrong with a target's box, with its numbers.
-fn check_box(&[x, y, width, height]: &[f32; 4]) -> std::result::Result<(), String> {
+pub(super) fn wrong(bounds: &[f32; 4]) -> Option<String> {
+    let [x, y, width, height] = *bounds;
     if width <= 0.0 || height <= 0.0 {
-        return Err(format!("size {width} x {height} is not positive"));
+        return Some(format!("size {width} x {height} is not positive"));
     }
-    let low = (x - width / 2.0).min(y - height / 2.0);
-    let high = (x + width / 2.0).max(y + height / 2.0);
-    if low < -OUTSIDE_MAX || high > 1.0 + OUTSIDE_MAX {
-        return Err(format!("cxcywh [{x}, {y}, {width}, {height}] reaches out of [0, 1]"));
-    }
-    Ok(())
+    let [low, high] = reach(bounds);
+    let is_outside = low[0].min(low[1]) < -OUTSIDE_MAX || high[0].max(high[1]) > 1.0 + OUTSIDE_MAX;
+    is_outside.then(|| format!("cxcywh [{x}, {y}, {width}, {height}] reaches out of [0, 1]"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod assignment;
 pub mod batch;
+pub mod box_policy;
 pub mod config;
 pub mod costs;
 pub mod input;
@@ -14,6 +15,7 @@ mod transpose;
 
 pub use assignment::{Assigner, UNASSIGNED};
 pub use batch::BatchAssigner;
+pub use box_policy::{BoxPolicy, KeptTargets};
 pub use config::{ClassLoss, MatcherConfig};
 pub use input::{Predictions, Targets};
 pub use matcher::{Matcher, Matches};

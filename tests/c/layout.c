@@ -20,9 +20,10 @@ IS(encoder_callback_size, sizeof(simdetr_encoder_callback_t) == 72);
 OFFSET(simdetr_encoder_callback_t, maps_count, 56);
 OFFSET(simdetr_encoder_callback_t, callback_threads, 64);
 
-IS(targets_size, sizeof(simdetr_targets_t) == 56);
+IS(targets_size, sizeof(simdetr_targets_t) == 64);
 OFFSET(simdetr_targets_t, classes, 24);
 OFFSET(simdetr_targets_t, scores, 48);
+OFFSET(simdetr_targets_t, box_policy, 56);
 IS(matcher_options_size, sizeof(simdetr_matcher_options_t) == 64);
 OFFSET(simdetr_matcher_options_t, class_cost, 20);
 IS(criterion_options_size, sizeof(simdetr_criterion_options_t) == 88);
@@ -58,7 +59,9 @@ OFFSET(simdetr_detector_options_t, parallel_for, 32);
 IS(prediction_options_size, sizeof(simdetr_prediction_options_t) == 24);
 OFFSET(simdetr_prediction_options_t, score_min, 16);
 IS(detector_description_size, sizeof(simdetr_detector_description_t) == 64);
-OFFSET(simdetr_detector_description_t, image_mean, 28);
+OFFSET(simdetr_detector_description_t, image_mean, 24);
+OFFSET(simdetr_detector_description_t, parameters_count, 48);
+OFFSET(simdetr_detector_description_t, side_multiple, 56);
 IS(detections_view_size, sizeof(simdetr_detections_view_t) == 64);
 OFFSET(simdetr_detections_view_t, boxes, 32);
 

@@ -28,6 +28,26 @@ class detections : public handle<simdetr_detections_t, simdetr_detections_destro
       return simdetr_detections_export_tensor(get(), field, out, error);
     });
   }
+  // The same in the form of DLPack before 1.0.
+  result<DLManagedTensor *> export_tensor_legacy(std::int32_t field) const {
+    return detail::answer<DLManagedTensor *>([&](auto *out, auto *error) {
+      return simdetr_detections_export_tensor_legacy(get(), field, out, error);
+    });
+  }
+  // Fills a dense tensor of exactly the field's type and shape.
+  result<void> copy_tensor(std::int32_t field, const DLTensor &target) const {
+    return detail::done([&](auto *error) {
+      return simdetr_detections_copy_tensor(get(), field, &target, error);
+    });
+  }
+  // Copies into arrays of `capacity` detections, of which any may be nullptr; answers their number.
+  result<std::size_t> copy(std::size_t capacity, float *boxes, float *scores,
+                           std::int32_t *classes, std::int32_t *images = nullptr) const {
+    return detail::answer<std::size_t>([&](auto *count, auto *error) {
+      return simdetr_detections_copy_f32(get(), boxes, scores, classes, images, capacity, count,
+                                         error);
+    });
+  }
 
  private:
   explicit detections(simdetr_detections_t *raw) : handle(raw) {}
@@ -45,10 +65,10 @@ class detector : public handle<simdetr_detector_t, simdetr_detector_destroy> {
   using handle::handle;
   static detector adopt(simdetr_detector_t *raw) { return detector(raw); }
   static simdetr_detector_options_t options() noexcept {
-    return detail::sized<simdetr_detector_options_t>();
+    return detail::defaults(simdetr_detector_options_init);
   }
   static simdetr_prediction_options_t prediction_options() noexcept {
-    return detail::sized<simdetr_prediction_options_t>();
+    return detail::defaults(simdetr_prediction_options_init);
   }
   static result<detector> open(const std::string &path,
                                const simdetr_detector_options_t &given = options()) {
@@ -140,6 +160,15 @@ class detector : public handle<simdetr_detector_t, simdetr_detector_destroy> {
                            std::uint32_t width = 0) const {
     return detail::done([&](auto *error) {
       return simdetr_detector_export_onnx(get(), path.c_str(), height, width, error);
+    });
+  }
+  // [3, H, W] or [H, W, 3], u8 or f32 in [0, 1].
+  result<void> predict(const DLTensor &image, detections &out,
+                       const simdetr_prediction_options_t &given = prediction_options(),
+                       const run *control = nullptr) const {
+    return detail::done([&](auto *error) {
+      return simdetr_detector_predict_tensor(get(), &image, &given, detail::raw(control), out.get(),
+                                             error);
     });
   }
 

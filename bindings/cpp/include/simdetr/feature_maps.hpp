@@ -43,6 +43,22 @@ class feature_maps : public handle<simdetr_feature_maps_t, simdetr_feature_maps_
       return simdetr_feature_maps_export_tensor(get(), index, out, error);
     });
   }
+  // The same in the form of DLPack before 1.0.
+  result<DLManagedTensor *> export_tensor_legacy(std::size_t index) const {
+    return detail::answer<DLManagedTensor *>([&](auto *out, auto *error) {
+      return simdetr_feature_maps_export_tensor_legacy(get(), index, out, error);
+    });
+  }
+  // Fills a dense tensor of exactly the map's type and shape.
+  result<void> copy_tensor(std::size_t index, const DLTensor &target) const {
+    return detail::done([&](auto *error) {
+      return simdetr_feature_maps_copy_tensor(get(), index, &target, error);
+    });
+  }
+  result<std::uint64_t> memory_bytes() const {
+    return detail::answer<std::uint64_t>(
+        [&](auto *out, auto *error) { return simdetr_feature_maps_memory_bytes(get(), out, error); });
+  }
 
  private:
   explicit feature_maps(simdetr_feature_maps_t *raw) : handle(raw) {}
@@ -50,7 +66,7 @@ class feature_maps : public handle<simdetr_feature_maps_t, simdetr_feature_maps_
 
 // How an image is resized before it is encoded, and with how many threads.
 inline simdetr_encode_options_t encode_options() noexcept {
-  return detail::sized<simdetr_encode_options_t>();
+  return detail::defaults(simdetr_encode_options_init);
 }
 
 // An encoder's maps of one image, into `out`.
@@ -71,6 +87,16 @@ inline result<void> encode(const encoder &source, span<const std::uint8_t> encod
   return detail::done([&](auto *error) {
     return simdetr_encoder_encode_bytes(source.get(), encoded.data(), encoded.size(), &options,
                                         detail::raw(control), out.get(), error);
+  });
+}
+
+// The same of a tensor, [3, H, W] or [H, W, 3], u8 or f32 in [0, 1].
+inline result<void> encode(const encoder &source, const DLTensor &image, feature_maps &out,
+                           const simdetr_encode_options_t &options = encode_options(),
+                           const run *control = nullptr) {
+  return detail::done([&](auto *error) {
+    return simdetr_encoder_encode_tensor(source.get(), &image, &options, detail::raw(control),
+                                         out.get(), error);
   });
 }
 

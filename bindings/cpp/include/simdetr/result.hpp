@@ -167,6 +167,26 @@ T sized() noexcept {
   value.struct_size = sizeof value;
   return value;
 }
+
+// The same by the C header's own function, which is where defaults come from.
+template <class T>
+T defaults(void (*init)(T *, std::size_t)) noexcept {
+  T value;
+  init(&value, sizeof value);
+  return value;
+}
+
+// What a call that has a capacity and a count gives: asked for its size, then filled.
+template <class T, class Call>
+simdetr_status_t filled(T &values, Call &&call) {
+  std::size_t count = 0;
+  auto *none = static_cast<typename T::value_type *>(nullptr);
+  if (simdetr_status_t status = call(none, std::size_t{0}, &count); status != SIMDETR_OK) {
+    return status;
+  }
+  values.resize(count);
+  return call(values.data(), count, &count);
+}
 }  // namespace detail
 
 }  // namespace simdetr

@@ -25,6 +25,39 @@ inline result<void> check_abi() {
   return error(SIMDETR_ERROR_INVALID_ARGUMENT, text.c_str());
 }
 
+// The library that runs, such as "0.1.0", and as a number to compare with SIMDETR_VERSION.
+inline const char *version() noexcept { return simdetr_version_string(); }
+inline std::uint32_t version_number() noexcept { return simdetr_version(); }
+
+// Sends the library's messages to a function, which `user_data` must outlive; nullptr for silence.
+inline result<void> log_to(simdetr_log_fn_t callback, void *user_data = nullptr,
+                           std::int32_t level_max = SIMDETR_LOG_INFO) {
+  error failure;
+  if (simdetr_log_set(callback, user_data, level_max, failure.out()) != SIMDETR_OK) return failure;
+  return {};
+}
+
+// Pixels of the caller's, for calls that borrow them. A stride of 0 is that of rows without padding.
+inline simdetr_image_t image(const std::uint8_t *pixels, std::uint32_t width, std::uint32_t height,
+                             std::int32_t format = SIMDETR_PIXEL_RGB8,
+                             std::int64_t row_stride_bytes = 0) noexcept {
+  auto out = detail::defaults(simdetr_image_init);
+  out.data = pixels;
+  out.width = width;
+  out.height = height;
+  out.row_stride_bytes = row_stride_bytes;
+  out.pixel_format = format;
+  return out;
+}
+
+// The sizes of an image whose feature maps are the caller's; what is left 0 is as the original.
+inline simdetr_image_geometry_t image_geometry(std::uint32_t width, std::uint32_t height) noexcept {
+  auto out = detail::defaults(simdetr_image_geometry_init);
+  out.original_width = width;
+  out.original_height = height;
+  return out;
+}
+
 // What a callback answers when the host's function threw an exception.
 inline constexpr simdetr_status_t callback_threw = -1000001;
 
@@ -113,7 +146,7 @@ class run {
 #endif
   }
 
-  simdetr_run_options_t raw_ = detail::sized<simdetr_run_options_t>();
+  simdetr_run_options_t raw_ = detail::defaults(simdetr_run_options_init);
   std::function<int(std::string_view, std::uint64_t, std::uint64_t)> progress_;
   std::exception_ptr thrown_;
 };
@@ -146,10 +179,27 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
 
   // The built-in encoder ("default"), or one from a safetensors or ONNX file.
   static result<encoder> create(const std::string &source = "default") {
-    auto options = detail::sized<simdetr_encoder_options_t>();
+    auto options = detail::defaults(simdetr_encoder_options_init);
     options.encoder = source.c_str();
     return detail::made<encoder, simdetr_encoder_t>([&](auto **out, auto *error) {
       return simdetr_encoder_create(&options, out, error);
+    });
+  }
+
+  // Everything that simdetr.h lets one say.
+  static simdetr_encoder_options_t options() noexcept {
+    return detail::defaults(simdetr_encoder_options_init);
+  }
+  static result<encoder> create(const simdetr_encoder_options_t &options) {
+    return detail::made<encoder, simdetr_encoder_t>([&](auto **out, auto *error) {
+      return simdetr_encoder_create(&options, out, error);
+    });
+  }
+  // From the bytes of a safetensors or ONNX file.
+  static result<encoder> from_memory(span<const std::uint8_t> file,
+                                     const simdetr_encoder_options_t &given = options()) {
+    return detail::made<encoder, simdetr_encoder_t>([&](auto **out, auto *error) {
+      return simdetr_encoder_create_from_memory(file.data(), file.size(), &given, out, error);
     });
   }
 
@@ -162,7 +212,7 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
       channels.push_back(map.channels);
       strides.push_back(map.stride);
     }
-    auto callback = detail::sized<simdetr_encoder_callback_t>();
+    auto callback = detail::defaults(simdetr_encoder_callback_init);
     callback.name = name;
     callback.encode = &encoder::trampoline;
     callback.user_data = new function(std::move(encode));
@@ -180,6 +230,16 @@ class encoder : public handle<simdetr_encoder_t, simdetr_encoder_destroy> {
     return detail::answer<std::uint64_t>([&](auto *out, auto *error) {
       return simdetr_encoder_memory_bytes(get(), out, error);
     });
+  }
+  // The maps that it gives, deepest first.
+  result<std::vector<simdetr_map_description_t>> maps() const {
+    std::vector<simdetr_map_description_t> found;
+    error failure;
+    auto call = [&](auto *out, std::size_t capacity, std::size_t *count) {
+      return simdetr_encoder_maps(get(), out, capacity, count, failure.out());
+    };
+    if (detail::filled(found, call) != SIMDETR_OK) return failure;
+    return found;
   }
 
  private:
@@ -222,6 +282,55 @@ class proposals : public handle<simdetr_proposals_t, simdetr_proposals_destroy> 
       return simdetr_proposals_export_tensor(get(), field, out, error);
     });
   }
+  // The same in the form of DLPack before 1.0.
+  result<DLManagedTensor *> export_tensor_legacy(std::int32_t field) const {
+    return detail::answer<DLManagedTensor *>([&](auto *out, auto *error) {
+      return simdetr_proposals_export_tensor_legacy(get(), field, out, error);
+    });
+  }
+  // Fills a dense tensor of exactly the field's type and shape.
+  result<void> copy_tensor(std::int32_t field, const DLTensor &target) const {
+    return detail::done([&](auto *error) {
+      return simdetr_proposals_copy_tensor(get(), field, &target, error);
+    });
+  }
+  // Copies into arrays of `capacity` proposals, of which any may be nullptr; answers their number.
+  result<std::size_t> copy(std::size_t capacity, float *boxes, float *scores, std::int32_t *levels,
+                           std::int32_t *cluster_counts, float *vectors = nullptr,
+                           std::size_t dimensions = 0) const {
+    return detail::answer<std::size_t>([&](auto *count, auto *error) {
+      return simdetr_proposals_copy_f32(get(), boxes, scores, levels, cluster_counts, vectors,
+                                        dimensions, capacity, count, error);
+    });
+  }
+  // Replaces everything by boxes of the caller's; no scores rank by size.
+  result<void> assign(span<const float> boxes, span<const float> scores, span<const float> vectors,
+                      std::size_t dimensions, std::uint32_t image_width,
+                      std::uint32_t image_height) {
+    std::size_t count = boxes.size() / 4;
+    bool fits = boxes.size() == count * 4 && vectors.size() == count * dimensions &&
+                (scores.empty() || scores.size() == count);
+    if (!fits) return error(SIMDETR_ERROR_SHAPE, "boxes, scores and vectors differ in number");
+    return detail::done([&](auto *error) {
+      return simdetr_proposals_assign_f32(get(), boxes.data(),
+                                          scores.empty() ? nullptr : scores.data(), vectors.data(),
+                                          dimensions, count, image_width, image_height, error);
+    });
+  }
+  // Bytes of one mask on its grid, 0 or 1, row by row.
+  result<std::vector<std::uint8_t>> mask(std::size_t index) const {
+    std::vector<std::uint8_t> found;
+    error failure;
+    auto call = [&](auto *out, std::size_t capacity, std::size_t *count) {
+      return simdetr_proposals_mask(get(), index, out, capacity, count, failure.out());
+    };
+    if (detail::filled(found, call) != SIMDETR_OK) return failure;
+    return found;
+  }
+  result<std::uint64_t> memory_bytes() const {
+    return detail::answer<std::uint64_t>(
+        [&](auto *out, auto *error) { return simdetr_proposals_memory_bytes(get(), out, error); });
+  }
 
  private:
   explicit proposals(simdetr_proposals_t *raw) : handle(raw) {}
@@ -232,7 +341,14 @@ class extractor : public handle<simdetr_extractor_t, simdetr_extractor_destroy> 
   using handle::handle;
   static extractor adopt(simdetr_extractor_t *raw) { return extractor(raw); }
   static simdetr_extractor_options_t options() noexcept {
-    return detail::sized<simdetr_extractor_options_t>();
+    return detail::defaults(simdetr_extractor_options_init);
+  }
+  // What the pointers `proposals` and `selective_search` of the options point to.
+  static simdetr_local_options_t local_options() noexcept {
+    return detail::defaults(simdetr_local_options_init);
+  }
+  static simdetr_selective_search_options_t selective_search_options() noexcept {
+    return detail::defaults(simdetr_selective_search_options_init);
   }
   static result<extractor> create(const encoder &source,
                                   const simdetr_extractor_options_t &options) {
@@ -267,165 +383,66 @@ class extractor : public handle<simdetr_extractor_t, simdetr_extractor_destroy> 
     }
     return report;
   }
+  // [3, H, W] or [H, W, 3], u8 or f32 in [0, 1].
+  result<void> extract(const DLTensor &image, std::uint32_t image_id, proposals &out,
+                       const run *control = nullptr) const {
+    return detail::done([&](auto *error) {
+      return simdetr_extractor_extract_tensor(get(), &image, image_id, detail::raw(control),
+                                              out.get(), error);
+    });
+  }
+  // Several images, which the extractor's threads share; one set for each.
+  result<void> extract(span<const simdetr_image_t> images, std::uint32_t first_image_id,
+                       span<proposals> out, const run *control = nullptr) const {
+    if (images.size() != out.size()) {
+      return error(SIMDETR_ERROR_SHAPE, "as many sets of proposals as images are needed");
+    }
+    std::vector<const simdetr_image_t *> given;
+    std::vector<simdetr_proposals_t *> sets;
+    for (const simdetr_image_t &image : images) given.push_back(&image);
+    for (const proposals &set : out) sets.push_back(set.get());
+    return detail::done([&](auto *error) {
+      return simdetr_extractor_extract_batch(get(), given.data(), given.size(), first_image_id,
+                                             detail::raw(control), sets.data(), error);
+    });
+  }
+  // Feature maps of the caller's, [height, width, channels] each, deepest first, with the pixels of
+  // the resized image for each of their cells.
+  result<void> extract(span<const DLTensor *const> maps, span<const std::size_t> strides,
+                       const simdetr_image_geometry_t &geometry, proposals &out,
+                       const run *control = nullptr) const {
+    if (maps.size() != strides.size()) {
+      return error(SIMDETR_ERROR_SHAPE, "as many strides as maps are needed");
+    }
+    return detail::done([&](auto *error) {
+      return simdetr_extractor_extract_maps(get(), maps.data(), strides.data(), maps.size(),
+                                            &geometry, detail::raw(control), out.get(), error);
+    });
+  }
+  // The same as one array; `shapes` is [maps, 3].
+  result<void> extract(span<const float> values, span<const std::size_t> shapes,
+                       span<const std::size_t> strides, const simdetr_image_geometry_t &geometry,
+                       proposals &out, const run *control = nullptr) const {
+    if (shapes.size() != strides.size() * 3) {
+      return error(SIMDETR_ERROR_SHAPE, "three sizes and a stride for each map are needed");
+    }
+    return detail::done([&](auto *error) {
+      return simdetr_extractor_extract_maps_f32(get(), values.data(), values.size(), shapes.data(),
+                                                strides.data(), strides.size(), &geometry,
+                                                detail::raw(control), out.get(), error);
+    });
+  }
+  result<std::uint64_t> memory_bytes() const {
+    return detail::answer<std::uint64_t>(
+        [&](auto *out, auto *error) { return simdetr_extractor_memory_bytes(get(), out, error); });
+  }
 
  private:
   explicit extractor(simdetr_extractor_t *raw) : handle(raw) {}
 };
 
-class clusterer;
-
-class proposal_store : public handle<simdetr_proposal_store_t, simdetr_proposal_store_destroy> {
- public:
-  using handle::handle;
-  static proposal_store adopt(simdetr_proposal_store_t *raw) { return proposal_store(raw); }
-  static result<proposal_store> create(const std::string &path, std::size_t dimensions) {
-    return detail::made<proposal_store, simdetr_proposal_store_t>([&](auto **out, auto *error) {
-      return simdetr_proposal_store_create(path.c_str(), dimensions, nullptr, out, error);
-    });
-  }
-  static result<proposal_store> open(const std::string &path) {
-    return detail::made<proposal_store, simdetr_proposal_store_t>([&](auto **out, auto *error) {
-      return simdetr_proposal_store_open(path.c_str(), out, error);
-    });
-  }
-  result<void> append(const std::string &image_path, std::uint32_t width, std::uint32_t height,
-                      const proposals &set) {
-    return detail::done([&](auto *error) {
-      return simdetr_proposal_store_append(get(), image_path.c_str(), width, height, set.get(),
-                                           nullptr, error);
-    });
-  }
-  result<void> finish() {
-    return detail::done([&](auto *error) { return simdetr_proposal_store_finish(get(), error); });
-  }
-  result<simdetr_proposal_store_counts_t> counts() const {
-    auto counts = detail::sized<simdetr_proposal_store_counts_t>();
-    error failure;
-    if (simdetr_proposal_store_counts(get(), &counts, failure.out()) != SIMDETR_OK) return failure;
-    return counts;
-  }
-  // Writes T_0: every image, every proposal, and the class that `classes` gives it.
-  inline result<void> export_coco(const clusterer &classes, const std::string &path,
-                                  const run *control = nullptr) const;
-  // Writes a PNG of one image with its boxes, coloured by class.
-  inline result<void> overlay(std::uint64_t index, const std::string &images,
-                              const clusterer &classes, const std::string &path) const;
-  result<simdetr_stored_image_t> read(std::uint64_t index, proposals &out) const {
-    auto image = detail::sized<simdetr_stored_image_t>();
-    error failure;
-    if (simdetr_proposal_store_read(get(), index, &image, out.get(), failure.out()) != SIMDETR_OK) {
-      return failure;
-    }
-    return image;
-  }
-  result<std::string> image_path(std::uint64_t index) const {
-    error failure;
-    std::size_t length = 0;
-    if (simdetr_proposal_store_image_path(get(), index, nullptr, 0, &length, failure.out()) !=
-        SIMDETR_OK) {
-      return failure;
-    }
-    std::string path(length, '\0');
-    if (simdetr_proposal_store_image_path(get(), index, path.data(), path.size(), &length,
-                                          failure.out()) != SIMDETR_OK) {
-      return failure;
-    }
-    path.pop_back();
-    return path;
-  }
-
- private:
-  explicit proposal_store(simdetr_proposal_store_t *raw) : handle(raw) {}
-};
-
-// Global clustering; fitting needs exclusion.
-class clusterer : public handle<simdetr_clusterer_t, simdetr_clusterer_destroy> {
- public:
-  using handle::handle;
-  static clusterer adopt(simdetr_clusterer_t *raw) { return clusterer(raw); }
-  static result<clusterer> create(std::uint32_t classes, std::uint64_t seed = 0) {
-    auto options = detail::sized<simdetr_clusterer_options_t>();
-    options.classes = classes;
-    options.seed = seed;
-    return detail::made<clusterer, simdetr_clusterer_t>([&](auto **out, auto *error) {
-      return simdetr_clusterer_create(&options, out, error);
-    });
-  }
-  result<simdetr_cluster_report_t> fit(const proposal_store &store, const run *control = nullptr) {
-    auto report = detail::sized<simdetr_cluster_report_t>();
-    error failure;
-    if (simdetr_clusterer_fit_store(get(), store.get(), detail::raw(control), &report,
-                                    failure.out()) != SIMDETR_OK) {
-      return failure;
-    }
-    return report;
-  }
-  // The class of each row of `dimensions` numbers.
-  result<std::vector<std::uint32_t>> assign(span<const float> vectors, std::size_t dimensions,
-                                            const run *control = nullptr) const {
-    std::vector<std::uint32_t> labels(dimensions == 0 ? 0 : vectors.size() / dimensions);
-    error failure;
-    if (simdetr_clusterer_assign_f32(get(), vectors.data(), labels.size(), dimensions,
-                                     labels.data(), detail::raw(control),
-                                     failure.out()) != SIMDETR_OK) {
-      return failure;
-    }
-    return labels;
-  }
-  result<void> save(const std::string &path) const {
-    return detail::done(
-        [&](auto *error) { return simdetr_clusterer_save(get(), path.c_str(), error); });
-  }
-
- private:
-  explicit clusterer(simdetr_clusterer_t *raw) : handle(raw) {}
-};
-
-inline result<void> proposal_store::export_coco(const clusterer &classes, const std::string &path,
-                                                const run *control) const {
-  return detail::done([&](auto *error) {
-    return simdetr_proposal_store_export_coco(get(), classes.get(), path.c_str(),
-                                              detail::raw(control), error);
-  });
-}
-
-inline result<void> proposal_store::overlay(std::uint64_t index, const std::string &images,
-                                            const clusterer &classes,
-                                            const std::string &path) const {
-  return detail::done([&](auto *error) {
-    return simdetr_proposal_store_overlay(get(), index, images.c_str(), classes.get(),
-                                          path.c_str(), error);
-  });
-}
-
-class evaluator : public handle<simdetr_evaluator_t, simdetr_evaluator_destroy> {
- public:
-  using handle::handle;
-  static evaluator adopt(simdetr_evaluator_t *raw) { return evaluator(raw); }
-  static result<evaluator> create(bool class_agnostic = false) {
-    auto options = detail::sized<simdetr_evaluator_options_t>();
-    options.class_agnostic = class_agnostic ? 1 : 0;
-    return detail::made<evaluator, simdetr_evaluator_t>([&](auto **out, auto *error) {
-      return simdetr_evaluator_create(&options, out, error);
-    });
-  }
-  result<simdetr_evaluation_t> evaluate_files(const std::string &ground_truth,
-                                              const std::string &detections,
-                                              const run *control = nullptr) const {
-    auto figures = detail::sized<simdetr_evaluation_t>();
-    error failure;
-    if (simdetr_evaluator_evaluate_files(get(), ground_truth.c_str(), detections.c_str(),
-                                         detail::raw(control), &figures,
-                                         failure.out()) != SIMDETR_OK) {
-      return failure;
-    }
-    return figures;
-  }
-
- private:
-  explicit evaluator(simdetr_evaluator_t *raw) : handle(raw) {}
-};
-
 }  // namespace simdetr
+
+#include "simdetr/dataset.hpp"
 
 #endif  // SIMDETR_SIMDETR_HPP

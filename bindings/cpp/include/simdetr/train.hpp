@@ -23,6 +23,7 @@ struct targets {
   span<const std::int64_t> classes;  // [sum of counts]
   span<const float> boxes;           // [sum of counts, 4]
   span<const float> scores = {};     // [sum of counts]: how sure each label is; empty is 1 for all
+  std::int32_t box_policy = SIMDETR_BOX_POLICY_ERROR;  // what is done with boxes that are none
 };
 
 namespace detail {
@@ -49,12 +50,13 @@ inline result<void> check_lengths(const predictions &given, const targets &wante
 }
 
 inline simdetr_targets_t raw(const targets &wanted) noexcept {
-  auto out = sized<simdetr_targets_t>();
+  auto out = defaults(simdetr_targets_init);
   out.counts = wanted.counts.data();
   out.images_count = wanted.counts.size();
   out.classes = wanted.classes.data();
   out.boxes = wanted.boxes.data();
   out.targets_count = wanted.classes.size();
+  out.box_policy = wanted.box_policy;
   out.scores = wanted.scores.empty() ? nullptr : wanted.scores.data();
   return out;
 }
@@ -66,7 +68,7 @@ class matcher : public handle<simdetr_matcher_t, simdetr_matcher_destroy> {
   using handle::handle;
   static matcher adopt(simdetr_matcher_t *raw) { return matcher(raw); }
   static simdetr_matcher_options_t options() noexcept {
-    return detail::sized<simdetr_matcher_options_t>();
+    return detail::defaults(simdetr_matcher_options_init);
   }
   static result<matcher> create(const simdetr_matcher_options_t &options) {
     return detail::made<matcher, simdetr_matcher_t>([&](auto **out, auto *error) {
@@ -104,6 +106,28 @@ class matcher : public handle<simdetr_matcher_t, simdetr_matcher_destroy> {
     }
     return partners;
   }
+  // Tensors: logits [layers, batch, queries, classes], boxes [layers, batch, queries, 4], i32 queries
+  // [layers, targets]. Answers how many found none.
+  result<std::uint64_t> match(const DLTensor &logits, const DLTensor &boxes, const targets &wanted,
+                              const DLTensor &queries, const run *control = nullptr) {
+    if (auto bad = detail::check_lengths(wanted); !bad) return bad.failure();
+    simdetr_targets_t raw = detail::raw(wanted);
+    return detail::answer<std::uint64_t>([&](auto *unmatched, auto *error) {
+      return simdetr_matcher_match(get(), &logits, &boxes, &raw, detail::raw(control), &queries,
+                                   unmatched, error);
+    });
+  }
+  // f32 costs [problems, rows, columns] into i32 [problems, rows].
+  result<void> assign(const DLTensor &costs, const DLTensor &columns,
+                      const run *control = nullptr) const {
+    return detail::done([&](auto *error) {
+      return simdetr_matcher_assign(get(), &costs, detail::raw(control), &columns, error);
+    });
+  }
+  result<std::uint64_t> memory_bytes() const {
+    return detail::answer<std::uint64_t>(
+        [&](auto *out, auto *error) { return simdetr_matcher_memory_bytes(get(), out, error); });
+  }
 
  private:
   explicit matcher(simdetr_matcher_t *raw) : handle(raw) {}
@@ -115,7 +139,7 @@ class criterion : public handle<simdetr_criterion_t, simdetr_criterion_destroy> 
   using handle::handle;
   static criterion adopt(simdetr_criterion_t *raw) { return criterion(raw); }
   static simdetr_criterion_options_t options() noexcept {
-    return detail::sized<simdetr_criterion_options_t>();
+    return detail::defaults(simdetr_criterion_options_init);
   }
   static result<criterion> create(const simdetr_criterion_options_t &options) {
     return detail::made<criterion, simdetr_criterion_t>([&](auto **out, auto *error) {
@@ -149,6 +173,50 @@ class criterion : public handle<simdetr_criterion_t, simdetr_criterion_destroy> 
       return failure;
     }
     return losses;
+  }
+  // The same on tensors; the gradients are as what they belong to, in other memory.
+  result<simdetr_losses_t> evaluate(const DLTensor &logits, const DLTensor &boxes,
+                                    const targets &wanted, const DLTensor &logits_gradient,
+                                    const DLTensor &boxes_gradient, float boxes_count = 0,
+                                    const run *control = nullptr) {
+    if (auto bad = detail::check_lengths(wanted); !bad) return bad.failure();
+    simdetr_targets_t raw = detail::raw(wanted);
+    auto losses = detail::sized<simdetr_losses_t>();
+    error failure;
+    if (simdetr_criterion_evaluate(get(), &logits, &boxes, &raw, boxes_count, detail::raw(control),
+                                   &logits_gradient, &boxes_gradient, &losses,
+                                   failure.out()) != SIMDETR_OK) {
+      return failure;
+    }
+    return losses;
+  }
+  // Class, L1 and GIoU loss and accuracy of each layer of the last evaluation.
+  result<std::vector<double>> layer_losses() const {
+    error failure;
+    std::size_t layers = 0;
+    if (simdetr_criterion_layer_losses(get(), nullptr, 0, &layers, failure.out()) != SIMDETR_OK) {
+      return failure;
+    }
+    std::vector<double> found(layers * SIMDETR_LAYER_LOSSES_COUNT);
+    if (simdetr_criterion_layer_losses(get(), found.data(), layers, &layers, failure.out()) !=
+        SIMDETR_OK) {
+      return failure;
+    }
+    return found;
+  }
+  // The query of each target, layer by layer, in the last evaluation; -1 for none.
+  result<std::vector<std::int32_t>> matches() const {
+    std::vector<std::int32_t> found;
+    error failure;
+    auto call = [&](auto *out, std::size_t capacity, std::size_t *count) {
+      return simdetr_criterion_matches(get(), out, capacity, count, failure.out());
+    };
+    if (detail::filled(found, call) != SIMDETR_OK) return failure;
+    return found;
+  }
+  result<std::uint64_t> memory_bytes() const {
+    return detail::answer<std::uint64_t>(
+        [&](auto *out, auto *error) { return simdetr_criterion_memory_bytes(get(), out, error); });
   }
 
  private:

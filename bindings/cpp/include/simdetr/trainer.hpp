@@ -129,7 +129,7 @@ class trainer : public handle<simdetr_trainer_t, simdetr_trainer_destroy> {
   using handle::handle;
   static trainer adopt(simdetr_trainer_t *raw) { return trainer(raw); }
   static simdetr_trainer_options_t options() noexcept {
-    return detail::sized<simdetr_trainer_options_t>();
+    return detail::defaults(simdetr_trainer_options_init);
   }
   // With the built-in detector.
   static result<trainer> create(const simdetr_trainer_options_t &options) {
@@ -143,7 +143,7 @@ class trainer : public handle<simdetr_trainer_t, simdetr_trainer_destroy> {
     using kept_detector = detail::kept_detector;
     if (!detector) return error(SIMDETR_ERROR_NULL_POINTER, "detector: must not be null");
     const std::string name = detector->name();
-    auto callbacks = detail::sized<simdetr_detector_callbacks_t>();
+    auto callbacks = detail::defaults(simdetr_detector_callbacks_init);
     callbacks.name = name.c_str();
     callbacks.start_stage = &kept_detector::start;
     callbacks.forward = &kept_detector::forward;

@@ -443,6 +443,10 @@ func EvaluateFiles(evaluator *Evaluator, truth, detections string, token *Token)
 	defer C.free(unsafe.Pointer(first))
 	defer C.free(unsafe.Pointer(second))
 	status := C.go_evaluate_files(evaluator, first, second, token, &found, &raw)
+	return figuresOf(&found), failed(status, &raw)
+}
+
+func figuresOf(found *C.simdetr_evaluation_t) Figures {
 	figures := Figures{
 		AveragePrecision:   float64(found.average_precision),
 		AveragePrecision50: float64(found.average_precision_50),
@@ -451,5 +455,5 @@ func EvaluateFiles(evaluator *Evaluator, truth, detections string, token *Token)
 	for index := range figures.AverageRecall {
 		figures.AverageRecall[index] = float64(found.average_recall[index])
 	}
-	return figures, failed(status, &raw)
+	return figures
 }

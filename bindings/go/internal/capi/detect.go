@@ -4,25 +4,15 @@ package capi
 #include <stdlib.h>
 #include "simdetr.h"
 
-// Go memory may not hold Go pointers when C sees it, so images are copied one by one into structs
-// made here.
-static simdetr_status_t go_detect_image(const simdetr_detector_t *detector, const uint8_t *pixels,
-                                        uint32_t width, uint32_t height, int64_t stride, int32_t format,
-                                        const simdetr_prediction_options_t *options,
-                                        const simdetr_cancel_token_t *token,
-                                        simdetr_detections_t *detections, simdetr_error_t *error) {
+static simdetr_status_t go_detect_images(const simdetr_detector_t *detector,
+                                         const simdetr_image_t *const *images, size_t count,
+                                         const simdetr_prediction_options_t *options,
+                                         const simdetr_cancel_token_t *token,
+                                         simdetr_detections_t *detections, simdetr_error_t *error) {
   simdetr_run_options_t run;
-  simdetr_image_t image;
-  const simdetr_image_t *images = &image;
   simdetr_run_options_init(&run, sizeof run);
   run.cancel = token;
-  simdetr_image_init(&image, sizeof image);
-  image.data = pixels;
-  image.width = width;
-  image.height = height;
-  image.row_stride_bytes = stride;
-  image.pixel_format = format;
-  return simdetr_detector_predict(detector, &images, 1, options, &run, detections, error);
+  return simdetr_detector_predict(detector, images, count, options, &run, detections, error);
 }
 
 static simdetr_status_t go_detect_encoded(const simdetr_detector_t *detector, const uint8_t *data,
@@ -80,7 +70,10 @@ static simdetr_status_t go_open_detector_bytes(const uint8_t *data, size_t lengt
 */
 import "C"
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 // The handles of detection.
 type (
@@ -229,13 +222,35 @@ func (o *PredictionOptions) raw() C.simdetr_prediction_options_t {
 	return raw
 }
 
-// DetectImage finds objects on pixels.
-func DetectImage(detector *Detector, pixels []byte, width, height, stride int, format int32,
-	options PredictionOptions, token *Token, detections *Detections) *Error {
+// Pixels are an image whose size was checked.
+type Pixels struct {
+	Data                  []byte
+	Width, Height, Stride int
+	Format                int32
+}
+
+// DetectImages finds objects on images. The structs that C reads may hold pointers into Go memory because
+// that and they are pinned for the call.
+func DetectImages(detector *Detector, images []Pixels, options PredictionOptions, token *Token,
+	detections *Detections) *Error {
 	var raw C.simdetr_error_t
+	var pinned runtime.Pinner
+	defer pinned.Unpin()
+	pointers := make([]*C.simdetr_image_t, len(images))
+	for index, given := range images {
+		image := new(C.simdetr_image_t)
+		C.simdetr_image_init(image, C.sizeof_simdetr_image_t)
+		pinned.Pin(unsafe.SliceData(given.Data))
+		image.data = (*C.uint8_t)(unsafe.SliceData(given.Data))
+		image.width, image.height = C.uint32_t(given.Width), C.uint32_t(given.Height)
+		image.row_stride_bytes = C.int64_t(given.Stride)
+		image.pixel_format = C.int32_t(given.Format)
+		pinned.Pin(image)
+		pointers[index] = image
+	}
 	wanted := options.raw()
-	status := C.go_detect_image(detector, (*C.uint8_t)(unsafe.SliceData(pixels)), C.uint32_t(width),
-		C.uint32_t(height), C.int64_t(stride), C.int32_t(format), &wanted, token, detections, &raw)
+	status := C.go_detect_images(detector, unsafe.SliceData(pointers), C.size_t(len(pointers)), &wanted, token,
+		detections, &raw)
 	return failed(status, &raw)
 }
 

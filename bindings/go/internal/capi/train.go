@@ -5,7 +5,8 @@ package capi
 
 // Go memory may not hold Go pointers when C sees it, so the struct of targets is made here.
 static simdetr_targets_t go_targets(const uint32_t *counts, size_t images, const int64_t *classes,
-                                    const float *boxes, const float *scores, size_t total) {
+                                    const float *boxes, const float *scores, size_t total,
+                                    int32_t box_policy) {
   simdetr_targets_t targets;
   simdetr_targets_init(&targets, sizeof targets);
   targets.counts = counts;
@@ -14,14 +15,15 @@ static simdetr_targets_t go_targets(const uint32_t *counts, size_t images, const
   targets.boxes = boxes;
   targets.scores = scores;
   targets.targets_count = total;
+  targets.box_policy = box_policy;
   return targets;
 }
 
 static simdetr_status_t go_match(simdetr_matcher_t *matcher, const float *logits, const float *boxes,
                                  const size_t *sizes, const uint32_t *counts, size_t images,
                                  const int64_t *classes, const float *target_boxes, size_t total,
-                                 int32_t *queries, simdetr_error_t *error) {
-  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, NULL, total);
+                                 int32_t box_policy, int32_t *queries, simdetr_error_t *error) {
+  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, NULL, total, box_policy);
   return simdetr_matcher_match_f32(matcher, logits, boxes, sizes[0], sizes[1], sizes[2], sizes[3],
                                    &targets, NULL, queries, NULL, error);
 }
@@ -29,10 +31,10 @@ static simdetr_status_t go_match(simdetr_matcher_t *matcher, const float *logits
 static simdetr_status_t go_evaluate(simdetr_criterion_t *criterion, const float *logits,
                                     const float *boxes, const size_t *sizes, const uint32_t *counts,
                                     size_t images, const int64_t *classes, const float *target_boxes,
-                                    const float *scores, size_t total, float boxes_count,
+                                    const float *scores, size_t total, int32_t box_policy, float boxes_count,
                                     float *logits_gradient, float *boxes_gradient,
                                     simdetr_losses_t *losses, simdetr_error_t *error) {
-  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, scores, total);
+  simdetr_targets_t targets = go_targets(counts, images, classes, target_boxes, scores, total, box_policy);
   losses->struct_size = sizeof *losses;
   return simdetr_criterion_evaluate_f32(criterion, logits, boxes, sizes[0], sizes[1], sizes[2],
                                         sizes[3], &targets, boxes_count, NULL, logits_gradient,
@@ -72,7 +74,19 @@ type Targets struct {
 	Boxes []float32
 	// Scores has one number for each target: how sure its label is, from 0 to 1; none is 1 for all.
 	Scores []float32
+	// BoxPolicy says what is done with a box that is not within its image or has no size.
+	BoxPolicy BoxPolicy
 }
+
+// BoxPolicy says what is done with boxes that are none.
+type BoxPolicy int32
+
+// What is done with boxes that are none; the zero value is BoxPolicyError.
+const (
+	BoxPolicyError BoxPolicy = C.SIMDETR_BOX_POLICY_ERROR
+	BoxPolicyClip  BoxPolicy = C.SIMDETR_BOX_POLICY_CLIP
+	BoxPolicySkip  BoxPolicy = C.SIMDETR_BOX_POLICY_SKIP
+)
 
 // Losses are what an evaluation found; those of single terms belong to the last layer.
 type Losses struct {
@@ -139,7 +153,7 @@ func Match(matcher *Matcher, p *Predictions, t *Targets) ([]int32, *Error) {
 	queries := make([]int32, p.Layers*len(t.Classes))
 	status := C.go_match(matcher, floats(p.Logits), floats(p.Boxes), &sizes[0],
 		(*C.uint32_t)(unsafe.SliceData(t.Counts)), C.size_t(len(t.Counts)),
-		(*C.int64_t)(unsafe.SliceData(t.Classes)), floats(t.Boxes), C.size_t(len(t.Classes)),
+		(*C.int64_t)(unsafe.SliceData(t.Classes)), floats(t.Boxes), C.size_t(len(t.Classes)), C.int32_t(t.BoxPolicy),
 		(*C.int32_t)(unsafe.SliceData(queries)), &raw)
 	return queries, failed(status, &raw)
 }
@@ -184,7 +198,7 @@ func Evaluate(criterion *Criterion, p *Predictions, t *Targets, boxesCount float
 	status := C.go_evaluate(criterion, floats(p.Logits), floats(p.Boxes), &sizes[0],
 		(*C.uint32_t)(unsafe.SliceData(t.Counts)), C.size_t(len(t.Counts)),
 		(*C.int64_t)(unsafe.SliceData(t.Classes)), floats(t.Boxes), scores,
-		C.size_t(len(t.Classes)), C.float(boxesCount), floats(logitsGradient), floats(boxesGradient), &found, &raw)
+		C.size_t(len(t.Classes)), C.int32_t(t.BoxPolicy), C.float(boxesCount), floats(logitsGradient), floats(boxesGradient), &found, &raw)
 	losses := Losses{
 		Total:          float64(found.total),
 		BoxesCount:     float64(found.boxes_count),
