@@ -32,10 +32,10 @@ impl simdetr_extractor_t {
         runners: (&Workers, &Control<'_>),
         target: &mut ProposalSet,
     ) -> Result<()> {
-        let extractor = self.images()?;
         self.with_memory(target, |memory| {
             let Memory { images, frame, proposals, .. } = memory;
             read(frame)?;
+            let extractor = self.images()?;
             extractor.config().limits.check_pixels("image", frame.width, frame.height)?;
             extractor.extract(frame, image_id, runners, images, proposals).map(|_| ())
         })
