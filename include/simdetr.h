@@ -569,7 +569,8 @@ typedef struct simdetr_run_options_t {
 } simdetr_run_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -671,7 +672,8 @@ typedef struct simdetr_image_t {
 } simdetr_image_t;
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] image May be NULL.
  * @param[in] struct_size `sizeof *image`.
@@ -715,7 +717,8 @@ typedef struct simdetr_image_geometry_t {
 } simdetr_image_geometry_t;
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] geometry May be NULL.
  * @param[in] struct_size `sizeof *geometry`.
@@ -788,7 +791,7 @@ simdetr_status_t simdetr_encoder_maps(const struct simdetr_encoder_t *encoder,
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions on the encoder.
+ * May run at the same time as other functions that take the encoder `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -866,7 +869,8 @@ typedef struct simdetr_encoder_options_t {
 } simdetr_encoder_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -1021,7 +1025,8 @@ typedef struct simdetr_encoder_callback_t {
 } simdetr_encoder_callback_t;
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] callback May be NULL.
  * @param[in] struct_size `sizeof *callback`.
@@ -1116,7 +1121,7 @@ SIMDETR_API void simdetr_feature_maps_destroy(struct simdetr_feature_maps_t *fea
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions that take the set `const`.
+ * May run at the same time as other functions that take the feature_maps `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -1259,7 +1264,8 @@ typedef struct simdetr_encode_options_t {
 } simdetr_encode_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -1437,7 +1443,7 @@ SIMDETR_API void simdetr_proposals_destroy(struct simdetr_proposals_t *proposals
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions that take the set `const`.
+ * May run at the same time as other functions that take the proposals `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -1688,7 +1694,8 @@ typedef struct simdetr_proposal_store_options_t {
 } simdetr_proposal_store_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -2023,7 +2030,8 @@ typedef struct simdetr_selective_search_options_t {
 } simdetr_selective_search_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -2446,7 +2454,8 @@ typedef struct simdetr_extractor_options_t {
 } simdetr_extractor_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -2458,7 +2467,8 @@ void simdetr_local_options_init(struct simdetr_local_options_t *options,
                                 size_t struct_size);
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -2511,7 +2521,7 @@ SIMDETR_API void simdetr_extractor_destroy(struct simdetr_extractor_t *extractor
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions on the extractor.
+ * May run at the same time as other functions that take the extractor `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -2909,7 +2919,8 @@ typedef struct simdetr_cluster_report_t {
 } simdetr_cluster_report_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -3547,7 +3558,8 @@ typedef struct simdetr_evaluation_t {
 } simdetr_evaluation_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -3591,7 +3603,7 @@ SIMDETR_API void simdetr_evaluator_destroy(struct simdetr_evaluator_t *evaluator
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions on the evaluator.
+ * May run at the same time as other functions that take the evaluator `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -3743,7 +3755,8 @@ typedef struct simdetr_targets_t {
 } simdetr_targets_t;
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] targets May be NULL.
  * @param[in] struct_size `sizeof *targets`.
@@ -3839,7 +3852,8 @@ typedef struct simdetr_matcher_options_t {
 } simdetr_matcher_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -4212,7 +4226,8 @@ typedef struct simdetr_losses_t {
 } simdetr_losses_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -4709,7 +4724,8 @@ typedef struct simdetr_detector_callbacks_t {
 } simdetr_detector_callbacks_t;
 
 /**
- * Sets every field to zero and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] callbacks May be NULL.
  * @param[in] struct_size `sizeof *callbacks`.
@@ -4768,7 +4784,8 @@ typedef struct simdetr_trainer_options_t {
 } simdetr_trainer_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -4835,7 +4852,7 @@ SIMDETR_API void simdetr_trainer_destroy(struct simdetr_trainer_t *trainer);
  * @param[out] error Optional.
  * @return A status.
  *
- * One thread at a time on one trainer.
+ * May run at the same time as other functions that take the trainer `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -5355,7 +5372,8 @@ typedef struct simdetr_detector_options_t {
 } simdetr_detector_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
@@ -5443,7 +5461,7 @@ SIMDETR_API void simdetr_detector_destroy(struct simdetr_detector_t *detector);
  * @param[out] error Optional.
  * @return A status.
  *
- * May run at the same time as other functions on the detector.
+ * May run at the same time as other functions that take the detector `const`.
  */
 SIMDETR_API
 SIMDETR_NODISCARD
@@ -5760,7 +5778,8 @@ typedef struct simdetr_prediction_options_t {
 } simdetr_prediction_options_t;
 
 /**
- * Sets every field to its default and `struct_size` to the size given.
+ * Sets every field to zero, which is the default of those that have one, and `struct_size` to
+ * the size given.
  *
  * @param[out] options May be NULL.
  * @param[in] struct_size `sizeof *options`.
