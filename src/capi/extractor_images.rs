@@ -108,9 +108,8 @@ pub unsafe extern "C" fn simdetr_extractor_extract_encoded(
 ) -> simdetr_status_t {
     guard_handle(extractor, error, |extractor| {
         let data = slice(data, length, "data")?;
-        let limits = &extractor.images()?.config().limits;
         let read = |frame: &mut Image| {
-            *frame = decode::decode(data, "data", limits)?;
+            *frame = decode::decode(data, "data", &extractor.images()?.config().limits)?;
             Ok(())
         };
         extractor.extract_one(read, image_id, run, proposals)
