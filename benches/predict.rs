@@ -9,9 +9,9 @@
 use simdetr::control::Control;
 use simdetr::data::image::normalise::to_tensor;
 use simdetr::data::image::{Image, ResizeRule};
-use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use simdetr::detector::description::DetectorDescription;
 use simdetr::detector::detector::{Detector, PredictionOptions};
+use simdetr::detector::network::{BatchShape, DetectorNetwork};
 use simdetr::detector::onnx;
 use simdetr::detector::prediction::Detections;
 use simdetr::detector::predictor::PredictorMemory;

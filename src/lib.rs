@@ -19,7 +19,7 @@
 //! | [`capi`] | the C ABI: check, convert, guard, call; no algorithm lives there |
 //! | [`pipeline`] | Algorithm 1 end to end: run folder, resume, report, demo; fine-tuning, predictions |
 //! | [`training`] | steps, stages, optimiser, checkpoints, relabelling |
-//! | [`detector`] | Deformable DETR: layers and their public parameter names, predictions, files, ONNX |
+//! | [`detector`] | from images to boxes: each detector a folder (Deformable DETR), predictions, files, ONNX |
 //! | [`criterion`] | losses of every decoder layer and their gradients |
 //! | [`matching`] | which query answers for which target: costs and exact assignment |
 //! | [`proposals`] | local clustering: affinity, eigenvectors, regions, filters, Selective Search |

@@ -10,10 +10,10 @@ use simdetr::data::coco::foreign_ids::IdForm;
 use simdetr::data::coco::{CocoCategory, read::read_dataset, read::read_detections};
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
-use simdetr::detector::deformable_detr::initialise::initialise;
-use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::detector::description::DetectorDescription;
 use simdetr::detector::detector::Detector;
+use simdetr::detector::parameters::initialise;
+use simdetr::detector::parameters::parameter_table;
 use simdetr::detector::weights::Naming;
 use simdetr::evaluation::{EvaluationInput, EvaluationOptions, FileNotes, evaluate};
 use simdetr::workers::Workers;
@@ -214,7 +214,7 @@ impl Predictions {
         };
         let resize =
             ResizeRule { image_short_side: 64, image_long_side_max: 96, side_multiple: 32 };
-        let parameters = initialise(&config, &parameter_table(&config).unwrap(), 11).unwrap();
+        let parameters = initialise(&parameter_table(&config).unwrap(), 11).unwrap();
         let mut description =
             DetectorDescription::unnamed(config, Normalisation::default(), resize);
         description.categories = categories;

@@ -8,10 +8,10 @@ use simdetr::control::Control;
 use simdetr::data::folder;
 use simdetr::data::image::{ImageLimits, Normalisation, ResizeRule, decode};
 use simdetr::detector::config::DetectorConfig;
-use simdetr::detector::deformable_detr::initialise::initialise;
-use simdetr::detector::deformable_detr::names::parameter_table;
 use simdetr::detector::description::DetectorDescription;
 use simdetr::detector::detector::{Detector, PredictionOptions};
+use simdetr::detector::parameters::initialise;
+use simdetr::detector::parameters::parameter_table;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::extract::{ExtractRequest, extract};
 use simdetr::pipeline::predict::{PredictRequest, PredictionForm, predict};
@@ -105,7 +105,7 @@ fn prediction_counts_what_it_skipped_by_reason() {
         classes_count: 3,
         ..DetectorConfig::default()
     };
-    let parameters = initialise(&config, &parameter_table(&config).unwrap(), 1).unwrap();
+    let parameters = initialise(&parameter_table(&config).unwrap(), 1).unwrap();
     let (normalisation, resize) = (Normalisation::default(), ResizeRule::default());
     let description = DetectorDescription::unnamed(config, normalisation, resize);
     let detector = Detector::new(description, parameters).unwrap();

@@ -1,13 +1,11 @@
 //! A whole detector: parameters and description, opened, saved and asked for predictions.
 
 use super::config::DetectorConfig;
-use super::deformable_detr::file_sizes::query_groups_of;
-use super::deformable_detr::hugging_face_folder;
-use super::deformable_detr::initialise::initialise;
-use super::deformable_detr::names::parameter_table;
 use super::description::{DetectorDescription, KEY};
+use super::kind::Kind;
+use super::parameters::{initialise, parameter_table};
 use super::predictor::{Predictor, PredictorMemory};
-use super::weights::{self, CLASS_BIAS, Naming};
+use super::weights::{self, Naming};
 use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::control::Control;
 use crate::data::coco::CocoCategory;
@@ -22,7 +20,7 @@ use std::path::Path;
 /// What memory is asked for.
 const PARAMETERS: &str = "a detector's parameters";
 
-/// A Deformable DETR that is no longer trained.
+/// A detector that is no longer trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detector {
     description: DetectorDescription,
@@ -85,14 +83,14 @@ impl Detector {
     pub fn untrained(description: DetectorDescription, seed: u64) -> Result<Detector> {
         description.validate()?;
         let table = parameter_table(&description.config)?;
-        let parameters = ParameterValues::new(initialise(&description.config, &table, seed)?);
+        let parameters = ParameterValues::new(initialise(&table, seed)?);
         Ok(Detector { description, table, parameters })
     }
 
     /// Opens a safetensors file of either naming, or the folder of one.
     ///
     /// A file that this library wrote says what it holds, and for one of Hugging Face the `config.json`
-    /// beside it does (see [`hugging_face_folder`]). `plain` says it for other files: all sizes but
+    /// beside it does. `plain` says it for other files: all sizes but
     /// `classes_count`, which is read off the file; where its categories are not as many, they are
     /// unnamed. Its `config.weights_prefix` chooses among several networks of a file. A checkpoint of
     /// training that has several groups of its `config.queries_count` queries gives the first one.
@@ -177,7 +175,7 @@ impl Detector {
     /// # Errors
     /// [`Error::Io`].
     pub fn save_backbone(&self, path: &Path) -> Result<()> {
-        weights::write_backbone(path, &self.table, self.parameters())
+        weights::write_backbone(path, &*self.config().kind, &self.table, self.parameters())
     }
 
     /// Sizes, what it sees, categories.
@@ -268,7 +266,8 @@ fn read_first_group(
     file: &Checkpoint<'_>,
     config: &DetectorConfig,
 ) -> Result<(ParameterTable, Vec<f32>)> {
-    let query_groups_count = query_groups_of(file, config.queries_count);
+    let table = parameter_table(config)?;
+    let query_groups_count = weights::query_groups_of(file, &table, config.queries_count);
     let whole = DetectorConfig { query_groups_count, ..config.clone() };
     let whole_table = parameter_table(&whole)?;
     let values = weights::read_network(file, &whole, &whole_table)?;
@@ -281,7 +280,6 @@ fn read_first_group(
         file.source(),
         config.queries_count
     );
-    let table = parameter_table(config)?;
     let mut parameters = memory::filled(0.0, table.length(), PARAMETERS)?;
     weights::take_over(&whole_table, &values, &table, &mut parameters, |_| true)?;
     Ok((table, parameters))
@@ -293,23 +291,24 @@ fn described(
     folder: Option<&Path>,
     plain: Option<&DetectorDescription>,
 ) -> Result<Option<DetectorDescription>> {
+    let kind = plain.map_or_else(Kind::default, |plain| plain.config.kind);
     match folder {
         Some(folder) if weights::naming_of(file) == Naming::HuggingFace => {
-            hugging_face_folder::description(folder, || classes_of(file), plain)
+            kind.described_by_hugging_face(folder, &|| classes_of(file, kind), plain)
         }
         _ => Ok(None),
     }
 }
 
 /// The classes that a file has heads for.
-fn classes_of(file: &Checkpoint<'_>) -> Result<usize> {
+fn classes_of(file: &Checkpoint<'_>, kind: Kind) -> Result<usize> {
     let missing = || file.names_error("no class head; found", file.names());
-    Ok(file.shape(CLASS_BIAS).ok_or_else(missing)?.iter().product())
+    Ok(file.shape(kind.class_bias()).ok_or_else(missing)?.iter().product())
 }
 
 /// `plain` with as many classes as the file has.
 fn fitted(plain: &DetectorDescription, file: &Checkpoint<'_>) -> Result<DetectorDescription> {
-    let classes_count = classes_of(file)?;
+    let classes_count = classes_of(file, plain.config.kind)?;
     let config = DetectorConfig { classes_count, ..plain.config.clone() };
     let fitted = match plain.categories.len() == classes_count {
         true => DetectorDescription { config, ..plain.clone() },

@@ -5,7 +5,7 @@
 //! is allocated.
 
 use super::config::DetectorConfig;
-use super::deformable_detr::network::{BatchShape, DetectorNetwork};
+use super::network::{BatchShape, DetectorNetwork};
 use crate::Result;
 use crate::control::Control;
 use crate::data::image::normalise::to_tensor;

@@ -4,46 +4,21 @@
 //! that other programs find every key that they expect.
 
 use super::config::DetectorConfig;
-use super::deformable_detr::names::{
-    BACKBONE_PREFIX, QUERIES, hugging_face, hugging_face_timm, repeated,
-};
+use super::kind::DetectorKind;
 use super::tensor_file::{NamedTensor, little_endian, write_tensors};
-pub use super::weights_read::{CLASS_BIAS, has_heads, naming_of, open, read, read_network};
+pub use super::weights_read::{has_heads, naming_of, open, query_groups_of, read, read_network};
 use crate::backbone::resnet_weights::ResNetWeights;
-use crate::nn::parameters::{Parameter, ParameterTable};
+use crate::nn::parameters::{Parameter, ParameterTable, Role};
 use crate::{Error, Result};
 use std::path::Path;
 
 /// Who names the parameters of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// The official Deformable DETR.
+    /// The detector's official code.
     Official,
-    /// `transformers`' DeformableDetrForObjectDetection.
+    /// `transformers`.
     HuggingFace,
-}
-
-/// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
-/// of its rows.
-pub(crate) fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
-    if naming == Naming::Official {
-        return vec![vec![name.into()]];
-    }
-    if let Some(other) = hugging_face_timm(name) {
-        return vec![hugging_face(name), vec![other]];
-    }
-    match name.split_once('.') {
-        // `transformers` 5 ties the class heads of all layers and then stores the first.
-        Some(("class_embed", rest)) => {
-            let first = rest.split_once('.').map(|(_, part)| format!("class_embed.0.{part}"));
-            vec![vec![name.into()], first.into_iter().collect()]
-        }
-        // It holds refining heads under the decoder alone.
-        Some(("bbox_embed", _)) if config.box_refinement => {
-            vec![hugging_face(&format!("transformer.decoder.{name}"))]
-        }
-        _ => vec![hugging_face(name)],
-    }
 }
 
 /// The shape of one of `count` tensors that make up a parameter, by its rows.
@@ -61,12 +36,13 @@ pub(crate) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
 /// # Errors
 /// [`Error::Shape`] when the ResNet is another one.
 pub fn set_backbone(
+    kind: &dyn DetectorKind,
     weights: &ResNetWeights,
     table: &ParameterTable,
     parameters: &mut [f32],
 ) -> Result<()> {
     for parameter in table.iter() {
-        let Some(name) = parameter.name.strip_prefix(BACKBONE_PREFIX) else { continue };
+        let Some(name) = parameter.name.strip_prefix(kind.backbone_prefix()) else { continue };
         let values = weights.values(name);
         if values.len() != parameter.range.len() {
             let (expected, got) = (format!("{:?}", parameter.shape), values.len());
@@ -77,7 +53,7 @@ pub fn set_backbone(
     Ok(())
 }
 
-/// Copies the parameters that `taken` says by name from one detector to another, whatever their order,
+/// Copies the parameters that `taken` says from one detector to another, whatever their order,
 /// which `frozen` decides. Where one has more groups of queries the first ones are copied, and the
 /// others stay as they are.
 ///
@@ -89,13 +65,13 @@ pub fn take_over(
     values: &[f32],
     to: &ParameterTable,
     parameters: &mut [f32],
-    taken: impl Fn(&str) -> bool,
+    taken: impl Fn(&Parameter) -> bool,
 ) -> Result<()> {
-    for parameter in to.iter().filter(|one| taken(&one.name)) {
+    for parameter in to.iter().filter(|one| taken(one)) {
         let Some(source) = from.get(&parameter.name) else { continue };
         let (wanted, found) = (parameter.range.len(), source.range.len());
         let (shared, longer) = (wanted.min(found), wanted.max(found));
-        let is_whole = match parameter.name == QUERIES {
+        let is_whole = match parameter.role == Role::Queries {
             true => longer.is_multiple_of(shared),
             false => shared == longer,
         };
@@ -124,12 +100,9 @@ pub fn write(
 ) -> Result<()> {
     let mut tensors = Vec::new();
     for parameter in table.iter() {
-        let names = repeated(config, &parameter.name);
-        for name in names.iter().chain([&parameter.name]) {
-            let names = match naming {
-                Naming::Official => vec![name.clone()],
-                Naming::HuggingFace => hugging_face(name),
-            };
+        let repeats = config.kind.repeated(config, &parameter.name);
+        for name in repeats.iter().chain([&parameter.name]) {
+            let names = config.kind.written(name, naming);
             push(&mut tensors, parameter, &parameters[parameter.range.clone()], names);
         }
     }
@@ -140,10 +113,15 @@ pub fn write(
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_backbone(path: &Path, table: &ParameterTable, parameters: &[f32]) -> Result<()> {
+pub fn write_backbone(
+    path: &Path,
+    kind: &dyn DetectorKind,
+    table: &ParameterTable,
+    parameters: &[f32],
+) -> Result<()> {
     let mut tensors = Vec::new();
     for parameter in table.iter() {
-        if let Some(name) = parameter.name.strip_prefix(BACKBONE_PREFIX) {
+        if let Some(name) = parameter.name.strip_prefix(kind.backbone_prefix()) {
             let values = &parameters[parameter.range.clone()];
             push(&mut tensors, parameter, values, vec![name.to_string()]);
         }
@@ -167,8 +145,7 @@ fn push<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::deformable_detr::initialise::initialise;
-    use crate::detector::deformable_detr::names::parameter_table;
+    use crate::detector::parameters::{initialise, parameter_table};
 
     fn small(box_refinement: bool) -> DetectorConfig {
         DetectorConfig {
@@ -190,7 +167,7 @@ mod tests {
         for box_refinement in [false, true] {
             let config = small(box_refinement);
             let table = parameter_table(&config).unwrap();
-            let values = initialise(&config, &table, 1).unwrap();
+            let values = initialise(&table, 1).unwrap();
             let folder = tempfile::tempdir().unwrap();
             for naming in [Naming::Official, Naming::HuggingFace] {
                 let path = folder.path().join("weights.safetensors");
@@ -207,7 +184,7 @@ mod tests {
     fn another_size_is_refused_and_nothing_changes() {
         let config = small(false);
         let table = parameter_table(&config).unwrap();
-        let values = initialise(&config, &table, 1).unwrap();
+        let values = initialise(&table, 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
         write(&path, &config, &table, &values, Naming::Official, None).unwrap();
@@ -235,7 +212,7 @@ mod tests {
         let config = small(false);
         let grouped = DetectorConfig { query_groups_count: 3, ..config.clone() };
         let [one, three] = [&config, &grouped].map(|config| parameter_table(config).unwrap());
-        let values = initialise(&grouped, &three, 1).unwrap();
+        let values = initialise(&three, 1).unwrap();
         let mut found = vec![0.0; one.length()];
         take_over(&three, &values, &one, &mut found, |_| true).unwrap();
         for parameter in one.iter() {

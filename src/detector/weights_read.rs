@@ -4,24 +4,18 @@
 //! and with the sizes in which it differs.
 
 use super::config::{DetectorConfig, WEIGHTS_KEY};
-use super::deformable_detr::file_sizes::differences;
-use super::deformable_detr::names::{hugging_face, repeated};
-use super::weights::{Naming, part_shape, places};
+use super::kind::{DetectorKind, KINDS};
+use super::weights::{Naming, part_shape};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks;
-use crate::nn::parameters::{Parameter, ParameterTable};
+use crate::nn::parameters::{Parameter, ParameterTable, Role};
 use crate::{Error, Result, memory};
 use std::collections::BTreeSet;
 
 /// How names end that a file has beside a detector's own: counters of batch norms.
 const COUNTER: &str = "num_batches_tracked";
 /// How names begin that a checkpoint of training has beside a detector's own.
-pub const OPTIMISER_PREFIX: &str = "optimiser.";
-
-/// The biases of the first class head: as many as there are classes, under either naming.
-pub const CLASS_BIAS: &str = "class_embed.0.bias";
-/// Beside a class head, what tells a detector's own from those that it repeats elsewhere.
-const MARKS: [&str; 2] = ["transformer.level_embed", "model.level_embed"];
+const OPTIMISER_PREFIX: &str = "optimiser.";
 
 /// The detector in a safetensors file, under whatever prefix it lies. `wanted` chooses among several
 /// where it is not empty; else the one that was trained is taken, and the log says so.
@@ -45,13 +39,40 @@ pub fn open<'a>(file: Checkpoint<'a>, wanted: &str) -> Result<Checkpoint<'a>> {
 
 /// Whether a file has a detector's heads, as opposed to those of a backbone alone.
 pub fn has_heads(file: &Checkpoint<'_>) -> bool {
-    file.shape(CLASS_BIAS).is_some() || !networks_of(file).is_empty()
+    let at_the_top = |kind: &&dyn DetectorKind| file.shape(kind.class_bias()).is_some();
+    KINDS.iter().any(at_the_top) || !networks_of(file).is_empty()
 }
 
 fn networks_of<'f>(file: &'f Checkpoint<'_>) -> BTreeSet<&'f str> {
-    let whole =
-        |prefix: &&str| MARKS.iter().any(|mark| file.shape(&format!("{prefix}{mark}")).is_some());
-    file.prefixes(&[CLASS_BIAS]).into_iter().filter(whole).collect()
+    let of_kind = |kind: &&dyn DetectorKind| {
+        let marks = kind.marks();
+        let whole = move |prefix: &&str| {
+            marks.iter().any(|mark| file.shape(&format!("{prefix}{mark}")).is_some())
+        };
+        file.prefixes(&[kind.class_bias()]).into_iter().filter(whole).collect::<Vec<_>>()
+    };
+    KINDS.iter().flat_map(of_kind).collect()
+}
+
+/// Groups of `queries_count` queries in a file of the detector of `table`. A checkpoint of training alone
+/// has several: another file with more queries holds another detector.
+pub fn query_groups_of(
+    file: &Checkpoint<'_>,
+    table: &ParameterTable,
+    queries_count: usize,
+) -> usize {
+    let queries = table.iter().find(|parameter| parameter.role == Role::Queries);
+    let shape = queries.and_then(|parameter| file.shape(&parameter.name));
+    let rows = shape.and_then(|shape| shape.first().copied()).unwrap_or(0);
+    match is_of_training(file) && rows > 0 && rows.is_multiple_of(queries_count) {
+        true => rows / queries_count,
+        false => 1,
+    }
+}
+
+/// Whether a file is a checkpoint of training.
+pub fn is_of_training(file: &Checkpoint<'_>) -> bool {
+    file.names().any(|name| name.starts_with(OPTIMISER_PREFIX))
 }
 
 /// Who named the parameters of a file.
@@ -112,16 +133,14 @@ fn check_names<'t>(
     table: &'t ParameterTable,
     naming: Naming,
 ) -> Result<Vec<Place<'t>>> {
+    let kind = config.kind;
     let (mut known, mut missing, mut found) = (BTreeSet::new(), Vec::new(), Vec::new());
     for parameter in table.iter() {
-        for repeat in repeated(config, &parameter.name).iter().chain([&parameter.name]) {
-            known.extend(places(config, repeat, naming).into_iter().flatten());
-            known.extend(match naming {
-                Naming::Official => vec![repeat.clone()],
-                Naming::HuggingFace => hugging_face(repeat),
-            });
+        for repeat in kind.repeated(config, &parameter.name).iter().chain([&parameter.name]) {
+            known.extend(kind.places(config, repeat, naming).into_iter().flatten());
+            known.extend(kind.written(repeat, naming));
         }
-        let mut places = places(config, &parameter.name, naming);
+        let mut places = kind.places(config, &parameter.name, naming);
         let whole = |names: &Vec<String>| names.iter().all(|name| file.shape(name).is_some());
         match places.iter().position(whole) {
             Some(place) => found.push((parameter, places.swap_remove(place))),
@@ -132,13 +151,13 @@ fn check_names<'t>(
         }
     }
     let refuse = |reason: &str, names: Vec<&str>| {
-        let sizes = differences(file, config, naming);
+        let sizes = kind.differences(file, config, naming);
         let reason = if sizes.is_empty() { reason.into() } else { format!("{reason} ({sizes})") };
         Err(file.names_error(&reason, names.into_iter()))
     };
     if !missing.is_empty() {
         let names = missing.iter().map(String::as_str).collect();
-        return refuse("a Deformable DETR of this size needs more", names);
+        return refuse(&format!("a {} of this size needs more", kind.title()), names);
     }
     let beside = |name: &str| {
         name.ends_with(COUNTER)
@@ -150,7 +169,10 @@ fn check_names<'t>(
     let unknown: Vec<&str> = file.names().filter(unknown).collect();
     match unknown.is_empty() {
         true => Ok(found),
-        false => refuse("a Deformable DETR of this size does not have these names", unknown),
+        false => {
+            let title = kind.title();
+            refuse(&format!("a {title} of this size does not have these names"), unknown)
+        }
     }
 }
 
@@ -177,7 +199,7 @@ fn check_shapes(
     if other.is_empty() {
         return Ok(());
     }
-    let name = match differences(file, config, naming) {
+    let name = match config.kind.differences(file, config, naming) {
         sizes if sizes.is_empty() => file.source().to_string(),
         sizes => format!("{}: {sizes}; {} tensors", file.source(), other.len()),
     };

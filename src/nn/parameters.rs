@@ -1,4 +1,5 @@
-//! The parameters of a network: names, shapes and their places in one flat array.
+//! The parameters of a network: names, shapes, what training does with them and what they start as, and
+//! their places in one flat array.
 //!
 //! Trained parameters come first, so that gradients and an optimiser's moments are arrays of
 //! [`ParameterTable::trained_length`] numbers and a frozen backbone costs them nothing.
@@ -7,20 +8,58 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// What a parameter is for, which decides its learning rate and what becomes of it where a detector takes
+/// over another one's values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    Backbone,
+    /// It says where attention looks.
+    Points,
+    /// What is learned of each query, one row each; groups of queries follow each other.
+    Queries,
+    /// It answers for the classes of one data set.
+    ClassHead,
+    #[default]
+    Other,
+}
+
+/// What a parameter is before training.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Initial {
+    Constant(f32),
+    /// Normal numbers of this deviation around 0.
+    Normal(f64),
+    /// Equally likely on either side of 0, up to this.
+    Uniform(f64),
+    /// As many as the parameter has.
+    Values(Vec<f32>),
+}
+
 /// A parameter before it has a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParameterSpec {
     /// The public name.
     pub name: String,
     pub shape: Vec<usize>,
     /// Whether training changes it.
     pub trained: bool,
+    pub role: Role,
+    /// Whether weight decay pulls it to 0.
+    pub decays: bool,
+    pub initial: Initial,
 }
 
 impl ParameterSpec {
-    /// A trained parameter.
+    /// A trained parameter that decays and starts from 0.
     pub fn new(name: impl Into<String>, shape: &[usize]) -> ParameterSpec {
-        ParameterSpec { name: name.into(), shape: shape.to_vec(), trained: true }
+        ParameterSpec {
+            name: name.into(),
+            shape: shape.to_vec(),
+            trained: true,
+            role: Role::default(),
+            decays: true,
+            initial: Initial::Constant(0.0),
+        }
     }
 
     /// Number of values.
@@ -30,16 +69,19 @@ impl ParameterSpec {
 }
 
 /// A parameter with its place in the flat array.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
     pub trained: bool,
+    pub role: Role,
+    pub decays: bool,
+    pub initial: Initial,
     pub range: Range<usize>,
 }
 
 /// Every parameter of a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParameterTable {
     parameters: Vec<Parameter>,
     places: BTreeMap<String, usize>,
@@ -62,8 +104,8 @@ impl ParameterTable {
             if places.insert(spec.name.clone(), parameters.len()).is_some() {
                 return Err(Error::Internal { reason: format!("parameter {} twice", spec.name) });
             }
-            let ParameterSpec { name, shape, trained } = spec;
-            parameters.push(Parameter { name, shape, trained, range });
+            let ParameterSpec { name, shape, trained, role, decays, initial } = spec;
+            parameters.push(Parameter { name, shape, trained, role, decays, initial, range });
         }
         Ok(ParameterTable { parameters, places, trained_length, length })
     }

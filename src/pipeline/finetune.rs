@@ -29,6 +29,7 @@ use crate::detector::description::DetectorDescription;
 use crate::detector::detector::{Detector, PredictionOptions};
 use crate::detector::weights::take_over;
 use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
+use crate::nn::parameters::{Parameter, Role};
 use crate::training::stage::{StageConfig, StageOutcome, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
@@ -216,7 +217,7 @@ fn start(request: &FinetuneRequest<'_>, set: &TrainingSet, workers: &Workers) ->
             let mut trainer = trainer(&sizes(from.config()), SizesOf::File)?;
             let (table, parameters, _) = trainer.state_mut();
             // The class heads stay as they were drawn.
-            let taken = |name: &str| !name.starts_with("class_embed.");
+            let taken = |one: &Parameter| one.role != Role::ClassHead;
             take_over(from.table(), from.parameters(), table, parameters, taken)?;
             return Ok(trainer);
         }

@@ -77,9 +77,10 @@ impl AdamW {
             .map(|momentum| 1.0 - f64::from(momentum).powi(self.steps as i32));
         for group in groups {
             let rate = group.learning_rate * settings.rate_factor;
+            let decay = if group.decays { settings.weight_decay } else { 0.0 };
             let update = Update {
                 clip: clip as f32,
-                keep: (1.0 - rate * settings.weight_decay) as f32,
+                keep: (1.0 - rate * decay) as f32,
                 step: (rate / corrections[0]) as f32,
                 square_scale: (1.0 / corrections[1].sqrt()) as f32,
             };
@@ -136,7 +137,7 @@ mod tests {
     }
 
     fn group(range: Range<usize>, learning_rate: f64) -> Group {
-        Group { range, learning_rate }
+        Group { range, learning_rate, decays: true }
     }
 
     const GOLDEN_PARAMETERS: [f32; 4] = [0.970_522_2, -2.029_411_8, 0.497_076_75, 2.997_146];

@@ -1,10 +1,10 @@
-//! Which learning rate each parameter has: consecutive ranges of the flat array.
+//! Which learning rate each parameter has, and whether it decays: consecutive ranges of the flat array.
 //!
-//! Official Deformable DETR: the backbone has a rate of its own, and what places the sampling points
-//! (`reference_points`, `sampling_offsets`) a tenth of the others'.
+//! The role of a parameter says it: the backbone has a rate of its own, and so has what places the points
+//! that attention samples.
 
 use super::config::TrainingConfig;
-use crate::nn::parameters::ParameterTable;
+use crate::nn::parameters::{ParameterTable, Role};
 use std::ops::Range;
 
 /// Consecutive trained parameters of one learning rate.
@@ -13,25 +13,25 @@ pub struct Group {
     pub range: Range<usize>,
     /// Before the schedule.
     pub learning_rate: f64,
+    /// Whether weight decay pulls them to 0.
+    pub decays: bool,
 }
 
 /// The groups of all trained parameters, in the order of their places.
 pub fn groups(table: &ParameterTable, config: &TrainingConfig) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for parameter in table.iter().filter(|parameter| parameter.trained) {
-        let name = &parameter.name;
-        let learning_rate = if name.starts_with("backbone.") {
-            config.backbone_learning_rate
-        } else if name.contains("reference_points") || name.contains("sampling_offsets") {
-            config.learning_rate * config.offsets_multiplier
-        } else {
-            config.learning_rate
+        let learning_rate = match parameter.role {
+            Role::Backbone => config.backbone_learning_rate,
+            Role::Points => config.learning_rate * config.offsets_multiplier,
+            Role::Queries | Role::ClassHead | Role::Other => config.learning_rate,
         };
+        let decays = parameter.decays;
         match groups.last_mut() {
-            Some(last) if last.learning_rate == learning_rate => {
+            Some(last) if (last.learning_rate, last.decays) == (learning_rate, decays) => {
                 last.range.end = parameter.range.end;
             }
-            _ => groups.push(Group { range: parameter.range.clone(), learning_rate }),
+            _ => groups.push(Group { range: parameter.range.clone(), learning_rate, decays }),
         }
     }
     groups
@@ -44,13 +44,17 @@ mod tests {
 
     #[test]
     fn neighbours_of_one_rate_are_one_group() {
-        let frozen = ParameterSpec { trained: false, ..ParameterSpec::new("backbone.bn", &[9]) };
+        let spec = |name: &str, length, role| ParameterSpec {
+            role,
+            ..ParameterSpec::new(name, &[length])
+        };
         let table = ParameterTable::new(vec![
-            ParameterSpec::new("backbone.a", &[2]),
-            frozen,
-            ParameterSpec::new("backbone.b", &[3]),
-            ParameterSpec::new("x.sampling_offsets.bias", &[4]),
-            ParameterSpec::new("y", &[1]),
+            spec("a", 2, Role::Backbone),
+            ParameterSpec { trained: false, ..spec("frozen", 9, Role::Backbone) },
+            spec("b", 3, Role::Backbone),
+            spec("offsets", 4, Role::Points),
+            spec("head", 1, Role::ClassHead),
+            ParameterSpec { decays: false, ..spec("norm", 2, Role::Other) },
         ])
         .unwrap();
         let config = TrainingConfig {
@@ -59,8 +63,13 @@ mod tests {
             offsets_multiplier: 0.5,
             ..TrainingConfig::default()
         };
-        let found: Vec<_> =
-            groups(&table, &config).into_iter().map(|g| (g.range, g.learning_rate)).collect();
-        assert_eq!(found, [(0..5, 1e-4), (5..9, 5e-4), (9..10, 1e-3)]);
+        let group = |range, learning_rate, decays| Group { range, learning_rate, decays };
+        let expected = [
+            group(0..5, 1e-4, true),
+            group(5..9, 5e-4, true),
+            group(9..10, 1e-3, true),
+            group(10..12, 1e-3, false),
+        ];
+        assert_eq!(groups(&table, &config), expected);
     }
 }

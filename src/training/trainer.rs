@@ -16,11 +16,11 @@ use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
 use crate::data::training::batch::Batch;
 use crate::detector::config::DetectorConfig;
-use crate::detector::deformable_detr::initialise::initialise;
-use crate::detector::deformable_detr::names::parameter_table;
-use crate::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use crate::detector::description::DetectorDescription;
 use crate::detector::detector::Detector;
+use crate::detector::network::{BatchShape, DetectorNetwork};
+use crate::detector::parameters::initialise;
+use crate::detector::parameters::parameter_table;
 use crate::detector::prediction::{Detection, Detections, Wanted};
 use crate::detector::predictor::{Predictor, PredictorMemory};
 use crate::detector::weights::{Naming, take_over};
@@ -79,7 +79,7 @@ impl Trainer {
         }
         let table = parameter_table(detector)?;
         Ok(Trainer {
-            parameters: ParameterValues::new(initialise(detector, &table, seed)?),
+            parameters: ParameterValues::new(initialise(&table, seed)?),
             gradients: memory::filled(0.0, table.trained_length(), "the gradients")?,
             optimiser: AdamW::new(table.trained_length())?,
             groups: groups(&table, training),
@@ -173,8 +173,7 @@ impl TrainableDetector for Trainer {
 
     fn start_stage(&mut self, start: &StageStart) -> Result<()> {
         if start.fresh {
-            self.parameters =
-                ParameterValues::new(initialise(&self.detector, &self.table, self.seed)?);
+            self.parameters = ParameterValues::new(initialise(&self.table, self.seed)?);
             if let Some(start) = &self.start {
                 start(&self.table, self.parameters.as_mut_slice())?;
             }

@@ -5,11 +5,11 @@ use super::formula::uniform;
 use simdetr::control::Control;
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
-use simdetr::detector::deformable_detr::initialise::initialise;
-use simdetr::detector::deformable_detr::names::parameter_table;
-use simdetr::detector::deformable_detr::network::{BatchShape, DetectorNetwork};
 use simdetr::detector::description::DetectorDescription;
 use simdetr::detector::detector::Detector;
+use simdetr::detector::network::{BatchShape, DetectorNetwork};
+use simdetr::detector::parameters::initialise;
+use simdetr::detector::parameters::parameter_table;
 use simdetr::nn::network::{Memory, Purpose};
 use simdetr::nn::parameter_values::ParameterValues;
 use simdetr::workers::Workers;
@@ -38,7 +38,7 @@ pub fn config(box_refinement: bool) -> DetectorConfig {
 /// and no two heads are alike.
 pub fn detector(config: DetectorConfig, resize: ResizeRule) -> Detector {
     let table = parameter_table(&config).unwrap();
-    let mut parameters = initialise(&config, &table, 11).unwrap();
+    let mut parameters = initialise(&table, 11).unwrap();
     for parameter in table.iter() {
         let values = &mut parameters[parameter.range.clone()];
         if parameter.shape.len() < 4 {

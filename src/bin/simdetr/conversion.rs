@@ -2,11 +2,9 @@
 
 use super::arguments::Format;
 use simdetr::data::atomic_file::{self, Target};
-use simdetr::detector::deformable_detr::hugging_face_config::{
-    beside, hugging_face_config, is_ours,
-};
 use simdetr::detector::detector::Detector;
 use simdetr::detector::host_guide::{Fact, host_guide};
+use simdetr::detector::hugging_face::{beside, hugging_face_config, is_ours};
 use simdetr::detector::onnx;
 use simdetr::detector::weights::Naming;
 use simdetr::{Error, Result};

@@ -3,12 +3,12 @@
 //! Heads and points of attention stand in no shape on their own, only their product does, and so do
 //! queries and their groups.
 
-use super::names::{BACKBONE_PREFIX, QUERIES};
+use super::names::{BACKBONE_PREFIX, CLASS_BIAS, QUERIES, places};
 use crate::backbone::architecture::STAGES;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::detector::config::DetectorConfig;
-use crate::detector::weights::{Naming, places};
-use crate::detector::weights_read::OPTIMISER_PREFIX;
+use crate::detector::weights::Naming;
+use crate::detector::weights_read::is_of_training;
 
 /// A file's detector, seen through a naming.
 struct Sizes<'a> {
@@ -55,23 +55,9 @@ impl Sizes<'_> {
     }
 }
 
-/// Groups of `queries_count` queries in a file. A checkpoint of training alone has several: another file
-/// with more queries holds another detector.
-pub(crate) fn query_groups_of(file: &Checkpoint<'_>, queries_count: usize) -> usize {
-    let rows = file.shape(QUERIES).and_then(|shape| shape.first().copied()).unwrap_or(0);
-    match is_of_training(file) && rows > 0 && rows.is_multiple_of(queries_count) {
-        true => rows / queries_count,
-        false => 1,
-    }
-}
-
-fn is_of_training(file: &Checkpoint<'_>) -> bool {
-    file.names().any(|name| name.starts_with(OPTIMISER_PREFIX))
-}
-
 /// Every size in which the detector of `file` differs from `config`, as one line; empty where none is
 /// found.
-pub(crate) fn differences(
+pub(super) fn differences(
     file: &Checkpoint<'_>,
     config: &DetectorConfig,
     naming: Naming,
@@ -100,7 +86,7 @@ pub(crate) fn differences(
             config.feedforward_size,
         ),
         (queries, sizes.side(QUERIES, 0), config.queries_count * config.query_groups_count),
-        ("classes_count", sizes.side("class_embed.0.bias", 0), config.classes_count),
+        ("classes_count", sizes.side(CLASS_BIAS, 0), config.classes_count),
     ];
     let differing = numbers.into_iter().filter_map(|(key, found, wanted)| {
         let found = found.filter(|found| *found != wanted)?;

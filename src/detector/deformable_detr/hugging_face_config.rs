@@ -3,30 +3,17 @@
 //! With it a folder of both opens as DeformableDetrForObjectDetection. The backbone is described as
 //! `transformers`' own ResNet, which has any width and needs no further package.
 
+use super::sizes::stages;
 use crate::Result;
 use crate::backbone::architecture::{Block, STAGES};
 use crate::detector::detector::Detector;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-
-/// The entry that says whose document it is; `transformers` passes over it.
-const MARK: &str = "simdetr_version";
-
-/// Where the document of the weights at `weights` lies.
-pub fn beside(weights: &Path) -> PathBuf {
-    weights.with_file_name("config.json")
-}
-
-/// Whether `bytes` are a document that this library wrote.
-pub fn is_ours(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(bytes).is_ok_and(|document| document.get(MARK).is_some())
-}
 
 /// The document for `detector`.
 ///
 /// # Errors
 /// Those of [`crate::detector::config::DetectorConfig::architecture`].
-pub fn hugging_face_config(detector: &Detector) -> Result<String> {
+pub fn document(detector: &Detector) -> Result<Value> {
     let config = detector.config();
     let architecture = config.architecture()?;
     let layer_type = match architecture.block {
@@ -35,15 +22,14 @@ pub fn hugging_face_config(detector: &Detector) -> Result<String> {
     };
     let channels: Vec<usize> =
         (0..STAGES).map(|stage| architecture.stage_channels(stage)).collect();
-    let maps: Vec<String> = config.stages().map(|stage| format!("stage{}", stage + 1)).collect();
+    let maps: Vec<String> = stages(config).map(|stage| format!("stage{}", stage + 1)).collect();
     let label = |(class, name): (usize, &str)| match name {
         "" => (class.to_string(), json!(format!("class {class}"))),
         name => (class.to_string(), json!(name)),
     };
     let names = detector.categories().iter().map(|category| category.name.as_str());
     let labels: serde_json::Map<String, Value> = names.enumerate().map(label).collect();
-    let document = json!({
-        MARK: env!("CARGO_PKG_VERSION"),
+    Ok(json!({
         "architectures": ["DeformableDetrForObjectDetection"],
         "model_type": "deformable_detr",
         "backbone_config": {
@@ -79,6 +65,5 @@ pub fn hugging_face_config(detector: &Detector) -> Result<String> {
         "activation_function": "relu",
         "position_embedding_type": "sine",
         "id2label": labels,
-    });
-    Ok(format!("{document:#}\n"))
+    }))
 }

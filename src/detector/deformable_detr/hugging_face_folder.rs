@@ -29,7 +29,7 @@ const SIDES: (u32, u32) = (800, 1333);
 /// those of `classes_of_file`.
 pub fn description(
     folder: &Path,
-    classes_of_file: impl FnOnce() -> Result<usize>,
+    classes_of_file: &dyn Fn() -> Result<usize>,
     plain: Option<&DetectorDescription>,
 ) -> Result<Option<DetectorDescription>> {
     let Some(document) = Document::read(folder.join(CONFIG))? else { return Ok(None) };

@@ -1,13 +1,11 @@
-//! Every parameter by its official name and shape, and what Hugging Face files call it.
+//! What files call the parameters: official names, and those of Hugging Face, which follow by rule.
 //!
 //! Inside, names are those of the official Deformable DETR; a checkpoint under either naming is a
 //! renaming away. Hugging Face splits the decoder's joint query, key and value projection in three;
 //! with box refinement both repeat the box heads under the decoder.
 
-use crate::Result;
-use crate::backbone::architecture::NORM_PARTS;
-use crate::detector::config::{DetectorConfig, Frozen};
-use crate::nn::parameters::{ParameterSpec, ParameterTable};
+use crate::detector::config::DetectorConfig;
+use crate::detector::weights::Naming;
 
 /// What stands before the backbone's torchvision names.
 pub const BACKBONE_PREFIX: &str = "backbone.0.body.";
@@ -15,127 +13,10 @@ pub const BACKBONE_PREFIX: &str = "backbone.0.body.";
 /// The queries of all groups, group by group.
 pub const QUERIES: &str = "query_embed.weight";
 
-/// The parameters of a detector, the backbone first.
-///
-/// # Errors
-/// Those of [`DetectorConfig::architecture`].
-pub fn parameter_table(config: &DetectorConfig) -> Result<ParameterTable> {
-    let mut specs = backbone(config)?;
-    let hidden = config.hidden_size;
-    let channels: Vec<usize> = projected_channels(config)?;
-    for (level, channels) in channels.into_iter().enumerate() {
-        let kernel = if level < config.stages().len() { 1 } else { 3 };
-        let shape = [hidden, channels, kernel, kernel];
-        specs.push(ParameterSpec::new(format!("input_proj.{level}.0.weight"), &shape));
-        specs.push(ParameterSpec::new(format!("input_proj.{level}.0.bias"), &[hidden]));
-        norm(&mut specs, &format!("input_proj.{level}.1"), hidden);
-    }
-    let queries = [config.query_groups_count * config.queries_count, 2 * hidden];
-    specs.push(ParameterSpec::new(QUERIES, &queries));
-    specs.push(ParameterSpec::new("transformer.level_embed", &[config.levels_count, hidden]));
-    linear(&mut specs, "transformer.reference_points", 2, hidden);
-    for layer in 0..config.encoder_layers_count {
-        encoder_layer(&mut specs, config, layer);
-    }
-    for layer in 0..config.decoder_layers_count {
-        decoder_layer(&mut specs, config, layer);
-    }
-    for head in 0..heads_count(config) {
-        linear(&mut specs, &format!("class_embed.{head}"), config.classes_count, hidden);
-        for (layer, outputs) in [hidden, hidden, 4].into_iter().enumerate() {
-            linear(&mut specs, &format!("bbox_embed.{head}.layers.{layer}"), outputs, hidden);
-        }
-    }
-    ParameterTable::new(specs)
-}
-
-/// Prediction heads with weights of their own: with box refinement one for each decoder layer,
-/// else all layers share one.
-pub fn heads_count(config: &DetectorConfig) -> usize {
-    if config.box_refinement { config.decoder_layers_count } else { 1 }
-}
-
-/// Channels of the map that each level's projection reads.
-///
-/// # Errors
-/// Those of [`DetectorConfig::architecture`].
-pub fn projected_channels(config: &DetectorConfig) -> Result<Vec<usize>> {
-    let architecture = config.architecture()?;
-    let mut channels: Vec<usize> =
-        config.stages().map(|stage| architecture.stage_channels(stage)).collect();
-    if config.has_extra_level() {
-        channels.extend(channels.last().copied());
-    }
-    Ok(channels)
-}
-
-fn backbone(config: &DetectorConfig) -> Result<Vec<ParameterSpec>> {
-    let is_norm = |name: &str| {
-        let mut parts = name.rsplit('.');
-        let (part, layer) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        let in_shortcut = layer == "1" && name.contains("downsample");
-        NORM_PARTS.contains(&part) && (layer.starts_with("bn") || in_shortcut)
-    };
-    let frozen = |name: &str| match config.frozen {
-        Frozen::None => false,
-        Frozen::Stem => name.starts_with("conv1") || name.starts_with("layer1"),
-        Frozen::Backbone => true,
-    };
-    let spec = |(name, shape): (String, Vec<usize>)| ParameterSpec {
-        trained: !is_norm(&name) && !frozen(&name),
-        name: format!("{BACKBONE_PREFIX}{name}"),
-        shape,
-    };
-    Ok(config.architecture()?.parameters().into_iter().map(spec).collect())
-}
-
-fn linear(specs: &mut Vec<ParameterSpec>, name: &str, outputs: usize, inputs: usize) {
-    specs.push(ParameterSpec::new(format!("{name}.weight"), &[outputs, inputs]));
-    specs.push(ParameterSpec::new(format!("{name}.bias"), &[outputs]));
-}
-
-fn norm(specs: &mut Vec<ParameterSpec>, name: &str, channels: usize) {
-    specs.push(ParameterSpec::new(format!("{name}.weight"), &[channels]));
-    specs.push(ParameterSpec::new(format!("{name}.bias"), &[channels]));
-}
-
-fn deformable_attention(specs: &mut Vec<ParameterSpec>, config: &DetectorConfig, name: &str) {
-    let hidden = config.hidden_size;
-    let points = config.heads_count * config.levels_count * config.points_count;
-    linear(specs, &format!("{name}.sampling_offsets"), 2 * points, hidden);
-    linear(specs, &format!("{name}.attention_weights"), points, hidden);
-    linear(specs, &format!("{name}.value_proj"), hidden, hidden);
-    linear(specs, &format!("{name}.output_proj"), hidden, hidden);
-}
-
-fn feedforward(specs: &mut Vec<ParameterSpec>, config: &DetectorConfig, name: &str) {
-    let (hidden, inner) = (config.hidden_size, config.feedforward_size);
-    linear(specs, &format!("{name}.linear1"), inner, hidden);
-    linear(specs, &format!("{name}.linear2"), hidden, inner);
-}
-
-fn encoder_layer(specs: &mut Vec<ParameterSpec>, config: &DetectorConfig, layer: usize) {
-    let name = format!("transformer.encoder.layers.{layer}");
-    deformable_attention(specs, config, &format!("{name}.self_attn"));
-    norm(specs, &format!("{name}.norm1"), config.hidden_size);
-    feedforward(specs, config, &name);
-    norm(specs, &format!("{name}.norm2"), config.hidden_size);
-}
-
-fn decoder_layer(specs: &mut Vec<ParameterSpec>, config: &DetectorConfig, layer: usize) {
-    let (hidden, name) = (config.hidden_size, format!("transformer.decoder.layers.{layer}"));
-    deformable_attention(specs, config, &format!("{name}.cross_attn"));
-    norm(specs, &format!("{name}.norm1"), hidden);
-    specs.push(ParameterSpec::new(
-        format!("{name}.self_attn.in_proj_weight"),
-        &[3 * hidden, hidden],
-    ));
-    specs.push(ParameterSpec::new(format!("{name}.self_attn.in_proj_bias"), &[3 * hidden]));
-    linear(specs, &format!("{name}.self_attn.out_proj"), hidden, hidden);
-    norm(specs, &format!("{name}.norm2"), hidden);
-    feedforward(specs, config, &name);
-    norm(specs, &format!("{name}.norm3"), hidden);
-}
+/// The biases of the first class head, under either naming.
+pub const CLASS_BIAS: &str = "class_embed.0.bias";
+/// Beside a class head, what tells a detector's own from those that it repeats elsewhere.
+pub const MARKS: [&str; 2] = ["transformer.level_embed", "model.level_embed"];
 
 /// The joint projection's three parts, in the order of its rows.
 const PROJECTIONS: [&str; 3] = ["q_proj", "k_proj", "v_proj"];
@@ -205,6 +86,29 @@ fn hugging_face_resnet(name: &str) -> String {
     }
 }
 
+/// Where a file may hold a parameter, the usual place first: the tensors that make it up, in the order
+/// of its rows.
+pub fn places(config: &DetectorConfig, name: &str, naming: Naming) -> Vec<Vec<String>> {
+    if naming == Naming::Official {
+        return vec![vec![name.into()]];
+    }
+    if let Some(other) = hugging_face_timm(name) {
+        return vec![hugging_face(name), vec![other]];
+    }
+    match name.split_once('.') {
+        // `transformers` 5 ties the class heads of all layers and then stores the first.
+        Some(("class_embed", rest)) => {
+            let first = rest.split_once('.').map(|(_, part)| format!("class_embed.0.{part}"));
+            vec![vec![name.into()], first.into_iter().collect()]
+        }
+        // It holds refining heads under the decoder alone.
+        Some(("bbox_embed", _)) if config.box_refinement => {
+            vec![hugging_face(&format!("transformer.decoder.{name}"))]
+        }
+        _ => vec![hugging_face(name)],
+    }
+}
+
 /// Under which further official name a file repeats this parameter.
 pub fn repeated(config: &DetectorConfig, name: &str) -> Vec<String> {
     let head = name.starts_with("class_embed.") || name.starts_with("bbox_embed.");
@@ -223,33 +127,6 @@ pub fn repeated(config: &DetectorConfig, name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The count of the official repository's README (40 M) by shapes, without batch norms:
-    /// algorithm.md §2.1 counts 40.1 M with 91 classes.
-    #[test]
-    fn the_full_size_has_the_published_number_of_parameters() {
-        let config = DetectorConfig { classes_count: 91, ..DetectorConfig::default() };
-        let table = parameter_table(&config).unwrap();
-        let millions = table.trained_length() as f64 / 1e6;
-        assert!((39.5..40.5).contains(&millions), "{millions}");
-        let frozen = DetectorConfig { frozen: Frozen::Backbone, ..config };
-        let less = parameter_table(&frozen).unwrap();
-        assert_eq!(less.length(), table.length());
-        assert!(less.iter().filter(|p| p.name.starts_with("backbone")).all(|p| !p.trained));
-    }
-
-    #[test]
-    fn batch_norms_are_never_trained_and_the_stem_only_where_asked() {
-        let table = parameter_table(&DetectorConfig::default()).unwrap();
-        let trained = |name: &str| table.get(&format!("{BACKBONE_PREFIX}{name}")).unwrap().trained;
-        assert!(trained("conv1.weight") && trained("layer1.0.downsample.0.weight"));
-        assert!(!trained("bn1.weight") && !trained("layer1.0.downsample.1.weight"));
-        let stem = DetectorConfig { frozen: Frozen::Stem, ..DetectorConfig::default() };
-        let table = parameter_table(&stem).unwrap();
-        let trained = |name: &str| table.get(&format!("{BACKBONE_PREFIX}{name}")).unwrap().trained;
-        assert!(!trained("conv1.weight") && !trained("layer1.2.conv3.weight"));
-        assert!(trained("layer2.0.conv1.weight"));
-    }
 
     #[test]
     fn names_become_those_of_hugging_face_files() {

@@ -6,7 +6,7 @@
 use super::protobuf::Message;
 
 /// The name of a tensor in the graph.
-pub(crate) type Value = String;
+pub type Value = String;
 
 /// Operators are those of this version: the first with layer normalisation, and with grid samples.
 const OPERATORS_VERSION: i64 = 17;
@@ -18,7 +18,7 @@ const INTEGER_64: i64 = 7;
 
 /// A side of a tensor.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Side {
+pub enum Side {
     Fixed(usize),
     /// Any number, the same wherever the name is.
     Named(&'static str),
@@ -26,7 +26,7 @@ pub(crate) enum Side {
 
 /// An attribute of a node.
 #[derive(Debug, Clone)]
-pub(crate) enum Attribute {
+pub enum Attribute {
     Integer(&'static str, i64),
     Integers(&'static str, Vec<i64>),
     Float(&'static str, f32),
@@ -65,7 +65,7 @@ impl Attribute {
 
 /// Nodes in the order in which they run, constants, inputs and outputs.
 #[derive(Debug, Default)]
-pub(crate) struct Graph {
+pub struct Graph {
     fields: Message,
     names_count: usize,
 }
@@ -87,7 +87,7 @@ impl Graph {
     }
 
     /// A tensor of f32; `of` begins its name.
-    pub(crate) fn floats(&mut self, of: &str, shape: &[usize], values: &[f32]) -> Value {
+    pub fn floats(&mut self, of: &str, shape: &[usize], values: &[f32]) -> Value {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>(), "{of}");
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let name = self.name(of);
@@ -95,19 +95,19 @@ impl Graph {
     }
 
     /// One number.
-    pub(crate) fn number(&mut self, value: f32) -> Value {
+    pub fn number(&mut self, value: f32) -> Value {
         self.floats("number", &[], &[value])
     }
 
     /// A list of integers: a shape, axes, lengths.
-    pub(crate) fn integers(&mut self, values: &[i64]) -> Value {
+    pub fn integers(&mut self, values: &[i64]) -> Value {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let name = self.name("integers");
         self.constant(&name, &[values.len()], INTEGER_64, &bytes)
     }
 
     /// A node with `outputs_count` outputs.
-    pub(crate) fn nodes(
+    pub fn nodes(
         &mut self,
         operator: &str,
         inputs: &[&Value],
@@ -125,33 +125,28 @@ impl Graph {
     }
 
     /// A node with one output.
-    pub(crate) fn node(
-        &mut self,
-        operator: &str,
-        inputs: &[&Value],
-        attributes: &[Attribute],
-    ) -> Value {
+    pub fn node(&mut self, operator: &str, inputs: &[&Value], attributes: &[Attribute]) -> Value {
         self.nodes(operator, inputs, attributes, 1).swap_remove(0)
     }
 
     /// 0 keeps a side, -1 takes what is left.
-    pub(crate) fn reshape(&mut self, value: &Value, shape: &[i64]) -> Value {
+    pub fn reshape(&mut self, value: &Value, shape: &[i64]) -> Value {
         let shape = self.integers(shape);
         self.node("Reshape", &[value, &shape], &[])
     }
 
-    pub(crate) fn transpose(&mut self, value: &Value, order: &[i64]) -> Value {
+    pub fn transpose(&mut self, value: &Value, order: &[i64]) -> Value {
         self.node("Transpose", &[value], &[Attribute::Integers("perm", order.to_vec())])
     }
 
     /// Parts of these lengths along `axis`.
-    pub(crate) fn split(&mut self, value: &Value, axis: i64, lengths: &[i64]) -> Vec<Value> {
+    pub fn split(&mut self, value: &Value, axis: i64, lengths: &[i64]) -> Vec<Value> {
         let parts = self.integers(lengths);
         self.split_by(value, axis, &parts, lengths.len())
     }
 
     /// Parts along `axis` of the lengths in a list of `count`.
-    pub(crate) fn split_by(
+    pub fn split_by(
         &mut self,
         value: &Value,
         axis: i64,
@@ -161,31 +156,31 @@ impl Graph {
         self.nodes("Split", &[value, lengths], &[Attribute::Integer("axis", axis)], count)
     }
 
-    pub(crate) fn as_float(&mut self, value: &Value) -> Value {
+    pub fn as_float(&mut self, value: &Value) -> Value {
         self.node("Cast", &[value], &[Attribute::Integer("to", FLOAT)])
     }
 
-    pub(crate) fn concatenate(&mut self, values: &[Value], axis: i64) -> Value {
+    pub fn concatenate(&mut self, values: &[Value], axis: i64) -> Value {
         let values: Vec<&Value> = values.iter().collect();
         self.node("Concat", &values, &[Attribute::Integer("axis", axis)])
     }
 
-    pub(crate) fn add(&mut self, left: &Value, right: &Value) -> Value {
+    pub fn add(&mut self, left: &Value, right: &Value) -> Value {
         self.node("Add", &[left, right], &[])
     }
 
-    pub(crate) fn multiply(&mut self, left: &Value, right: &Value) -> Value {
+    pub fn multiply(&mut self, left: &Value, right: &Value) -> Value {
         self.node("Mul", &[left, right], &[])
     }
 
     /// A tensor of f32 that the caller fills.
-    pub(crate) fn input(&mut self, name: &str, shape: &[Side]) -> Value {
+    pub fn input(&mut self, name: &str, shape: &[Side]) -> Value {
         self.fields.message(11, &outlet(name, shape));
         name.into()
     }
 
     /// Gives `value` a name under which the caller finds it.
-    pub(crate) fn output(&mut self, value: &Value, name: &str, shape: &[Side]) {
+    pub fn output(&mut self, value: &Value, name: &str, shape: &[Side]) {
         let mut node = Message::default();
         node.text(1, value);
         node.text(2, name);
@@ -194,10 +189,10 @@ impl Graph {
         self.fields.message(12, &outlet(name, shape));
     }
 
-    /// The whole file, with entries of text beside the graph.
-    pub(crate) fn into_model(mut self, texts: &[(&str, String)]) -> Vec<u8> {
+    /// The whole file with a graph of the detector `of`, and entries of text beside it.
+    pub fn into_model(mut self, of: &str, texts: &[(&str, String)]) -> Vec<u8> {
         let mut name = Message::default();
-        name.text(2, "deformable_detr");
+        name.text(2, &of.replace('-', "_"));
         self.fields.append(&name);
         let mut model = Message::default();
         model.integer(1, FILE_VERSION);

@@ -18,7 +18,6 @@
 pub mod graph;
 mod protobuf;
 
-use super::deformable_detr::onnx::predictions;
 use super::host_guide::host_guide;
 use crate::data::atomic_file;
 use crate::detector::description::KEY;
@@ -63,11 +62,12 @@ fn model(detector: &Detector, height: Option<usize>, width: Option<usize>) -> Re
     let side = |name, given: Option<usize>| given.map_or(Side::Named(name), Side::Fixed);
     let shape = [batch, Side::Fixed(3), side("height", height), side("width", width)];
     let images = graph.input("images", &shape);
-    let (logits, boxes) = predictions(detector, &mut graph, &images, (height, width))?;
+    let sides = (height, width);
+    let (logits, boxes) = config.kind.add_to_onnx(detector, &mut graph, &images, sides)?;
     let classes = Side::Fixed(config.classes_count);
     graph.output(&logits, "logits", &[batch, queries, classes]);
     graph.output(&boxes, "boxes", &[batch, queries, Side::Fixed(4)]);
     let mut texts = host_guide(description, height, width);
     texts.push((KEY, description.to_text()?));
-    Ok(graph.into_model(&texts))
+    Ok(graph.into_model(config.kind.name(), &texts))
 }

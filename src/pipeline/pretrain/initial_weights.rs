@@ -97,5 +97,5 @@ pub fn start_backbone(
     };
     let (weights, _) = ResNetWeights::read(file, prefix, key)?;
     check_sizes(init, weights.architecture(), detector)?;
-    set_backbone(&weights, table, parameters)
+    set_backbone(&*detector.kind, &weights, table, parameters)
 }

@@ -9,7 +9,7 @@ use super::parts::{Parts, Rows};
 use crate::Result;
 use crate::backbone::architecture::STAGES;
 use crate::backbone::operations::{Map, ResNetOperations, convolution};
-use crate::detector::config::PROJECTION_GROUPS;
+use crate::detector::deformable_detr::sizes::{PROJECTION_GROUPS, has_extra_level, stages};
 use crate::nn::network::TensorId;
 use crate::nn::ops::concatenate::Concatenate;
 use crate::nn::ops::convolution::{Channels, Geometry};
@@ -23,12 +23,12 @@ pub(super) fn cells(parts: &mut Parts<'_>, images: Map, geometry: &BatchGeometry
     let architecture = parts.config.architecture()?;
     let (builder, prefix) = (&mut parts.builder, BACKBONE_PREFIX);
     let maps = ResNetOperations { builder, architecture, prefix }.maps(images, STAGES)?;
-    let stages = parts.config.stages();
+    let stages = stages(parts.config);
     let mut levels: Vec<(Map, Geometry)> = Vec::new();
     for &map in &maps[stages] {
         levels.push((map, projection(map.channels, parts.config.hidden_size, 1, 1)));
     }
-    if parts.config.has_extra_level() {
+    if has_extra_level(parts.config) {
         let map = maps[STAGES - 1];
         levels.push((map, projection(map.channels, parts.config.hidden_size, 3, 2)));
     }

@@ -5,7 +5,7 @@
 //! boxes through which one does, to this layer's correction and no further (DINO, §3.5).
 
 use super::super::batch_geometry::BatchGeometry;
-use super::super::names::heads_count;
+use super::super::sizes::heads_count;
 use super::Inputs;
 use super::encoder::{References, attend, attended};
 use super::parts::{Parts, Rows};

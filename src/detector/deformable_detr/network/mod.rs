@@ -1,4 +1,4 @@
-//! The detector as a trainable network, for one batch size and one padded image size.
+//! The operations of a Deformable DETR, for one batch size and one padded image size.
 //!
 //! Zhu et al., ICLR 2021, in the official code's reading (algorithm.md §2.1): post-norm layers, sine
 //! positions plus a learned one for each level, shared or refining heads on every decoder layer.
@@ -9,37 +9,15 @@ mod encoder;
 mod parts;
 
 use super::batch_geometry::{BatchGeometry, GeometryTensors};
+use super::sizes::level_sizes;
+use crate::Result;
 use crate::backbone::operations::Map;
 use crate::detector::config::DetectorConfig;
-use crate::matching::input::PredictionsShape;
-use crate::nn::network::{Constants, Memory, Network, Purpose, TensorId};
-use crate::nn::operation::INPUTS_MAX;
-use crate::nn::ops::concatenate::Concatenate;
+use crate::detector::network::{BatchShape, Layers, SizeInputs, query_groups};
+use crate::nn::network::{Memory, Network, Purpose, TensorId};
 use crate::nn::ops::sine_positions::sine_positions;
-use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
-use crate::workers::Workers;
-use crate::{Error, Result};
 use parts::Parts;
-
-/// A batch size and the padded size of its images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BatchShape {
-    pub images: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-/// A Deformable DETR for one [`BatchShape`].
-#[derive(Debug)]
-pub struct DetectorNetwork {
-    shape: BatchShape,
-    geometry: BatchGeometry,
-    hidden_size: usize,
-    predictions: PredictionsShape,
-    network: Network<f32>,
-    inputs: Inputs,
-}
 
 /// What the caller fills before each forward; in prediction all but the images once.
 #[derive(Debug, Clone, Copy)]
@@ -78,164 +56,66 @@ impl Inputs {
     }
 }
 
-/// Predictions of all decoder layers, the last layer last, and their gradients.
+/// Adds the operations of a Deformable DETR.
+///
+/// # Errors
+/// [`crate::Error::Internal`] for a parameter that `table` lacks.
+pub fn build(
+    config: &DetectorConfig,
+    table: &ParameterTable,
+    shape: BatchShape,
+    purpose: Purpose,
+    workers_count: usize,
+) -> Result<Layers> {
+    let BatchShape { images, height, width } = shape;
+    let levels = level_sizes(config, height, width);
+    let geometry = BatchGeometry { height, width, levels };
+    let groups = query_groups(config, purpose);
+    let mut parts = Parts::new(config, table, (images, groups), workers_count);
+    let (cells, levels) = (geometry.cells_count(), geometry.levels.len());
+    let inputs = Inputs::new(&mut parts, purpose, (height, width), (cells, levels));
+    let images_map = Map { tensor: inputs.images, images, height, width, channels: 3 };
+    let cells = backbone::cells(&mut parts, images_map, &geometry)?;
+    let memory = encoder::encode(&mut parts, cells, &inputs, &geometry)?;
+    let (logits, boxes) = decoder::decode(&mut parts, memory, &inputs, &geometry)?;
+    let (builder, hidden_size) = (parts.builder.network, config.hidden_size);
+    let sizes = Box::new(Sizes { geometry, hidden_size, inputs });
+    Ok(Layers { builder, images: inputs.images, logits, boxes, sizes })
+}
+
+/// Masks, references and positions for images of a batch.
 #[derive(Debug)]
-pub struct Outputs<'a> {
-    /// `[layers, images, groups, queries, classes]`.
-    pub logits: &'a [f32],
-    /// `[layers, images, groups, queries, 4]`.
-    pub boxes: &'a [f32],
-    pub logits_gradient: &'a mut [f32],
-    pub boxes_gradient: &'a mut [f32],
+struct Sizes {
+    geometry: BatchGeometry,
+    hidden_size: usize,
+    inputs: Inputs,
 }
 
-/// Places of the network's outputs.
-const LOGITS: usize = 0;
-const BOXES: usize = 1;
-
-/// All layers' tensors one after another; of more than one operation takes, stacks are stacked.
-fn stack(parts: &mut Parts<'_>, layers: &[TensorId]) -> TensorId {
-    if layers.len() > INPUTS_MAX {
-        let stacks: Vec<TensorId> =
-            layers.chunks(INPUTS_MAX).map(|chunk| stack(parts, chunk)).collect();
-        return stack(parts, &stacks);
+impl SizeInputs for Sizes {
+    fn set(&self, network: &Network<f32>, memory: &mut Memory<f32>, sizes: &[[u32; 2]]) {
+        self.fill(sizes, network.data_many(memory, self.tensors()));
     }
-    let lengths = layers.iter().map(|&layer| parts.builder.network.length(layer)).collect();
-    parts.builder.network.add(Concatenate::new(1, lengths), layers)
+
+    fn values(&self, network: &Network<f32>, sizes: &[[u32; 2]]) -> Vec<(TensorId, Vec<f32>)> {
+        let tensors = self.tensors();
+        let mut values = tensors.map(|tensor| vec![0.0; network.length(tensor)]);
+        self.fill(sizes, values.each_mut().map(Vec::as_mut_slice));
+        tensors.into_iter().zip(values).collect()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Sizes>() + size_of_val(self.geometry.levels.as_slice())
+    }
 }
 
-impl DetectorNetwork {
-    /// Lays the network out for up to `workers_count` workers.
-    ///
-    /// # Errors
-    /// Those of [`DetectorConfig::validate`]; [`Error::InvalidArgument`] for an empty batch.
-    pub fn new(
-        config: &DetectorConfig,
-        table: &ParameterTable,
-        shape: BatchShape,
-        purpose: Purpose,
-        workers_count: usize,
-    ) -> Result<DetectorNetwork> {
-        config.validate()?;
-        let BatchShape { images, height, width } = shape;
-        if images == 0 || height == 0 || width == 0 {
-            let sizes = format!("{images} images of {height}x{width}: none may be 0");
-            return Err(Error::invalid("batch", sizes));
-        }
-        let levels = config.level_sizes(height, width);
-        let geometry = BatchGeometry { height, width, levels };
-        let groups = match purpose {
-            Purpose::Training { .. } => config.query_groups_count,
-            Purpose::Prediction => 1,
-        };
-        let mut parts = Parts::new(config, table, (images, groups), workers_count);
-        let (cells, levels) = (geometry.cells_count(), geometry.levels.len());
-        let inputs = Inputs::new(&mut parts, purpose, (height, width), (cells, levels));
-        let images_map = Map { tensor: inputs.images, images, height, width, channels: 3 };
-        let cells = backbone::cells(&mut parts, images_map, &geometry)?;
-        let memory = encoder::encode(&mut parts, cells, &inputs, &geometry)?;
-        let (logits, boxes) = decoder::decode(&mut parts, memory, &inputs, &geometry)?;
-        let layers = match purpose {
-            Purpose::Training { .. } => 0..logits.len(),
-            Purpose::Prediction => logits.len() - 1..logits.len(),
-        };
-        let [logits, boxes] = [&logits[layers.clone()], &boxes[layers.clone()]];
-        let outputs = [stack(&mut parts, logits), stack(&mut parts, boxes)];
-        Ok(DetectorNetwork {
-            shape,
-            geometry,
-            hidden_size: config.hidden_size,
-            predictions: PredictionsShape {
-                layers: layers.len(),
-                batch: images * groups,
-                queries: config.queries_count,
-                classes: config.classes_count,
-            },
-            network: parts.builder.network.finish(&outputs, purpose),
-            inputs,
-        })
-    }
-
-    /// Batch and image size.
-    pub fn shape(&self) -> BatchShape {
-        self.shape
-    }
-
-    /// Bytes held beside the arena.
-    pub fn memory_bytes(&self) -> usize {
-        let levels = size_of_val(self.geometry.levels.as_slice());
-        size_of::<DetectorNetwork>() + levels + self.network.memory_bytes()
-    }
-
-    /// The operations.
-    pub fn network(&self) -> &Network<f32> {
-        &self.network
-    }
-
-    /// Sizes of the outputs. Each group of an image's queries is an entry of the batch of its own, those
-    /// of an image one after another.
-    pub fn predictions(&self) -> PredictionsShape {
-        self.predictions
-    }
-
-    /// Logits of one decoder layer after a forward (in prediction the last one alone is there, as 0), `[images, groups, queries, classes]`.
-    pub fn logits<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
-        let PredictionsShape { batch, queries, classes, .. } = self.predictions;
-        let length = batch * queries * classes;
-        &self.network.output(memory, LOGITS)[layer * length..][..length]
-    }
-
-    /// Boxes of one decoder layer after a forward, `[images, groups, queries, 4]`: cxcywh in units of the
-    /// un-padded image.
-    pub fn boxes<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
-        let length = self.predictions.batch * self.predictions.queries * 4;
-        &self.network.output(memory, BOXES)[layer * length..][..length]
-    }
-
-    /// The outputs of all layers and their gradients, to be written between forward and backward.
-    pub fn outputs<'a>(&self, memory: &'a mut Memory<f32>) -> Outputs<'a> {
-        let [logits, boxes] = self.network.outputs_and_gradients(memory, [LOGITS, BOXES]);
-        let ((logits, logits_gradient), (boxes, boxes_gradient)) = (logits, boxes);
-        Outputs { logits, boxes, logits_gradient, boxes_gradient }
-    }
-
-    /// The images, `[images, height, width, 3]`, to be filled before each forward.
-    pub fn images_mut<'a>(&self, memory: &'a mut Memory<f32>) -> &'a mut [f32] {
-        self.network.data_mut(memory, self.inputs.images)
-    }
-
-    /// Fills everything that depends on the un-padded sizes `[height, width]` of the images; to be
-    /// called before each forward of training, as the images are.
-    pub fn set_sizes(&self, memory: &mut Memory<f32>, sizes: &[[u32; 2]]) {
+impl Sizes {
+    fn tensors(&self) -> [TensorId; 4] {
         let Inputs { mask, valid_shares, references, positions, .. } = self.inputs;
-        let tensors = [mask, valid_shares, references, positions];
-        self.fill_sizes(sizes, self.network.data_many(memory, tensors));
-    }
-
-    /// What every prediction with `parameters` shares, for images whose un-padded `[height, width]` are
-    /// `sizes`; without them the images fill the batch.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn constants(
-        &self,
-        parameters: &ParameterValues<f32>,
-        sizes: Option<&[[u32; 2]]>,
-        workers: &Workers,
-    ) -> Result<Constants<f32>> {
-        let BatchShape { images, height, width } = self.shape;
-        let whole = vec![[height as u32, width as u32]; images];
-        let Inputs { mask, valid_shares, references, positions, .. } = self.inputs;
-        let tensors = [mask, valid_shares, references, positions];
-        let mut values = tensors.map(|tensor| vec![0.0; self.network.length(tensor)]);
-        self.fill_sizes(sizes.unwrap_or(&whole), values.each_mut().map(Vec::as_mut_slice));
-        let given: [(TensorId, &[f32]); 4] =
-            std::array::from_fn(|place| (tensors[place], values[place].as_slice()));
-        self.network.constants(parameters, &given, workers)
+        [mask, valid_shares, references, positions]
     }
 
     /// Writes mask, valid shares, references and positions.
-    fn fill_sizes(&self, sizes: &[[u32; 2]], tensors: [&mut [f32]; 4]) {
+    fn fill(&self, sizes: &[[u32; 2]], tensors: [&mut [f32]; 4]) {
         let [mask, valid_shares, references, positions] = tensors;
         let mut tensors = GeometryTensors { mask, valid_shares, references };
         self.geometry.fill(sizes, &mut tensors);

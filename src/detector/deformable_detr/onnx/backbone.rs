@@ -2,8 +2,8 @@
 
 use super::parts::{EPSILON, Parts};
 use crate::backbone::architecture::{NORM_PARTS, NamedConvolution, STAGES};
-use crate::detector::config::PROJECTION_GROUPS;
 use crate::detector::deformable_detr::names::BACKBONE_PREFIX;
+use crate::detector::deformable_detr::sizes::{PROJECTION_GROUPS, has_extra_level, stages};
 use crate::detector::onnx::graph::{Attribute, Value};
 use crate::nn::batch_norm::BatchNorm;
 use crate::nn::ops::convolution::Geometry;
@@ -87,8 +87,8 @@ pub(super) fn project(parts: &mut Parts<'_>, maps: &[Value]) -> Result<(Value, V
     let config = parts.config();
     let architecture = config.architecture()?;
     let mut sources: Vec<(usize, usize, usize)> =
-        config.stages().map(|stage| (stage, 1, 1)).collect();
-    if config.has_extra_level() {
+        stages(config).map(|stage| (stage, 1, 1)).collect();
+    if has_extra_level(config) {
         sources.push((STAGES - 1, 3, 2));
     }
     let (mut cells, mut levels) = (Vec::new(), Vec::new());

@@ -3,6 +3,7 @@
 
 use super::parts::Parts;
 use crate::Result;
+use crate::detector::deformable_detr::sizes::level_sizes;
 use crate::detector::onnx::graph::Value;
 use crate::nn::ops::sine_positions::sine_positions;
 
@@ -28,7 +29,7 @@ impl Sizes {
     /// Those of images of `height` by `width`.
     pub(super) fn fixed(parts: &mut Parts<'_>, height: usize, width: usize) -> Result<Sizes> {
         let config = parts.config();
-        let levels = config.level_sizes(height, width);
+        let levels = level_sizes(config, height, width);
         let lengths: Vec<i64> =
             levels.iter().map(|(height, width)| (height * width) as i64).collect();
         let count: i64 = lengths.iter().sum();

@@ -4,7 +4,7 @@ use super::attention::{References, as_grid, attend, attended, look_at_each_other
 use super::parts::Parts;
 use super::sizes::Sizes;
 use crate::Result;
-use crate::detector::deformable_detr::names::heads_count;
+use crate::detector::deformable_detr::sizes::heads_count;
 use crate::detector::onnx::graph::{Attribute, Value};
 
 /// Least value of both terms of an inverse sigmoid (official code).
