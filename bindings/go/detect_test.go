@@ -154,3 +154,18 @@ func TestSeveralFramesInOneCall(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFramesOfVideoAreChecked(t *testing.T) {
+	detector, ctx := untrained(t), context.Background()
+	frame := func(format PixelFormat, length int) Image {
+		return Image{Pixels: make([]byte, length), Width: 96, Height: 64, Format: format}
+	}
+	for format, length := range map[PixelFormat]int{NV12: 96 * 64 * 3 / 2, YUYV: 96 * 64 * 2} {
+		if _, err := detector.Predict(ctx, frame(format, length), PredictionOptions{}); err != nil {
+			t.Error(format, err)
+		}
+		if _, err := detector.Predict(ctx, frame(format, length-1), PredictionOptions{}); !errors.Is(err, ErrInvalidArgument) {
+			t.Error(format, err)
+		}
+	}
+}

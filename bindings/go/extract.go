@@ -93,9 +93,14 @@ const (
 	RGBA8 PixelFormat = 3
 	BGRA8 PixelFormat = 4
 	Gray8 PixelFormat = 5
+	// NV12 is rows of brightness, then half as many rows of colour differences.
+	NV12 PixelFormat = 6
+	// YUYV is four bytes for two pixels.
+	YUYV PixelFormat = 7
 )
 
-var pixelBytes = map[PixelFormat]int{RGB8: 3, BGR8: 3, RGBA8: 4, BGRA8: 4, Gray8: 1}
+// Bytes of a pixel in its row.
+var pixelBytes = map[PixelFormat]int{RGB8: 3, BGR8: 3, RGBA8: 4, BGRA8: 4, Gray8: 1, NV12: 1, YUYV: 2}
 
 // Image is upright pixels; Stride 0 is rows without padding.
 type Image struct {
@@ -111,7 +116,11 @@ func (i Image) check() error {
 	if stride == 0 {
 		stride = row
 	}
-	if row <= 0 || i.Height <= 0 || stride < row || len(i.Pixels) < stride*(i.Height-1)+row {
+	rows := i.Height
+	if i.Format == NV12 {
+		rows += i.Height / 2
+	}
+	if row <= 0 || i.Height <= 0 || stride < row || len(i.Pixels) < stride*(rows-1)+row {
 		return &Error{Status: ErrInvalidArgument, Message: "image: pixels do not fit its size and format"}
 	}
 	return nil
