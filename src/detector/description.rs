@@ -189,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_document_may_say_which_detector_it_is() {
+        let written = description().to_text().unwrap();
+        assert!(!written.contains("kind"));
+        let with = |kind: &str| {
+            let line = format!("[detector]\nkind = \"{kind}\"\n");
+            DetectorDescription::from_text(&written.replace("[detector]\n", &line), "file")
+        };
+        assert_eq!(with("deformable-detr").unwrap(), description());
+        let error = with("yolo").unwrap_err();
+        assert!(matches!(error, Error::Format { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("`yolo`") && error.contains("deformable-detr"), "{error}");
+    }
+
+    #[test]
     fn documents_that_do_not_fit_are_named_errors() {
         let written = description().to_text().unwrap();
         let refused = |from: &str, to: &str| {

@@ -33,8 +33,24 @@ pub fn initialise(table: &ParameterTable, seed: u64) -> Result<Vec<f32>> {
                 let mut draw = || (bound * (2.0 * random.uniform() - 1.0)) as f32;
                 target.iter_mut().for_each(|value| *value = draw());
             }
+            Initial::Rings { heads, points } => rings(*heads, *points, target),
             Initial::Values(given) => target.copy_from_slice(given),
         }
     }
     Ok(values)
+}
+
+/// Head h looks along angle 2 pi h / heads, stretched so that the larger coordinate is 1.
+fn rings(heads: usize, points: usize, target: &mut [f32]) {
+    let length = (target.len() / heads.max(1)).max(1);
+    for (head, of_head) in target.chunks_exact_mut(length).enumerate() {
+        let angle = std::f64::consts::TAU * head as f64 / heads as f64;
+        let (y, x) = angle.sin_cos();
+        let largest = x.abs().max(y.abs());
+        for (index, offset) in of_head.chunks_exact_mut(2).enumerate() {
+            let steps = (index % points + 1) as f64;
+            offset[0] = (x / largest * steps) as f32;
+            offset[1] = (y / largest * steps) as f32;
+        }
+    }
 }

@@ -31,6 +31,12 @@ pub enum Initial {
     Normal(f64),
     /// Equally likely on either side of 0, up to this.
     Uniform(f64),
+    /// Offsets `[heads, levels, points, 2]` of points to sample: each head looks along a direction of its
+    /// own, and point i is i + 1 steps away.
+    Rings {
+        heads: usize,
+        points: usize,
+    },
     /// As many as the parameter has.
     Values(Vec<f32>),
 }

@@ -185,6 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn decay_pulls_only_what_decays() {
+        let (mut parameters, mut optimiser) = (vec![2.0f32; 2], AdamW::new(2).unwrap());
+        let groups = [group(0..1, 0.1), Group { decays: false, ..group(1..2, 0.1) }];
+        let workers = Workers::caller();
+        optimiser.step(&mut parameters, &[0.0; 2], &groups, &settings(), &workers);
+        assert_eq!(parameters, [2.0 * (1.0 - 0.1 * 0.01), 2.0]);
+    }
+
+    #[test]
     fn a_gradient_that_is_not_finite_changes_nothing() {
         let (mut parameters, mut optimiser) = (vec![1.0, 2.0], AdamW::new(2).unwrap());
         let before = optimiser.clone();

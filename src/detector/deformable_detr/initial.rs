@@ -51,21 +51,9 @@ pub(super) fn box_biases(head: usize) -> Initial {
     }
 }
 
-/// Biases of sampling offsets, `[heads, levels, points, 2]`: head h looks along angle 2 pi h / heads,
-/// stretched so that the larger coordinate is 1; point i is i + 1 steps away.
+/// Biases of sampling offsets.
 pub(super) fn offsets(config: &DetectorConfig) -> Initial {
-    let (levels, points) = (config.levels_count, config.points_count);
-    let mut offsets = Vec::with_capacity(config.heads_count * levels * points * 2);
-    for head in 0..config.heads_count {
-        let angle = std::f64::consts::TAU * head as f64 / config.heads_count as f64;
-        let (y, x) = angle.sin_cos();
-        let largest = x.abs().max(y.abs());
-        for index in 0..levels * points {
-            let steps = (index % points + 1) as f64;
-            offsets.extend([x / largest * steps, y / largest * steps].map(|side| side as f32));
-        }
-    }
-    Initial::Values(offsets)
+    Initial::Rings { heads: config.heads_count, points: config.points_count }
 }
 
 #[cfg(test)]
