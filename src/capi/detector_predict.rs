@@ -13,8 +13,8 @@ use super::status::simdetr_status_t;
 use super::tensor::DLTensor;
 use crate::Result;
 use crate::data::image::{Image, decode};
-use crate::detector::detector::PredictionOptions;
 use crate::detector::prediction::Reading;
+use crate::detector::whole_detector::PredictionOptions;
 use std::ffi::c_char;
 use std::path::Path;
 

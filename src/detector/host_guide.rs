@@ -2,7 +2,7 @@
 //! out: as named facts, which an exported file carries and the command line prints.
 //!
 //! Names are those of options and configuration keys where there are such. The facts hold for
-//! [`Detector::predict`](super::detector::Detector::predict) as well, which does all
+//! [`Detector::predict`](super::whole_detector::Detector::predict) as well, which does all
 //! of it by itself.
 
 use super::description::DetectorDescription;

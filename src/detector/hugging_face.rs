@@ -1,7 +1,7 @@
 //! The `config.json` that `transformers` reads beside a detector's weights; what it says is the
 //! detector's own.
 
-use super::detector::Detector;
+use super::whole_detector::Detector;
 use crate::Result;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,6 @@
 pub mod config;
 pub mod deformable_detr;
 pub mod description;
-pub mod detector;
 pub mod host_guide;
 pub mod hugging_face;
 pub mod kind;
@@ -17,3 +16,4 @@ pub mod predictor;
 pub mod tensor_file;
 pub mod weights;
 mod weights_read;
+pub mod whole_detector;

@@ -4,8 +4,8 @@
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::description::DetectorDescription;
-use simdetr::detector::detector::Detector;
 use simdetr::detector::weights::Naming;
+use simdetr::detector::whole_detector::Detector;
 use std::path::Path;
 
 /// Three classes, images of 64 pixels.

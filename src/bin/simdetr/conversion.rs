@@ -2,11 +2,11 @@
 
 use super::arguments::Format;
 use simdetr::data::atomic_file::{self, Target};
-use simdetr::detector::detector::Detector;
 use simdetr::detector::host_guide::{Fact, host_guide};
 use simdetr::detector::hugging_face::{beside, hugging_face_config, is_ours};
 use simdetr::detector::onnx;
 use simdetr::detector::weights::Naming;
+use simdetr::detector::whole_detector::Detector;
 use simdetr::{Error, Result};
 use std::path::Path;
 

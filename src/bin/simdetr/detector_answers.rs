@@ -3,8 +3,8 @@
 use super::output::{Answer, line};
 use serde_json::{Value, json};
 use simdetr::data::coco::CocoCategory;
-use simdetr::detector::detector::Detector;
 use simdetr::detector::host_guide::{Fact, host_guide};
+use simdetr::detector::whole_detector::Detector;
 use std::path::Path;
 
 /// The answer of `export` for a detector; `guide` is what a host has to do that runs the file.

@@ -19,7 +19,7 @@ use output::Answer;
 use progress::Bars;
 use simdetr::control::{Control, Progress};
 use simdetr::data::atomic_file;
-use simdetr::detector::detector::{Detector, PredictionOptions};
+use simdetr::detector::whole_detector::{Detector, PredictionOptions};
 use simdetr::evaluation::{self, EvaluationInput, EvaluationOptions};
 use simdetr::pipeline::config::{Method, RunConfig};
 use simdetr::pipeline::demo::DemoScenes;

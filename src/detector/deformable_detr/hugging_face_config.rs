@@ -6,7 +6,7 @@
 use super::sizes::stages;
 use crate::Result;
 use crate::backbone::architecture::{Block, STAGES};
-use crate::detector::detector::Detector;
+use crate::detector::whole_detector::Detector;
 use serde_json::{Value, json};
 
 /// The document for `detector`.

@@ -17,11 +17,11 @@ pub mod sizes;
 
 use super::config::DetectorConfig;
 use super::description::DetectorDescription;
-use super::detector::Detector;
 use super::kind::DetectorKind;
 use super::network::{BatchShape, Layers};
 use super::onnx::graph::{Graph, Value};
 use super::weights::Naming;
+use super::whole_detector::Detector;
 use crate::Result;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::nn::network::Purpose;

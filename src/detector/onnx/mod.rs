@@ -21,7 +21,7 @@ mod protobuf;
 use super::host_guide::host_guide;
 use crate::data::atomic_file;
 use crate::detector::description::KEY;
-use crate::detector::detector::Detector;
+use crate::detector::whole_detector::Detector;
 use crate::{Error, Result};
 use graph::{Graph, Side};
 use std::path::Path;

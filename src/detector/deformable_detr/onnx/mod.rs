@@ -8,8 +8,8 @@ mod sizes;
 mod transformer;
 
 use crate::Result;
-use crate::detector::detector::Detector;
 use crate::detector::onnx::graph::{Graph, Value};
+use crate::detector::whole_detector::Detector;
 use parts::Parts;
 use sizes::Sizes;
 

@@ -2,8 +2,8 @@
 //! normalisations.
 
 use crate::detector::config::DetectorConfig;
-use crate::detector::detector::Detector;
 use crate::detector::onnx::graph::{Attribute, Graph, Value};
+use crate::detector::whole_detector::Detector;
 use crate::{Error, Result};
 
 /// Added to variances by the transformer's normalisations and the group norms (torch's default).
