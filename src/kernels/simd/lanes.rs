@@ -1,5 +1,15 @@
 //! A vector of floats and the few operations that the kernels need, for each level.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
 /// Floats of the narrowest vector that levels have.
 pub const LEAST_WIDTH: usize = 8;
 
@@ -93,150 +103,101 @@ impl Lanes for Portable {
     unsafe fn prefetch_to_write(_address: *const f32) {}
 }
 
-#[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2, Avx512};
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::{Level, dispatch};
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::Lanes;
-    use std::arch::x86_64::*;
+    /// Numbers in the widest vector.
+    const WIDEST: usize = 16;
 
-    /// The sum of the lanes of each vector.
-    ///
+    type Numbers = [f32; WIDEST];
+
+    /// What each operation answers for the same vectors, lane by lane.
+    #[derive(Default)]
+    struct Answers {
+        width: usize,
+        fused: Numbers,
+        sum: Numbers,
+        difference: Numbers,
+        maximum: Numbers,
+        sums: [f32; 4],
+    }
+
     /// # Safety
-    /// AVX is enabled.
+    /// The level's instructions are enabled.
     #[inline(always)]
-    unsafe fn sums_of_eight([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
-        // SAFETY: the caller's promise; the array is as long as a vector of four.
+    unsafe fn kernel<L: Lanes>(a: &Numbers, b: &Numbers, answers: &mut Answers) {
+        answers.width = L::WIDTH;
+        // SAFETY: no vector is longer than the numbers.
         unsafe {
-            let quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-            let low = _mm256_castps256_ps128(quarters);
-            let mut sums = [0.0; 4];
-            let high = _mm256_extractf128_ps::<1>(quarters);
-            _mm_storeu_ps(sums.as_mut_ptr(), _mm_add_ps(low, high));
-            sums
+            let (left, right) = (L::load(a.as_ptr()), L::load(b.as_ptr()));
+            let third = L::multiply_add(left, right, L::splat(1.0));
+            L::store(answers.fused.as_mut_ptr(), third);
+            L::store(answers.sum.as_mut_ptr(), L::add(left, right));
+            L::store(answers.difference.as_mut_ptr(), L::subtract(left, right));
+            L::store(answers.maximum.as_mut_ptr(), L::maximum(left, right));
+            L::prefetch_to_read(a.as_ptr());
+            L::prefetch_to_write(answers.fused.as_ptr());
+            answers.sums = L::sums([left, right, L::splat(0.5), L::subtract(left, left)]);
         }
     }
 
-    /// The vector as it is.
-    ///
-    /// # Safety
-    /// AVX is enabled.
-    #[inline(always)]
-    unsafe fn whole(vector: __m256) -> __m256 {
-        vector
+    fn answers(level: Level, a: &Numbers, b: &Numbers) -> Answers {
+        let mut found = Answers::default();
+        let answers = &mut found;
+        dispatch!(level, kernel(a: &Numbers, b: &Numbers, answers: &mut Answers));
+        found
     }
 
-    /// The sum of both halves.
-    ///
-    /// # Safety
-    /// AVX-512F is enabled.
-    #[inline(always)]
-    unsafe fn halves_added(vector: __m512) -> __m256 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(vector));
-            _mm256_add_ps(_mm512_castps512_ps256(vector), _mm256_castpd_ps(high))
-        }
-    }
-
-    /// Writes the operations of one level as single instructions.
-    macro_rules! lanes {
-        ($name:ident, $doc:literal, $width:literal, $vector:ty, $splat:ident, $load:ident,
-         $store:ident, $multiply_add:ident, $add:ident, $subtract:ident, $maximum:ident,
-         $halves:ident) => {
-            #[doc = $doc]
-            #[derive(Clone, Copy)]
-            pub struct $name;
-
-            // SAFETY (each call below): the trait's promise that the instructions are enabled
-            // and the pointers good.
-            impl Lanes for $name {
-                const WIDTH: usize = $width;
-                type Vector = $vector;
-                type Least = Avx2;
-
-                #[inline(always)]
-                unsafe fn splat(value: f32) -> $vector {
-                    unsafe { $splat(value) }
-                }
-
-                #[inline(always)]
-                unsafe fn load(from: *const f32) -> $vector {
-                    unsafe { $load(from) }
-                }
-
-                #[inline(always)]
-                unsafe fn store(to: *mut f32, vector: $vector) {
-                    unsafe { $store(to, vector) }
-                }
-
-                #[inline(always)]
-                unsafe fn multiply_add(a: $vector, b: $vector, c: $vector) -> $vector {
-                    unsafe { $multiply_add(a, b, c) }
-                }
-
-                #[inline(always)]
-                unsafe fn add(a: $vector, b: $vector) -> $vector {
-                    unsafe { $add(a, b) }
-                }
-
-                #[inline(always)]
-                unsafe fn subtract(a: $vector, b: $vector) -> $vector {
-                    unsafe { $subtract(a, b) }
-                }
-
-                #[inline(always)]
-                unsafe fn maximum(a: $vector, b: $vector) -> $vector {
-                    unsafe { $maximum(a, b) }
-                }
-
-                #[inline(always)]
-                unsafe fn sums(vectors: [$vector; 4]) -> [f32; 4] {
-                    // No closure: it would be compiled without the level's instructions.
-                    let [a, b, c, d] = vectors;
-                    unsafe { sums_of_eight([$halves(a), $halves(b), $halves(c), $halves(d)]) }
-                }
-
-                #[inline(always)]
-                unsafe fn prefetch_to_read(address: *const f32) {
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-                }
-
-                #[inline(always)]
-                unsafe fn prefetch_to_write(address: *const f32) {
-                    unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
-                }
+    #[test]
+    fn every_level_computes_what_its_lanes_say() {
+        let a: Numbers = std::array::from_fn(|lane| lane as f32 - 4.0);
+        let b: Numbers = std::array::from_fn(|lane| (lane * 7 % 5) as f32);
+        for level in Level::available() {
+            let found = answers(level, &a, &b);
+            assert_eq!(found.width, level.width());
+            for lane in 0..found.width {
+                let (a, b) = (a[lane], b[lane]);
+                let wanted = (a * b + 1.0, a + b, a - b, a.max(b));
+                let found = (
+                    found.fused[lane],
+                    found.sum[lane],
+                    found.difference[lane],
+                    found.maximum[lane],
+                );
+                assert_eq!(found, wanted, "{level:?} {lane}");
             }
-        };
+            let total = |numbers: &Numbers| numbers[..found.width].iter().sum::<f32>();
+            let wanted = [total(&a), total(&b), 0.5 * found.width as f32, 0.0];
+            assert_eq!(found.sums, wanted, "{level:?}");
+        }
     }
 
-    lanes!(
-        Avx2,
-        "AVX2 and FMA.",
-        8,
-        __m256,
-        _mm256_set1_ps,
-        _mm256_loadu_ps,
-        _mm256_storeu_ps,
-        _mm256_fmadd_ps,
-        _mm256_add_ps,
-        _mm256_sub_ps,
-        _mm256_max_ps,
-        whole
-    );
-    lanes!(
-        Avx512,
-        "AVX-512F.",
-        16,
-        __m512,
-        _mm512_set1_ps,
-        _mm512_loadu_ps,
-        _mm512_storeu_ps,
-        _mm512_fmadd_ps,
-        _mm512_add_ps,
-        _mm512_sub_ps,
-        _mm512_max_ps,
-        halves_added
-    );
+    #[test]
+    fn the_second_of_a_maximum_wins_unless_the_first_is_larger() {
+        let pairs = [(f32::NAN, 1.0), (1.0, f32::NAN), (0.0, -0.0), (-0.0, 0.0)];
+        let (mut a, mut b) = ([2.0; WIDEST], [1.0; WIDEST]);
+        for (lane, (left, right)) in pairs.into_iter().enumerate() {
+            // Once in either half of a vector of eight.
+            (a[lane], b[lane], a[lane + 4], b[lane + 4]) = (left, right, left, right);
+        }
+        for level in Level::available() {
+            let found = answers(level, &a, &b).maximum;
+            for lane in 0..LEAST_WIDTH {
+                assert_eq!(found[lane].to_bits(), b[lane].to_bits(), "{level:?} {lane}");
+            }
+        }
+    }
+
+    #[test]
+    fn fused_levels_round_once() {
+        let (a, b) = ([1.0 + f32::EPSILON; WIDEST], [1.0 - f32::EPSILON; WIDEST]);
+        for level in Level::available() {
+            let found = answers(level, &a, &b.map(|b| -b));
+            // 1 - (1 + e)(1 - e) is e squared, which only a product that is not rounded holds.
+            let wanted = if level == Level::Portable { 0.0 } else { f32::EPSILON * f32::EPSILON };
+            assert!(found.fused[..found.width].iter().all(|x| *x == wanted), "{level:?}");
+        }
+    }
 }

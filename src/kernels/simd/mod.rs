@@ -30,6 +30,8 @@ pub const LEVEL_VARIABLE: &str = "SIMDETR_SIMD";
 pub enum Level {
     /// Plain Rust, on any processor.
     Portable,
+    /// NEON with fused multiply-add, on every 64-bit ARM processor: eight lanes, in pairs of four.
+    Neon,
     /// AVX2 with fused multiply-add: eight lanes.
     Avx2,
     /// AVX-512F: sixteen lanes, 32 registers.
@@ -60,24 +62,28 @@ impl Level {
 
     /// Every level that this processor can run, plainest first.
     pub fn available() -> Vec<Level> {
-        let mut levels = vec![Level::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 {
-                levels.push(Level::Avx2);
-            }
-            if avx2 && is_x86_feature_detected!("avx512f") {
-                levels.push(Level::Avx512);
-            }
+        let levels = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512];
+        levels.into_iter().filter(|level| level.is_available()).collect()
+    }
+
+    fn is_available(self) -> bool {
+        match self {
+            Level::Portable => true,
+            Level::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Level::Avx2.is_available() && is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx2 | Level::Avx512 => false,
         }
-        levels
     }
 
     /// The name that `run.toml` records.
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
+            Level::Neon => "neon",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         }
@@ -86,14 +92,14 @@ impl Level {
     /// Floats in one vector.
     pub fn width(self) -> usize {
         match self {
-            Level::Portable | Level::Avx2 => 8,
+            Level::Portable | Level::Neon | Level::Avx2 => 8,
             Level::Avx512 => 16,
         }
     }
 
     /// Refuses a level that this processor lacks: the kernels would be undefined there.
     fn check(self) {
-        assert!(self <= Level::widest(), "this processor lacks {}", self.name());
+        assert!(self.is_available(), "this processor lacks {}", self.name());
     }
 }
 
@@ -124,13 +130,21 @@ macro_rules! dispatch {
                 match level {
                     $crate::kernels::simd::Level::Avx512 => wide($($name),*),
                     $crate::kernels::simd::Level::Avx2 => middle($($name),*),
-                    $crate::kernels::simd::Level::Portable => {
-                        $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*)
-                    }
+                    _ => $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*),
                 }
             }
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the caller's promise; the target's baseline has the instructions.
+        unsafe {
+            match level {
+                $crate::kernels::simd::Level::Neon => {
+                    $kernel::<$crate::kernels::simd::lanes::Neon>($($name),*)
+                }
+                _ => $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*),
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         // SAFETY: the caller's promise; this level needs no instructions.
         unsafe {
             $kernel::<$crate::kernels::simd::lanes::Portable>($($name),*)

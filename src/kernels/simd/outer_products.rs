@@ -61,7 +61,7 @@ struct Job<'a> {
 /// The level's instructions are enabled; [`add_outer_products`] checked the rest.
 #[inline(always)]
 unsafe fn kernel<L: Lanes>(job: &Job<'_>) {
-    // Four vectors of AVX-512's 32 registers, two of the 16 of the others.
+    // Four vectors of AVX-512's 32 registers, two of AVX2's 16 or of NEON's 16 pairs.
     let step = if L::WIDTH == RIGHT_ALIGNMENT { RIGHT_WIDTH } else { RIGHT_ALIGNMENT };
     for first in (0..job.operands.columns).step_by(step) {
         let vectors = step.min(job.operands.columns - first) / L::WIDTH;

@@ -1,7 +1,7 @@
 //! Rows of activations times packed weights, with a layer's bias, residual and ReLU in registers.
 //!
-//! A tile of 6 rows by 64 columns keeps 24 of AVX-512's 32 registers as sums. Weights are packed
-//! once into panels of 64 columns that are read front to back; activations are read where they
+//! A tile of 6 rows by 64 columns keeps 24 of AVX-512's 32 registers as sums (6 by 16 as many of
+//! NEON's). Weights are packed once into panels as wide as a tile that are read front to back; activations are read where they
 //! lie, by one offset for each row and one for each segment of the inner dimension. A 3x3
 //! convolution is three segments (its three rows of pixels), so nothing is copied into columns
 //! ("indirect" convolution: Dukhan, arXiv 1907.02129). The inner dimension is not cut: sums never
@@ -157,7 +157,8 @@ pub fn panel_width(level: Level) -> usize {
     level.width() * panel_vectors(level.width())
 }
 
-/// Vectors of `width` floats that such a panel is wide: sixteen lanes come with twice the registers.
+/// Vectors of `width` floats that such a panel is wide: sixteen lanes come with twice the registers,
+/// and the twice as many of NEON are taken up in pairs.
 const fn panel_vectors(width: usize) -> usize {
     if width == 16 { 4 } else { 2 }
 }

@@ -63,11 +63,15 @@ pub fn run<K: Kernel>(level: Level, kernel: K) {
             Level::Avx512 => unsafe { wide(kernel) },
             // SAFETY: as above.
             Level::Avx2 => unsafe { middle(kernel) },
-            Level::Portable => kernel.run::<Separate>(),
+            _ => kernel.run::<Separate>(),
         }
     }
+    // NEON is in the target's baseline, so that there the portable level differs in rounding alone.
     #[cfg(not(target_arch = "x86_64"))]
-    kernel.run::<Separate>();
+    match level {
+        Level::Neon => kernel.run::<Fused>(),
+        _ => kernel.run::<Separate>(),
+    }
 }
 
 #[cfg(test)]
