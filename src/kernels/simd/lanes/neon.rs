@@ -76,14 +76,14 @@ impl Lanes for Neon {
     #[inline(always)]
     unsafe fn prefetch_to_read(address: *const f32) {
         unsafe {
-            asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nomem, nostack, preserves_flags))
+            asm!("prfm pldl1keep, [{0}]", in(reg) address, options(readonly, nostack, preserves_flags))
         }
     }
 
     #[inline(always)]
     unsafe fn prefetch_to_write(address: *const f32) {
         unsafe {
-            asm!("prfm pstl1keep, [{0}]", in(reg) address, options(nomem, nostack, preserves_flags))
+            asm!("prfm pstl1keep, [{0}]", in(reg) address, options(readonly, nostack, preserves_flags))
         }
     }
 }
