@@ -75,16 +75,12 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn prefetch_to_read(address: *const f32) {
-        unsafe {
-            asm!("prfm pldl1keep, [{0}]", in(reg) address, options(readonly, nostack, preserves_flags))
-        }
+        unsafe { asm!("prfm pldl1keep, [{0}]", in(reg) address.addr(), options(nomem, nostack)) }
     }
 
     #[inline(always)]
     unsafe fn prefetch_to_write(address: *const f32) {
-        unsafe {
-            asm!("prfm pstl1keep, [{0}]", in(reg) address, options(readonly, nostack, preserves_flags))
-        }
+        unsafe { asm!("prfm pstl1keep, [{0}]", in(reg) address.addr(), options(nomem, nostack)) }
     }
 }
 
