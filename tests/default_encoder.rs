@@ -58,3 +58,26 @@ fn maps_do_not_depend_on_threads_or_neighbours() {
         assert_eq!(encoder.encode(&images, &workers).unwrap()[1], alone[0]);
     }
 }
+
+/// A thread that packs weights on a pool and threads of that pool that want a plan meanwhile do not wait
+/// for each other.
+#[test]
+fn calls_with_new_sizes_on_one_pool_do_not_wait_for_each_other() {
+    for round in 0..8 {
+        let encoder = DefaultEncoder::new().unwrap();
+        let workers = Workers::with_threads(2).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            std::thread::scope(|scope| {
+                let many: Vec<Image> = (1..7).map(|n| picture(32 * n, 64)).collect();
+                let (encoder, workers) = (&encoder, &workers);
+                scope.spawn(move || encoder.encode(&many, workers).unwrap());
+                let alone = [picture(32 * (round + 2), 96)];
+                scope.spawn(move || encoder.encode(&alone, workers).unwrap());
+            });
+            sender.send(()).unwrap();
+        });
+        let limit = std::time::Duration::from_secs(120);
+        receiver.recv_timeout(limit).expect("both calls end");
+    }
+}

@@ -6,7 +6,7 @@
 //! are several, [`super::networks`] says.
 
 use super::networks::{self, Choice};
-use crate::data::tensor_file::{TensorFile, check_kind, head};
+use crate::data::tensor_file::TensorFile;
 use crate::{Error, Result, memory};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
@@ -232,14 +232,4 @@ pub fn weights_file(path: &Path) -> Result<PathBuf> {
         (count, _) => format!("a folder with {count} safetensors files; name one of them"),
     };
     Err(Error::format(path, reason))
-}
-
-/// The bytes of a safetensors file, which its first bytes must be those of: what is no such file is not
-/// read, however large it is.
-///
-/// # Errors
-/// [`Error::Io`], [`Error::OutOfMemory`]; [`Error::Format`] for another file: what it is instead.
-pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    check_kind(&head(path)?, &path.display().to_string())?;
-    memory::read_file(path)
 }

@@ -1,4 +1,4 @@
-//! ResNet for inference: weights packed once, one plan for each input size.
+//! ResNet for inference: weights packed once and kept beside the raw ones, one plan for each input size.
 
 use super::architecture::{Architecture, STAGES};
 use super::operations::{Map, ResNetOperations};

@@ -41,6 +41,21 @@ impl simdetr_extractor_t {
         })
     }
 
+    fn extract_pixels(
+        &self,
+        image: &Image,
+        image_id: u32,
+        runners: (&Workers, &Control<'_>),
+        target: &mut ProposalSet,
+    ) -> Result<()> {
+        let extractor = self.images()?;
+        extractor.config().limits.check_pixels("image", image.width, image.height)?;
+        self.with_memory(target, |memory| {
+            let Memory { images, proposals, .. } = memory;
+            extractor.extract(image, image_id, runners, images, proposals).map(|_| ())
+        })
+    }
+
     /// Extracts the image that `read` writes into the host's set.
     ///
     /// # Safety
@@ -183,11 +198,7 @@ pub unsafe extern "C" fn simdetr_extractor_extract_batch(
                 control.check()?;
                 let mut set = ProposalSet::default();
                 let id = first_image_id.wrapping_add(index as u32);
-                let read = |frame: &mut Image| {
-                    frame.clone_from(&images[index]);
-                    Ok(())
-                };
-                extractor.extract_image(read, id, (&inside, control), &mut set)?;
+                extractor.extract_pixels(&images[index], id, (&inside, control), &mut set)?;
                 Ok(set)
             })?;
             control.report("extract", images_count as u64, images_count as u64)?;

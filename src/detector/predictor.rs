@@ -16,8 +16,10 @@ use crate::nn::network::{Constants, Memory, Purpose};
 use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
+use std::ops::Range;
 
-/// Sizes of image whose networks a detector keeps for later images.
+/// Networks that a detector keeps for later images: one for each size and power of two of images that
+/// follow each other.
 const NETWORKS_KEPT: usize = 16;
 /// Most pixels of one forward, if it is of several images. More leave the caches: a batch of 4 images of
 /// 160x224 pixels takes 0.94 of the time of four forwards with the preset `tiny`, one of 480x640 pixels 1.12,
@@ -28,6 +30,8 @@ const PIXELS_TOGETHER_MAX: u32 = 1 << 18;
 #[derive(Debug)]
 pub struct PredictorMemory {
     networks: Kept<BatchShape, SizedNetwork>,
+    /// Of the parameters whose constants the networks have.
+    edition: Option<u64>,
     memory: Memory<f32>,
     /// The image that is read next.
     frame: Image,
@@ -65,6 +69,7 @@ impl PredictorMemory {
     pub fn keeping(networks_max: usize) -> PredictorMemory {
         PredictorMemory {
             networks: Kept::new(networks_max),
+            edition: None,
             memory: Memory::default(),
             frame: Image::default(),
             waiting: Vec::new(),
@@ -72,6 +77,12 @@ impl PredictorMemory {
             sampler: Sampler::default(),
             candidates: Candidates::default(),
         }
+    }
+
+    /// Forgets the networks and what was packed for them: for parameters that are about to change.
+    pub fn forget(&mut self) {
+        self.networks.clear();
+        self.edition = None;
     }
 
     /// Bytes of the arena, which is as large as the largest images needed, of the networks with
@@ -116,6 +127,11 @@ impl Predictor<'_> {
     ) -> Result<()> {
         found.clear();
         kept.waiting_count = 0;
+        if kept.edition != Some(self.parameters.edition()) {
+            // What was packed from other parameters is not wanted any more.
+            kept.networks.clear();
+            kept.edition = Some(self.parameters.edition());
+        }
         for index in 0..count {
             runners.1.check()?;
             read(index, &mut kept.frame)?;
@@ -144,16 +160,31 @@ impl Predictor<'_> {
         runners: (&Workers, &Control<'_>),
         found: &mut Detections,
     ) -> Result<()> {
-        let PredictorMemory { networks, memory, waiting, waiting_count, candidates, .. } = kept;
-        let waiting = &waiting[..std::mem::take(waiting_count)];
+        let mut rest = 0..std::mem::take(&mut kept.waiting_count);
+        while !rest.is_empty() {
+            // By powers of two: a few networks for each size serve every number of images.
+            let together = 1 << rest.len().ilog2();
+            self.forward_of(rest.start..rest.start + together, wanted, kept, runners, found)?;
+            rest.start += together;
+        }
+        Ok(())
+    }
+
+    fn forward_of(
+        &self,
+        range: Range<usize>,
+        wanted: &Wanted,
+        kept: &mut PredictorMemory,
+        runners: (&Workers, &Control<'_>),
+        found: &mut Detections,
+    ) -> Result<()> {
+        let PredictorMemory { networks, memory, waiting, candidates, .. } = kept;
+        let waiting = &waiting[range];
         let [height, width] = [waiting[0].image.height, waiting[0].image.width];
         let (images, workers) = (waiting.len(), runners.0);
         let shape = BatchShape { images, height: height as usize, width: width as usize };
         let make = || self.lay_out(shape, workers);
         let sized = networks.of(shape, make)?;
-        if !sized.constants.are_of(self.parameters) {
-            sized.constants = sized.network.constants(self.parameters, None, workers)?;
-        }
         let network = &sized.network;
         memory.fit(network.network())?;
         let tensor = network.images_mut(memory);

@@ -119,9 +119,14 @@ impl ResNetEncoder {
     }
 
     fn plan(&self, size: [usize; 3], workers: &Workers) -> Result<Arc<ResNetPlan>> {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || self.network.plan(size, &self.stages, workers).map(Arc::new);
-        plans.of(size, make).cloned()
+        let plans = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans().get(&size) {
+            return Ok(plan.clone());
+        }
+        // Made without the lock: a thread that packs weights may run other tasks of its pool meanwhile,
+        // which may want a plan too.
+        let made = Arc::new(self.network.plan(size, &self.stages, workers)?);
+        plans().of(size, || Ok(made)).cloned()
     }
 }
 

@@ -26,18 +26,31 @@ impl<K: PartialEq, V> Kept<K, V> {
     /// # Errors
     /// Those of `make`.
     pub fn of(&mut self, key: K, make: impl FnOnce() -> Result<V>) -> Result<&mut V> {
-        let entries = &mut self.entries;
-        match entries.iter().position(|(kept, _)| *kept == key) {
-            Some(place) => entries[place..].rotate_left(1),
-            None => {
-                // Before the new one is made, so that there is never one more.
-                let surplus = (entries.len() + 1).saturating_sub(self.entries_max);
-                entries.drain(..surplus);
-                entries.push((key, make()?));
-            }
+        if self.get(&key).is_none() {
+            // Before the new one is made, so that there is never one more.
+            self.make_room();
+            let made = make()?;
+            self.entries.push((key, made));
         }
-        let last = entries.len() - 1;
-        Ok(&mut entries[last].1)
+        let last = self.entries.len() - 1;
+        Ok(&mut self.entries[last].1)
+    }
+
+    /// The value of `key`, if it is kept; it is then the one that was used last.
+    pub fn get(&mut self, key: &K) -> Option<&mut V> {
+        let place = self.entries.iter().position(|(kept, _)| kept == key)?;
+        self.entries[place..].rotate_left(1);
+        self.entries.last_mut().map(|(_, value)| value)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    fn make_room(&mut self) {
+        let surplus = (self.entries.len() + 1).saturating_sub(self.entries_max);
+        self.entries.drain(..surplus);
     }
 
     /// What is kept.

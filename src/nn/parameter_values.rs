@@ -1,8 +1,8 @@
 //! The values of a network's parameters, and what prediction packed from them.
 //!
 //! Weights are packed once for all predictions and all sizes of image. What was packed lies beside
-//! the values that it was made of, and goes as soon as somebody may change them, so that no
-//! prediction reads weights of before.
+//! the values that it was made of, and is lent no more as soon as somebody may change them, so that
+//! no prediction reads weights of before.
 
 use super::cpu::Real;
 use crate::Result;
@@ -63,13 +63,13 @@ impl<T: Real> ParameterValues<T> {
         number: usize,
         pack: impl FnOnce() -> Result<Aligned<T>>,
     ) -> Result<Packed<T>> {
-        let mut blocks = self.blocks();
-        if let Some(block) = blocks.get(&number) {
+        if let Some(block) = self.blocks().get(&number) {
             return Ok(block.clone());
         }
+        // Packed without the lock: a thread that packs may run other tasks of its pool meanwhile, which
+        // may want a block too. Who packs second has the same numbers, and takes the first one's.
         let block = Arc::new(pack()?);
-        blocks.insert(number, block.clone());
-        Ok(block)
+        Ok(self.blocks().entry(number).or_insert(block).clone())
     }
 
     /// Bytes of the values and of what was packed from them.

@@ -71,8 +71,10 @@ impl PredictReport {
     }
 }
 
-/// Images that are decoded ahead of their predictions, for each thread.
-const WAVE_IMAGES_PER_THREAD: usize = 4;
+/// Images that are decoded ahead of their predictions, for each thread, and at most: all of them are in
+/// memory at once.
+const WAVE_IMAGES_PER_THREAD: usize = 2;
+const WAVE_IMAGES_MAX: usize = 16;
 
 /// Writes the detector's boxes on every image of the folder to `out`, best first in each image.
 ///
@@ -118,7 +120,7 @@ pub fn predict_images(
     let (mut memory, mut found) = (PredictorMemory::default(), Detections::default());
     let (mut entries, mut boxes, mut first_trouble) = (Vec::new(), Vec::new(), None);
     let mut done = 0;
-    for wave in listed.chunks(workers.count() * WAVE_IMAGES_PER_THREAD) {
+    for wave in listed.chunks((workers.count() * WAVE_IMAGES_PER_THREAD).min(WAVE_IMAGES_MAX)) {
         let first = entries.len();
         let mut images = Vec::with_capacity(wave.len());
         for (entry, image) in wave.iter().zip(read_wave(wave, request, workers, control)?) {

@@ -184,6 +184,7 @@ impl TrainableDetector for Trainer {
     }
 
     fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport> {
+        self.prediction.forget();
         let mut report = StepReport::of(parts);
         for (index, part) in parts.iter().enumerate() {
             let key = StepKey {

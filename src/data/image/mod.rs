@@ -28,12 +28,24 @@ pub use view::{ImageView, PixelFormat};
 use crate::{Error, Result, memory};
 
 /// An upright 8-bit RGB image, rows from top to bottom without padding.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Image {
     pub width: u32,
     pub height: u32,
     /// `height * width * 3` bytes.
     pub pixels: Vec<u8>,
+}
+
+impl Clone for Image {
+    fn clone(&self) -> Image {
+        Image { pixels: self.pixels.clone(), ..*self }
+    }
+
+    /// In the memory that it has.
+    fn clone_from(&mut self, source: &Image) {
+        (self.width, self.height) = (source.width, source.height);
+        self.pixels.clone_from(&source.pixels);
+    }
 }
 
 impl Image {

@@ -1,7 +1,7 @@
 //! A frozen batch normalisation as a factor and a shift for each channel.
 //!
-//! The convolution applies them to its sums; they are computed from the four stored tensors in
-//! every step, so that a checkpoint's raw values stay the only truth.
+//! The convolution applies them to its sums; they are computed from the four stored tensors, in training
+//! in every step and in prediction once, so that a checkpoint's raw values stay the only truth.
 
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::cpu::{Backward, Forward, OnCpu, Real};

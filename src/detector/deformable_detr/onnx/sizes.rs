@@ -38,20 +38,23 @@ impl Sizes {
             parts.graph.integers(&[-1, channels, height as i64, width as i64])
         };
         let maps = levels.iter().map(map).collect();
-        let cells: Vec<f32> = levels
-            .iter()
-            .flat_map(|&(height, width)| [2.0 / width as f32, 2.0 / height as f32])
-            .collect();
+        let cell = |&(height, width): &(usize, usize)| [2.0 / width as f32, 2.0 / height as f32];
+        let cells: Vec<[f32; 2]> = levels.iter().map(cell).collect();
         let positions = positions(parts, &levels)?;
-        let centres: Vec<f32> = levels.iter().flat_map(|&level| centres(level)).collect();
+        let mut all_centres = Vec::new();
+        levels.iter().for_each(|&level| push_centres(level, &mut all_centres));
         let (count_of_cells, hidden) = (count as usize, config.hidden_size);
         Ok(Sizes {
             maps,
             lengths: parts.graph.integers(&lengths),
             grids: parts.graph.integers(&[-1, count, config.points_count as i64, 2]),
-            cells: parts.graph.floats("cells", &[1, 1, 1, levels.len(), 1, 2], &cells),
+            cells: parts.graph.floats(
+                "cells",
+                &[1, 1, 1, levels.len(), 1, 2],
+                cells.as_flattened(),
+            ),
             positions: parts.graph.floats("positions", &[1, count_of_cells, hidden], &positions),
-            centres: parts.graph.floats("centres", &[1, count_of_cells, 1, 1, 1, 2], &centres),
+            centres: parts.graph.floats("centres", &[1, count_of_cells, 1, 1, 1, 2], &all_centres),
         })
     }
 }
@@ -72,9 +75,12 @@ fn positions(parts: &Parts<'_>, levels: &[(usize, usize)]) -> Result<Vec<f32>> {
     Ok(positions)
 }
 
-/// Centres of a level's cells, x before y, from -1 to 1.
-fn centres((height, width): (usize, usize)) -> impl Iterator<Item = f32> {
+/// Adds the centres of a level's cells, x before y, from -1 to 1.
+fn push_centres((height, width): (usize, usize), centres: &mut Vec<f32>) {
     let centre = |place: usize, side: usize| 2.0 * ((place as f32 + 0.5) / side as f32) - 1.0;
-    (0..height)
-        .flat_map(move |y| (0..width).flat_map(move |x| [centre(x, width), centre(y, height)]))
+    for y in 0..height {
+        for x in 0..width {
+            centres.extend([centre(x, width), centre(y, height)]);
+        }
+    }
 }
