@@ -114,7 +114,8 @@ fn many_shapes_keep_few_networks_and_all_bytes_are_counted() {
     let (same, few_held, few_counted) = run(3);
     assert_eq!(losses, same, "how many networks are kept changes a result");
     let last = held.len() - 1;
-    assert!(few_held[last] + 12 * 100_000 < held[last], "{} {}", few_held[last], held[last]);
+    // Networks of training alone: those of predictions go with every step.
+    assert!(few_held[last] + 12 * 80_000 < held[last], "{} {}", few_held[last], held[last]);
     let (once, thrice) = (few_held[shapes.len() - 1], few_held[last]);
     assert!(thrice < once + PASSING_BYTES_MAX, "{once} bytes grow to {thrice}");
     // The arenas, which are equal, lie in pages that the allocator does not see.
