@@ -418,8 +418,9 @@ fn predictions_figures_and_reports() {
     assert_ne!(figures(&place), before);
 
     let report = words("report --run run --ground-truth truth.json");
-    base.answer(&report);
+    // On a copy: other tests copy `base` meanwhile, and a report's temporary file would vanish.
     let place = base.copy();
+    place.answer(&report);
     let page = place.bytes("run/report.html");
     place.hit("truth.json", "run/T0.json");
     place.answer(&report);
