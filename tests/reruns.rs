@@ -218,6 +218,25 @@ fn pretraining() {
     longer(base);
 }
 
+/// The folder that a model was saved into is the file of weights in it, for every step of a run and in
+/// what the run is known by.
+#[test]
+fn an_encoder_in_a_folder() {
+    let place = pretrained().copy();
+    fs::create_dir(place.path("model")).unwrap();
+    fs::copy(place.path("init.safetensors"), place.path("model/model.safetensors")).unwrap();
+    place.configure("\n[resize]", "\n[encoder]\nencoder = 'model'\n[resize]");
+    let pretrain = changed(&words(PRETRAIN), &[("--out", "other")]);
+    assert_eq!(place.answer(&pretrain)["nothing_to_do"], false);
+    place.configure("'model'", "'model/model.safetensors'");
+    assert_eq!(place.answer(&pretrain)["nothing_to_do"], true);
+    fs::copy(place.path("start.safetensors"), place.path("model/other.safetensors")).unwrap();
+    fs::remove_file(place.path("model/model.safetensors")).unwrap();
+    place.configure("'model/model.safetensors'", "'model'");
+    let message = place.refusal(&pretrain);
+    assert!(message.contains("`inputs."), "{message}");
+}
+
 /// What a run wrote goes, and nothing else.
 fn restarted(base: &Place) {
     let place = base.copy();

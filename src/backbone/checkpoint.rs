@@ -60,6 +60,14 @@ impl<'a> Checkpoint<'a> {
         self.file.source()
     }
 
+    /// `length:fingerprint` of the whole file, as [`TensorFile::fingerprint`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn fingerprint(&self) -> Result<String> {
+        self.file.fingerprint()
+    }
+
     /// A text of the file's header.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.file.text(key)

@@ -4,6 +4,7 @@
 //! tensor are held beside the numbers that are read.
 
 use super::file_kind::{self, FileKind};
+use super::fingerprint::{self, ContentHasher};
 use super::positioned::read_exact_at;
 use crate::{Error, Result, memory};
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -11,6 +12,7 @@ use safetensors::{SafeTensorError, SafeTensors};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 /// Bytes of a tensor that are read together: whole numbers of every type.
@@ -25,18 +27,16 @@ const HEADER_BYTES_MAX: u64 = 100_000_000;
 pub struct TensorFile<'a> {
     source: String,
     metadata: Metadata,
+    /// Bytes before those of the tensors.
+    start: usize,
     content: Content<'a>,
 }
 
-/// The tensors' bytes.
+/// The whole file.
 #[derive(Debug)]
 enum Content<'a> {
     Memory(&'a [u8]),
-    /// From the byte `start` on.
-    File {
-        file: File,
-        start: u64,
-    },
+    Disk(File),
 }
 
 impl<'a> TensorFile<'a> {
@@ -48,8 +48,8 @@ impl<'a> TensorFile<'a> {
         check_kind(&bytes[..bytes.len().min(file_kind::HEAD_BYTES)], source)?;
         let (length, metadata) = SafeTensors::read_metadata(bytes)
             .map_err(|error| file_kind::damaged(source, bytes.len(), &error))?;
-        let content = Content::Memory(&bytes[LENGTH_BYTES + length..]);
-        Ok(TensorFile { source: source.into(), metadata, content })
+        let (start, content) = (LENGTH_BYTES + length, Content::Memory(bytes));
+        Ok(TensorFile { source: source.into(), metadata, start, content })
     }
 
     /// A file on disk, of which the header is read.
@@ -84,7 +84,7 @@ impl<'a> TensorFile<'a> {
         if start + metadata.data_len() as u64 != bytes {
             return Err(damaged(SafeTensorError::MetadataIncompleteBuffer));
         }
-        Ok(TensorFile { content: Content::File { file, start }, metadata, source })
+        Ok(TensorFile { content: Content::Disk(file), start: start as usize, metadata, source })
     }
 
     /// The file's name in errors.
@@ -98,6 +98,19 @@ impl<'a> TensorFile<'a> {
         tensors.map(|(name, info)| (name, info.clone())).collect()
     }
 
+    /// `length:fingerprint` of the whole file, header included, as [`fingerprint::text`] has it. It is
+    /// read from the file that is open: another one that has taken its name since is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn fingerprint(&self) -> Result<String> {
+        let mut hasher = ContentHasher::new();
+        self.for_each_piece_of(0..self.start + self.metadata.data_len(), |piece| {
+            hasher.update(piece);
+        })?;
+        Ok(fingerprint::text(hasher.length(), hasher.finish()))
+    }
+
     /// A text of the header.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
@@ -108,15 +121,20 @@ impl<'a> TensorFile<'a> {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn for_each_piece(&self, tensor: &TensorInfo, mut take: impl FnMut(&[u8])) -> Result<()> {
+    pub fn for_each_piece(&self, tensor: &TensorInfo, take: impl FnMut(&[u8])) -> Result<()> {
         let (first, last) = tensor.data_offsets;
+        self.for_each_piece_of(self.start + first..self.start + last, take)
+    }
+
+    /// Gives bytes of the file to `take`, in order.
+    fn for_each_piece_of(&self, range: Range<usize>, mut take: impl FnMut(&[u8])) -> Result<()> {
         match &self.content {
-            Content::Memory(bytes) => take(&bytes[first..last]),
-            Content::File { file, start } => {
+            Content::Memory(bytes) => take(&bytes[range]),
+            Content::Disk(file) => {
                 let mut piece = [0; PIECE_BYTES];
-                for first in (first..last).step_by(PIECE_BYTES) {
-                    let piece = &mut piece[..PIECE_BYTES.min(last - first)];
-                    read_exact_at(file, piece, start + first as u64)
+                for first in range.clone().step_by(PIECE_BYTES) {
+                    let piece = &mut piece[..PIECE_BYTES.min(range.end - first)];
+                    read_exact_at(file, piece, first as u64)
                         .map_err(|error| Error::io(Path::new(&self.source), error))?;
                     take(piece);
                 }
@@ -204,5 +222,25 @@ mod tests {
             let from_memory = TensorFile::of_bytes(bytes, &source).unwrap_err().to_string();
             assert_eq!(TensorFile::open(&path).unwrap_err().to_string(), from_memory);
         }
+    }
+
+    /// A run is known by the weights that it read, not by those that lay there a moment later.
+    #[test]
+    fn a_fingerprint_is_of_the_file_that_is_read_though_another_takes_its_name() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), bytes());
+        let path = folder.path().join("file.safetensors");
+        std::fs::write(&path, &bytes).unwrap();
+        let file = TensorFile::open(&path).unwrap();
+        let whole = fingerprint::text_of_file(&path).unwrap();
+        assert_eq!(file.fingerprint().unwrap(), whole);
+        let memory = TensorFile::of_bytes(&bytes, "memory").unwrap();
+        assert_eq!(memory.fingerprint().unwrap(), whole);
+
+        let (other, mut changed) = (folder.path().join("other"), bytes.clone());
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(&other, changed).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!((file.fingerprint().unwrap(), read(&file)), (whole.clone(), read(&memory)));
+        assert_ne!(TensorFile::open(&path).unwrap().fingerprint().unwrap(), whole);
     }
 }

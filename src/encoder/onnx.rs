@@ -98,7 +98,8 @@ impl OnnxEncoder {
     /// # Errors
     /// [`Error::OnnxLibrary`] without a usable libonnxruntime; [`Error::OnnxModel`] for bytes that
     /// are no ONNX model, or one without exactly one `f32` image input and without maps among its
-    /// outputs; [`Error::NonFinite`] for one that makes NaN of a grey image; [`Error::OnnxProvider`] when the provider cannot run the whole model;
+    /// outputs; [`Error::NonFinite`] for one that makes NaN of a grey image;
+    /// [`Error::OnnxProvider`] when the provider cannot run the whole model;
     /// [`Error::NotCompiled`] without the cargo feature `onnx`.
     pub fn from_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<OnnxEncoder> {
         let fingerprint = fingerprint::of_bytes("onnx", bytes);

@@ -1,7 +1,7 @@
 //! A ResNet as encoder: its deeper maps of normalised images (patent ¶32, ¶53).
 
 use super::source::EncoderOptions;
-use super::{Encoder, MapDescription, common_multiple, fingerprint, make_room};
+use super::{Encoder, MapDescription, common_multiple, make_room};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks::Choice;
@@ -51,8 +51,7 @@ impl ResNetEncoder {
     /// # Errors
     /// [`Error::Io`], and as [`ResNetEncoder::from_bytes`].
     pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<ResNetEncoder> {
-        let content = fingerprint::of_file(KIND, path)?;
-        ResNetEncoder::read(Checkpoint::open(path)?, content, options)
+        ResNetEncoder::read(Checkpoint::open(path)?, options)
     }
 
     /// Reads a safetensors file at hand. `options` name the layers and the normalisation.
@@ -61,16 +60,11 @@ impl ResNetEncoder {
     /// As [`crate::backbone::resnet_weights::ResNetWeights::from_safetensors`];
     /// [`Error::InvalidArgument`] for a layer that a ResNet does not have or that is named twice.
     pub fn from_bytes(bytes: &[u8], options: &EncoderOptions) -> Result<ResNetEncoder> {
-        let file = Checkpoint::read(bytes, "weights in memory")?;
-        ResNetEncoder::read(file, fingerprint::of_bytes(KIND, bytes), options)
+        ResNetEncoder::read(Checkpoint::read(bytes, "weights in memory")?, options)
     }
 
-    /// `content` identifies what the file holds.
-    fn read(
-        file: Checkpoint<'_>,
-        content: String,
-        options: &EncoderOptions,
-    ) -> Result<ResNetEncoder> {
+    fn read(file: Checkpoint<'_>, options: &EncoderOptions) -> Result<ResNetEncoder> {
+        let content = format!("{KIND}:{}", file.fingerprint()?);
         let source = file.source().to_string();
         let normalisation =
             Normalisation { mean: options.image_mean, deviation: options.image_deviation };

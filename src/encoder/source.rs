@@ -140,7 +140,7 @@ pub fn weights(options: &EncoderOptions) -> Result<Checkpoint<'static>> {
 /// What identifies the file that [`weights`] reads, without asking whether it holds a ResNet.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`]; [`Error::Format`] for a folder without one file of weights.
 pub fn weights_fingerprint(options: &EncoderOptions) -> Result<String> {
     match options.encoder.as_str() {
         // A build without them has no detector that could start from them.
@@ -148,7 +148,7 @@ pub fn weights_fingerprint(options: &EncoderOptions) -> Result<String> {
             |_| "encoder:absent".into(),
             |bytes| fingerprint::of_bytes("encoder", bytes),
         )),
-        path => fingerprint::of_file("encoder", Path::new(path)),
+        path => fingerprint::of_file("encoder", &weights_file(Path::new(path))?),
     }
 }
 

@@ -13,7 +13,7 @@ mod sealed {
 }
 
 /// Element types that can be multiplied: `f32` and `f64`.
-pub trait Scalar: sealed::Sealed + Copy + Send + Sync + 'static {
+pub trait Scalar: sealed::Sealed + bytemuck::Pod + Send + Sync + 'static {
     const ZERO: Self;
     const ONE: Self;
 }

@@ -19,7 +19,6 @@ pub(crate) mod exponential;
 pub mod local;
 #[allow(unsafe_code)]
 pub mod matrix_product;
-#[allow(unsafe_code)]
 mod pages;
 #[allow(unsafe_code)]
 pub mod simd;

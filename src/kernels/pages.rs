@@ -3,17 +3,16 @@
 //! Allocators keep what is given back for later requests, and a block that is replaced by a larger
 //! one leaves a hole that nothing of its size fits: over a folder of images of many sizes such holes
 //! came to a fifth of the memory. Pages go back to the system the moment they are dropped, whichever
-//! allocator the host has. This is the crate's one file of memory mapping.
+//! allocator the host has.
 
 use super::matrix_product::Scalar;
 use memmap2::MmapMut;
 use std::marker::PhantomData;
 
-/// `length` numbers that start on a page.
+/// Numbers that start on a page.
 #[derive(Debug)]
 pub struct Pages<T> {
     map: MmapMut,
-    length: usize,
     numbers: PhantomData<T>,
 }
 
@@ -22,18 +21,15 @@ impl<T: Scalar> Pages<T> {
     pub fn zeros(length: usize) -> Option<Pages<T>> {
         let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes > 0)?;
         let map = MmapMut::map_anon(bytes).ok()?;
-        Some(Pages { map, length, numbers: PhantomData })
+        Some(Pages { map, numbers: PhantomData })
     }
 
     pub fn as_slice(&self) -> &[T] {
-        // SAFETY: the map is `length` numbers long, starts on a page and is borrowed as long as
-        // the slice; every bit pattern is a number (`Scalar` is sealed: f32 and f64).
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.length) }
+        bytemuck::cast_slice(&self.map)
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        // SAFETY: as above; the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().cast(), self.length) }
+        bytemuck::cast_slice_mut(&mut self.map)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Batch normalisation folded into the convolution before it, for inference.
+//! Batch normalisation with frozen statistics, and folded into the convolution before it for files
+//! that hold no norm.
 
 /// The trained values of a batch normalisation, one of each for every channel.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +11,14 @@ pub struct BatchNorm<'a> {
 }
 
 /// Added to variances; torch's default and that of every public ResNet.
-pub const EPSILON: f64 = 1e-5;
+const EPSILON: f64 = 1e-5;
+
+/// What a channel's values are multiplied by, and what is then added, from its trained scale, shift,
+/// mean and variance.
+pub fn factor_and_shift([scale, shift, mean, variance]: [f64; 4]) -> (f64, f64) {
+    let factor = scale / (variance + EPSILON).sqrt();
+    (factor, shift - mean * factor)
+}
 
 impl BatchNorm<'_> {
     /// Weights (OIHW) and bias of the convolution that equals `weights` followed by this.
@@ -24,13 +32,12 @@ impl BatchNorm<'_> {
         let mut folded = weights.to_vec();
         let mut bias = Vec::with_capacity(channels);
         for (channel, kernel) in folded.chunks_exact_mut(weights.len() / channels).enumerate() {
-            let deviation = (f64::from(self.variance[channel]) + EPSILON).sqrt();
-            let factor = f64::from(self.scale[channel]) / deviation;
+            let parts = [self.scale, self.shift, self.mean, self.variance];
+            let (factor, shift) = factor_and_shift(parts.map(|part| f64::from(part[channel])));
             for weight in kernel {
                 *weight = (f64::from(*weight) * factor) as f32;
             }
-            let mean = f64::from(self.mean[channel]);
-            bias.push((f64::from(self.shift[channel]) - mean * factor) as f32);
+            bias.push(shift as f32);
         }
         (folded, bias)
     }

@@ -1,7 +1,7 @@
 //! Matrix products that allocate nothing once warm: rows where they lie, times panels that are
 //! packed into kept memory.
 //!
-//! Frame loops may not allocate, and the general product of `nn::matrix_product` does at every
+//! Frame loops may not allocate, and the general product of `kernels::matrix_product` does at every
 //! call; every product of this room has contiguous rows on the left, so the layers' kernel fits.
 
 use crate::kernels::simd::Level;
@@ -51,7 +51,7 @@ impl RowProduct {
 
     /// Packs the right operand: `inner` by `columns`, element by element.
     pub fn load(&mut self, inner: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) {
-        self.panels.repack(inner, columns, weight);
+        self.panels.pack(inner, columns, weight);
     }
 
     /// `output` = `rows` times the packed operand; its rows start `stride` floats apart.

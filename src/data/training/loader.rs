@@ -186,11 +186,6 @@ impl TrainingLoader {
     pub fn broken(&self) -> &BTreeMap<u32, String> {
         &self.broken
     }
-
-    /// The sizes that batches may have, `[height, width]`.
-    pub fn bucket_sizes(&self) -> &[[u32; 2]] {
-        self.maker.buckets.sizes()
-    }
 }
 
 impl Drop for TrainingLoader {

@@ -1,11 +1,12 @@
 //! Rows of activations times packed weights, with a layer's bias, residual and ReLU in registers.
 //!
 //! A tile of 6 rows by 64 columns keeps 24 of AVX-512's 32 registers as sums (6 by 16 as many of
-//! NEON's). Weights are packed once into panels as wide as a tile that are read front to back; activations are read where they
-//! lie, by one offset for each row and one for each segment of the inner dimension. A 3x3
-//! convolution is three segments (its three rows of pixels), so nothing is copied into columns
-//! ("indirect" convolution: Dukhan, arXiv 1907.02129). The inner dimension is not cut: sums never
-//! leave the registers, and their order is the order of the inner dimension whatever the tile.
+//! NEON's). Weights are packed once into panels as wide as a tile that are read front to back;
+//! activations are read where they lie, by one offset for each row and one for each segment of the
+//! inner dimension. A 3x3 convolution is three segments (its three rows of pixels), so nothing is
+//! copied into columns ("indirect" convolution: Dukhan, arXiv 1907.02129). The inner dimension is
+//! not cut: sums never leave the registers, and their order is the order of the inner dimension
+//! whatever the tile.
 
 use super::lanes::Lanes;
 use super::{Level, dispatch};
@@ -18,47 +19,27 @@ const NARROW_ROWS: usize = 12;
 /// Lanes of the widest panel.
 const PANEL_WIDTH_MAX: usize = 64;
 
-/// The right operand of a product and a bias for its columns, packed for one level.
+/// The right operand of a product, packed for one level in memory of its own; it has no bias.
 #[derive(Debug)]
 pub struct Panels {
     level: Level,
     inner: usize,
     columns: usize,
     values: AlignedFloats,
-    bias: AlignedFloats,
 }
 
 impl Panels {
-    /// Packs the matrix whose element (step, column) is `weight(step, column)`; `bias` has a value
-    /// for each column, or none at all (zeros).
-    pub fn pack(
-        level: Level,
-        inner: usize,
-        columns: usize,
-        bias: &[f32],
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> Panels {
-        assert!(bias.is_empty() || bias.len() == columns, "{} for {columns}", bias.len());
-        let mut panels = Panels::empty(level);
-        panels.repack(inner, columns, weight);
-        panels.bias.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-        panels
-    }
-
-    /// Panels of an empty matrix, for [`Panels::repack`].
+    /// Panels of an empty matrix, for [`Panels::pack`].
     pub fn empty(level: Level) -> Panels {
         level.check();
-        let none = AlignedFloats::zeros(0);
-        Panels { level, inner: 0, columns: 0, values: none, bias: AlignedFloats::zeros(0) }
+        Panels { level, inner: 0, columns: 0, values: AlignedFloats::zeros(0) }
     }
 
-    /// Packs another matrix, without bias, into the memory of this one; allocates only where it
-    /// is larger than any before.
-    pub fn repack(&mut self, inner: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) {
+    /// Packs the matrix whose element (step, column) is `weight(step, column)` in place of the one
+    /// before; allocates only where it is larger than any before.
+    pub fn pack(&mut self, inner: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) {
         let padded = columns.next_multiple_of(self.level.width());
         (self.inner, self.columns) = (inner, columns);
-        self.bias.grow(padded);
-        self.bias.as_mut_slice().fill(0.0);
         self.values.grow(padded * inner);
         let mut start = 0;
         for first in (0..columns).step_by(panel_width(self.level)) {
@@ -83,7 +64,7 @@ impl Panels {
             inner: self.inner,
             columns: self.columns,
             values: self.values.as_slice(),
-            bias: self.bias.as_slice(),
+            bias: &[],
         }
     }
 
@@ -99,7 +80,7 @@ impl Panels {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.values.memory_bytes() + self.bias.memory_bytes()
+        self.values.memory_bytes()
     }
 }
 
@@ -456,9 +437,12 @@ mod tests {
                 let places: Vec<usize> = (0..count).map(|row| row * (columns + 2) + 1).collect();
                 let residual = draw(count * (columns + 2) + 1, 4);
                 for level in Level::available() {
-                    let panels = Panels::pack(level, 14, columns, &bias, |step, column| {
-                        weights[step * columns + column]
-                    });
+                    let mut panels = Panels::empty(level);
+                    panels.pack(14, columns, |step, column| weights[step * columns + column]);
+                    let mut padded = bias.clone();
+                    padded.resize(columns.next_multiple_of(level.width()), 0.0);
+                    let values = panels.values.as_slice();
+                    let view = PanelsView::new(level, 14, columns, values, &padded);
                     let rows = Rows {
                         data: &data,
                         offsets: &offsets,
@@ -468,7 +452,7 @@ mod tests {
                     let epilogue =
                         Epilogue { residual: Some((&residual, &places)), relu: true, add: true };
                     let mut output = vec![9.0f32; residual.len()];
-                    multiply(rows, panels.view(), epilogue, &mut output, &places);
+                    multiply(rows, view, epilogue, &mut output, &places);
                     let mut wanted = vec![9.0f32; residual.len()];
                     for row in 0..count {
                         for column in 0..columns {
@@ -491,7 +475,8 @@ mod tests {
     #[test]
     #[should_panic(expected = "input: 11 of 10")]
     fn offsets_outside_are_refused() {
-        let panels = Panels::pack(Level::best(), 2, 1, &[], |_, _| 1.0);
+        let mut panels = Panels::empty(Level::best());
+        panels.pack(2, 1, |_, _| 1.0);
         let rows = Rows { data: &[0.0; 10], offsets: &[9], segments: &[0], segment_length: 2 };
         multiply(rows, panels.view(), Epilogue::default(), &mut [0.0], &[0]);
     }

@@ -3,7 +3,7 @@
 //! The convolution applies them to its sums; they are computed from the four stored tensors, in training
 //! in every step and in prediction once, so that a checkpoint's raw values stay the only truth.
 
-use crate::nn::batch_norm::EPSILON;
+use crate::nn::batch_norm::factor_and_shift;
 use crate::nn::cpu::{Backward, Forward, OnCpu, Real};
 use crate::nn::operation::{BackwardReads, Operation};
 
@@ -40,13 +40,12 @@ impl Operation for FrozenNorm {
 
 impl<T: Real> OnCpu<T> for FrozenNorm {
     fn forward(&self, run: Forward<'_, T>) {
-        let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|input| run.inputs[input]);
         for (channel, value) in run.output.iter_mut().enumerate() {
-            let deviation = (variance[channel].as_f64() + EPSILON).sqrt();
-            let factor = weight[channel].as_f64() / deviation;
+            let parts = [0, 1, 2, 3].map(|input| run.inputs[input][channel].as_f64());
+            let (factor, shift) = factor_and_shift(parts);
             *value = T::from_f64(match self.part {
                 Part::Factor => factor,
-                Part::Shift => bias[channel].as_f64() - mean[channel].as_f64() * factor,
+                Part::Shift => shift,
             });
         }
     }

@@ -19,7 +19,7 @@ pub const ENCODER: &str = "encoder";
 /// What identifies the weights that `init` names, by content.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`]; [`Error::Format`] for a folder without one file of weights.
 pub fn fingerprint_of(init: &str, config: &RunConfig) -> Result<String> {
     match init {
         RANDOM => Ok(RANDOM.into()),

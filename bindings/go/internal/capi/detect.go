@@ -2,16 +2,14 @@ package capi
 
 /*
 #include <stdlib.h>
-#include "simdetr.h"
+#include "run.h"
 
 static simdetr_status_t go_detect_images(const simdetr_detector_t *detector,
                                          const simdetr_image_t *const *images, size_t count,
                                          const simdetr_prediction_options_t *options,
                                          const simdetr_cancel_token_t *token,
                                          simdetr_detections_t *detections, simdetr_error_t *error) {
-  simdetr_run_options_t run;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
+  simdetr_run_options_t run = go_run(token, 0);
   return simdetr_detector_predict(detector, images, count, options, &run, detections, error);
 }
 
@@ -19,9 +17,7 @@ static simdetr_status_t go_detect_encoded(const simdetr_detector_t *detector, co
                                           size_t length, const simdetr_prediction_options_t *options,
                                           const simdetr_cancel_token_t *token,
                                           simdetr_detections_t *detections, simdetr_error_t *error) {
-  simdetr_run_options_t run;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
+  simdetr_run_options_t run = go_run(token, 0);
   return simdetr_detector_predict_encoded(detector, &data, &length, 1, options, &run, detections, error);
 }
 
@@ -29,9 +25,7 @@ static simdetr_status_t go_detect_files(const simdetr_detector_t *detector, char
                                         const simdetr_prediction_options_t *options,
                                         const simdetr_cancel_token_t *token,
                                         simdetr_detections_t *detections, simdetr_error_t *error) {
-  simdetr_run_options_t run;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
+  simdetr_run_options_t run = go_run(token, 0);
   return simdetr_detector_predict_files(detector, (const char *const *)paths, count, options, &run,
                                         detections, error);
 }

@@ -1,7 +1,7 @@
 package capi
 
 /*
-#include "simdetr.h"
+#include "run.h"
 
 static simdetr_status_t go_evaluate_arrays(const simdetr_evaluator_t *evaluator,
                                            const int64_t *object_images, const int64_t *object_categories,
@@ -11,9 +11,7 @@ static simdetr_status_t go_evaluate_arrays(const simdetr_evaluator_t *evaluator,
                                            const float *boxes, const float *scores, size_t detections,
                                            const simdetr_cancel_token_t *token,
                                            simdetr_evaluation_t *figures, simdetr_error_t *error) {
-  simdetr_run_options_t run;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
+  simdetr_run_options_t run = go_run(token, 0);
   figures->struct_size = sizeof *figures;
   return simdetr_evaluator_evaluate_f32(evaluator, object_images, object_categories, object_boxes, areas,
                                         crowds, objects, images, categories, boxes, scores, detections, &run,

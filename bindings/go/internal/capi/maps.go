@@ -1,7 +1,7 @@
 package capi
 
 /*
-#include "simdetr.h"
+#include "run.h"
 
 // Structs that point to Go memory are made here.
 static simdetr_status_t go_encode_image(const simdetr_encoder_t *encoder, const uint8_t *pixels,
@@ -9,10 +9,8 @@ static simdetr_status_t go_encode_image(const simdetr_encoder_t *encoder, const 
                                         int32_t format, const simdetr_encode_options_t *options,
                                         const simdetr_cancel_token_t *token,
                                         simdetr_feature_maps_t *maps, simdetr_error_t *error) {
-  simdetr_run_options_t run;
+  simdetr_run_options_t run = go_run(token, 0);
   simdetr_image_t image;
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
   simdetr_image_init(&image, sizeof image);
   image.data = pixels;
   image.width = width;

@@ -2,27 +2,18 @@ package capi
 
 /*
 #include <stdlib.h>
-#include "simdetr.h"
+#include "run.h"
+#include "targets.h"
 
-// Go memory may not hold Go pointers when C sees it, so tensor and targets are made here.
+// Go memory may not hold Go pointers when C sees it, so the tensor is made here.
 static simdetr_status_t go_step(simdetr_trainer_t *trainer, float *pixels, int64_t *shape,
                                 const uint32_t *sizes, const uint32_t *counts, size_t images,
                                 const int64_t *classes, const float *boxes, const float *scores,
                                 size_t total, int32_t box_policy, const simdetr_cancel_token_t *token,
                                 simdetr_step_report_t *report, simdetr_error_t *error) {
-  simdetr_run_options_t run;
-  simdetr_targets_t targets;
+  simdetr_run_options_t run = go_run(token, 0);
+  simdetr_targets_t targets = go_targets(counts, images, classes, boxes, scores, total, box_policy);
   DLTensor tensor = {pixels, {kDLCPU, 0}, 4, {kDLFloat, 32, 1}, shape, NULL, 0};
-  simdetr_run_options_init(&run, sizeof run);
-  run.cancel = token;
-  simdetr_targets_init(&targets, sizeof targets);
-  targets.counts = counts;
-  targets.images_count = images;
-  targets.classes = classes;
-  targets.boxes = boxes;
-  targets.scores = scores;
-  targets.targets_count = total;
-  targets.box_policy = box_policy;
   report->struct_size = sizeof *report;
   return simdetr_trainer_step(trainer, &tensor, sizes, &targets, &run, report, error);
 }

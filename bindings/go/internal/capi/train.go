@@ -1,23 +1,7 @@
 package capi
 
 /*
-#include "simdetr.h"
-
-// Go memory may not hold Go pointers when C sees it, so the struct of targets is made here.
-static simdetr_targets_t go_targets(const uint32_t *counts, size_t images, const int64_t *classes,
-                                    const float *boxes, const float *scores, size_t total,
-                                    int32_t box_policy) {
-  simdetr_targets_t targets;
-  simdetr_targets_init(&targets, sizeof targets);
-  targets.counts = counts;
-  targets.images_count = images;
-  targets.classes = classes;
-  targets.boxes = boxes;
-  targets.scores = scores;
-  targets.targets_count = total;
-  targets.box_policy = box_policy;
-  return targets;
-}
+#include "targets.h"
 
 static simdetr_status_t go_match(simdetr_matcher_t *matcher, const float *logits, const float *boxes,
                                  const size_t *sizes, const uint32_t *counts, size_t images,
