@@ -1,7 +1,7 @@
 //! A detector as a network, for one batch size and one padded image size.
 //!
-//! Detectors differ in their operations, which their folders add; all answer logits and boxes of several
-//! decoder layers, which one tensor each holds here.
+//! Detectors differ in their operations, which their folders add; all answer logits and boxes of
+//! several decoder layers, which one tensor each holds here.
 
 use super::config::DetectorConfig;
 use crate::matching::input::PredictionsShape;
@@ -147,21 +147,22 @@ impl DetectorNetwork {
         &self.network
     }
 
-    /// Sizes of the outputs. Each group of an image's queries is an entry of the batch of its own, those
-    /// of an image one after another.
+    /// Sizes of the outputs. Each group of an image's queries is an entry of the batch of its own,
+    /// those of an image one after another.
     pub fn predictions(&self) -> PredictionsShape {
         self.predictions
     }
 
-    /// Logits of one decoder layer after a forward (in prediction the last one alone is there, as 0), `[images, groups, queries, classes]`.
+    /// Logits of one decoder layer after a forward (in prediction the last one alone is there, as
+    /// 0), `[images, groups, queries, classes]`.
     pub fn logits<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
         let PredictionsShape { batch, queries, classes, .. } = self.predictions;
         let length = batch * queries * classes;
         &self.network.output(memory, LOGITS)[layer * length..][..length]
     }
 
-    /// Boxes of one decoder layer after a forward, `[images, groups, queries, 4]`: cxcywh in units of the
-    /// un-padded image.
+    /// Boxes of one decoder layer after a forward, `[images, groups, queries, 4]`: cxcywh in units
+    /// of the un-padded image.
     pub fn boxes<'a>(&self, memory: &'a Memory<f32>, layer: usize) -> &'a [f32] {
         let length = self.predictions.batch * self.predictions.queries * 4;
         &self.network.output(memory, BOXES)[layer * length..][..length]

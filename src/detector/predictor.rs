@@ -1,8 +1,8 @@
 //! A detector that predicts: parameters, and networks for the sizes of image it has met.
 //!
-//! Small images of one size that follow each other are one forward. Weights are packed once and lie with the
-//! parameters; a network of each size keeps what depends on its size alone. Once sizes repeat, nothing
-//! is allocated.
+//! Small images of one size that follow each other are one forward. Weights are packed once and lie
+//! with the parameters; a network of each size keeps what depends on its size alone. Once sizes
+//! repeat, nothing is allocated.
 
 use super::config::DetectorConfig;
 use super::network::{BatchShape, DetectorNetwork};
@@ -21,10 +21,11 @@ use std::ops::Range;
 /// Networks that a detector keeps for later images: one for each size and power of two of images that
 /// follow each other.
 const NETWORKS_KEPT: usize = 16;
-/// Most pixels of one forward, if it is of several images. More leave the caches: a batch of 4 images of
-/// 160x224 pixels takes 0.94 of the time of four forwards with the preset `tiny`, one of 480x640 pixels 1.12,
-/// and 8 images of 480x608 pixels 1.07 with `deformable-detr-r50` (one thread).
-const PIXELS_TOGETHER_MAX: u32 = 1 << 18;
+/// Most pixels of one forward, if it is of several images. More leave the caches: a batch of 4
+/// images of 160x224 pixels takes 0.94 of the time of four forwards with the preset `tiny`, one of
+/// 480x640 pixels 1.12, and 8 images of 480x608 pixels 1.07 with `deformable-detr-r50` (one
+/// thread).
+const PIXELS_TOGETHER_MAX: u64 = 1 << 18;
 
 /// Memory of predictions: what changes while parameters stay.
 #[derive(Debug)]
@@ -109,10 +110,10 @@ pub struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// The `wanted` detections of `count` upright images, each in its own pixels, best first, in place
-    /// of what `found` held. `read(index, image)` writes an image into memory that is used again, in
-    /// the order of the indices. An image's answer does not depend on those beside it. `control` is looked
-    /// at before every image and every layer and told of images that are done.
+    /// The `wanted` detections of `count` upright images, each in its own pixels, best first, in
+    /// place of what `found` held. `read(index, image)` writes an image into memory that is used
+    /// again, in the order of the indices. An image's answer does not depend on those beside it.
+    /// `control` is looked at before every image and every layer and told of images that are done.
     ///
     /// # Errors
     /// Those of `read`, [`DetectorNetwork::new`] and resizing; [`crate::Error::OutOfMemory`];
@@ -137,8 +138,8 @@ impl Predictor<'_> {
             read(index, &mut kept.frame)?;
             let size = self.resize.target(kept.frame.width, kept.frame.height);
             let first = kept.waiting.first().map(|one| (one.image.width, one.image.height));
-            let together = PIXELS_TOGETHER_MAX / (size.0 * size.1).max(1);
-            let joins = kept.waiting_count < together as usize && first == Some(size);
+            let pixels = u64::from(size.0) * u64::from(size.1) * (kept.waiting_count as u64 + 1);
+            let joins = pixels <= PIXELS_TOGETHER_MAX && first == Some(size);
             if kept.waiting_count > 0 && !joins {
                 self.forward(wanted, kept, runners, found)?;
                 runners.1.report("predict", found.images_count() as u64, count as u64)?;

@@ -80,7 +80,8 @@ impl NetworkBuilder {
         output
     }
 
-    /// Lays the network out for the CPU, in numbers `T`. `outputs` keep their values until the backward, or the next forward.
+    /// Lays the network out for the CPU, in numbers `T`. `outputs` keep their values until the
+    /// backward, or the next forward.
     ///
     /// # Panics
     /// When a network for training has constants.

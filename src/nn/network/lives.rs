@@ -79,7 +79,7 @@ impl Lives {
         purpose: Purpose,
     ) -> Lives {
         let count = nodes.len();
-        let moment = |node: usize| 2 * count - node;
+        let moment = |number: usize| moment_back(count, number);
         let backward: Vec<bool> =
             updates.iter().map(|list| list.iter().any(Option::is_some)).collect();
         let mut late = LateReads::new(tensors, nodes, &backward, moment);
@@ -88,7 +88,6 @@ impl Lives {
         }
         let mut values: Vec<Range<usize>> = vec![0..0; tensors.len()];
         let mut late_values = vec![0..0; tensors.len()];
-        let mut gradients: Vec<Range<usize>> = vec![0..0; tensors.len()];
         let mut saved = vec![0..0; count];
         for (tensor, life) in tensors.iter().zip(&mut values) {
             if tensor.source == Source::Data {
@@ -117,23 +116,7 @@ impl Lives {
                 values[output.index].end = usize::MAX;
             }
         }
-        for (number, node) in nodes.iter().enumerate() {
-            if !backward[number] {
-                continue;
-            }
-            let life = &mut gradients[node.output];
-            let output = outputs.iter().any(|output| output.index == node.output);
-            // Where a consumer is the first to write, its loop below has set the start.
-            let start = if output { count } else { usize::MAX };
-            *life = start..moment(number) + 1;
-        }
-        for (number, (node, updates)) in nodes.iter().zip(updates).enumerate() {
-            for (input, _) in node.inputs.iter().zip(updates).filter(|(_, update)| update.is_some())
-            {
-                let life = &mut gradients[input.index];
-                life.start = life.start.min(moment(number));
-            }
-        }
+        let mut gradients = gradient_lives(tensors.len(), nodes, outputs, updates, &backward);
         for (number, tensor) in tensors.iter().enumerate() {
             if matches!(tensor.source, Source::Parameter { .. }) || constant[number] {
                 (values[number], gradients[number]) = (0..0, 0..0);
@@ -147,6 +130,37 @@ impl Lives {
         }
         Lives { values, late_values, again: late.again, gradients, saved, backward, scratch }
     }
+}
+
+/// When the gradient of each tensor is held: from the first of its consumers on the way back, or from the
+/// caller's writing it, until the operation that made the tensor has read it.
+fn gradient_lives(
+    tensors_count: usize,
+    nodes: &[Node],
+    outputs: &[TensorId],
+    updates: &[Vec<Option<Update>>],
+    backward: &[bool],
+) -> Vec<Range<usize>> {
+    let moment = |number: usize| moment_back(nodes.len(), number);
+    let mut lives = vec![0..0; tensors_count];
+    for (number, node) in nodes.iter().enumerate().filter(|(number, _)| backward[*number]) {
+        let is_output = outputs.iter().any(|output| output.index == node.output);
+        // Where a consumer is the first to write, the loop below sets the start.
+        let start = if is_output { nodes.len() } else { usize::MAX };
+        lives[node.output] = start..moment(number) + 1;
+    }
+    for (number, (node, updates)) in nodes.iter().zip(updates).enumerate() {
+        for (input, _) in node.inputs.iter().zip(updates).filter(|(_, update)| update.is_some()) {
+            let life: &mut Range<usize> = &mut lives[input.index];
+            life.start = life.start.min(moment(number));
+        }
+    }
+    lives
+}
+
+/// The moment of a node's backward: those of all forwards come before, the caller's between them.
+fn moment_back(nodes_count: usize, number: usize) -> usize {
+    2 * nodes_count - number
 }
 
 fn extend(life: &mut Range<usize>, moment: usize) {
