@@ -96,6 +96,8 @@ choices! {
         SIMDETR_SCORE_BOX_SHARE = 2 => "box_share",
         /// 1 for every proposal.
         SIMDETR_SCORE_CONSTANT = 3 => "constant",
+        /// How much the region looks like an object and how little like what is behind objects, in [0, 1].
+        SIMDETR_SCORE_OBJECTNESS = 4 => "objectness",
     }
 }
 

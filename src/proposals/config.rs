@@ -114,7 +114,8 @@ pub enum SemanticMerge {
     Union,
 }
 
-/// What ranks the proposals of T_0.
+/// What ranks the proposals of T_0, and says how far each is taken for an object where
+/// `pretrain.proposal_scores` is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Score {
@@ -124,6 +125,17 @@ pub enum Score {
     BoxShare,
     /// 1 for every proposal.
     Constant,
+    /// How much the region looks like an object in front of a background, and how little like that: the
+    /// square of 1 minus the region's share of the image's edge, times its share of its box, times the
+    /// root of the box's shorter side over its longer one.
+    Objectness,
+}
+
+impl Score {
+    /// Whether it says of a proposal how likely it is one; if not, only its place among others counts.
+    pub fn is_probability(self) -> bool {
+        matches!(self, Score::Constant | Score::Objectness)
+    }
 }
 
 /// The keys of local clustering.
@@ -204,7 +216,7 @@ pub struct ProposalConfig {
     /// 8.9 on coco128, by a prototype without filters (b) and (d), with clusters of 16 and 32 and
     /// `cap_overlap_min = 0.65`.
     pub cap_order: CapOrder,
-    /// Default `region_share`.
+    /// Of both methods. Default `region_share`.
     pub score: Score,
     /// Share of its width and height by which the box of a proposal grows on each side, inside the
     /// image: cells that an object's edge cuts mostly fall to what surrounds it. Filters see the

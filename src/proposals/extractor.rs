@@ -1,7 +1,7 @@
 //! The whole of local clustering for one image: maps in, proposals out (patent ¶32-34).
 
 use super::collector::Clustering;
-use super::config::{OverlapMerge, ProposalConfig, Score, SemanticMerge};
+use super::config::{OverlapMerge, ProposalConfig, SemanticMerge};
 use super::filters::{duplicates, nested};
 use super::grid::{Grid, ImageGeometry};
 use super::map_clustering::MapRequest;
@@ -12,7 +12,6 @@ use super::scratch::Scratch;
 use crate::control::Control;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
-use crate::geometry;
 use crate::ranking::rank;
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -241,13 +240,8 @@ impl Extractor {
         counts: &mut ExtractCounts,
     ) {
         let regions = &scratch.collector.regions;
-        let score = |region: usize| match self.config.score {
-            Score::RegionShare => regions.shares[region],
-            Score::BoxShare => {
-                (geometry::area(&regions.boxes[region]) / image.geometry.area()) as f32
-            }
-            Score::Constant => 1.0,
-        };
+        let image_area = image.geometry.area();
+        let score = |region: usize| regions.shape(region, image_area).score(self.config.score);
         let order = &mut scratch.order;
         order.clear();
         order.extend((0..regions.count()).filter(|&region| regions.alive[region]));

@@ -36,6 +36,7 @@ mod operator;
 mod output;
 mod pointwise;
 mod pooling;
+mod region_score;
 mod regions;
 mod row_product;
 mod small_eigen;

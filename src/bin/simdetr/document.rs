@@ -46,7 +46,7 @@ pub fn document(arguments: &Arguments) -> Result<Document> {
         Command::Pretrain { preset, .. } => named(preset, chosen.as_ref(), preset::by_name)?,
         Command::Finetune { preset, .. } => named(preset, chosen.as_ref(), preset::for_finetuning)?,
         Command::Config { preset: Some(name) } => preset::by_name(name)?,
-        Command::Demo { .. } => preset::by_name(demo::PRESET)?,
+        Command::Demo { .. } => demo::config()?,
         _ => RunConfig::default(),
     })?;
     config.seed = seed.unwrap_or(config.seed);
