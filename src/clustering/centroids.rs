@@ -1,17 +1,8 @@
-//! Centroids, their update from sums, and their safetensors file.
+//! Centroids, and their update from sums.
 
 use super::accumulator::Accumulator;
 use super::config::{EmptyClusters, Metric};
-use crate::data::atomic_file;
-use crate::{Error, Result, memory};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::path::Path;
-
-/// Layout version of the file.
-const FILE_VERSION: u32 = 1;
-const TENSOR: &str = "centroids";
-/// One metadata entry holds everything as JSON: several would be written in random order.
-const METADATA: &str = "simdetr";
+use crate::{Error, Result};
 
 /// One centroid for each pseudo-class.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,54 +132,6 @@ impl Centroids {
             counts[class] = counts[largest] / 2;
             counts[largest] -= counts[class];
         }
-    }
-
-    /// Writes a safetensors file: tensor `centroids`, f32, `[classes, dimensions]`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let entries = serde_json::json!({ "version": FILE_VERSION, "metric": self.metric.name() });
-        let metadata = [(METADATA.to_string(), entries.to_string())].into();
-        let shape = vec![self.classes, self.dimensions];
-        let internal = |error| Error::Internal { reason: format!("safetensors: {error}") };
-        let view = TensorView::new(Dtype::F32, shape, &bytes).map_err(internal)?;
-        let file = safetensors::serialize([(TENSOR, view)], Some(metadata)).map_err(internal)?;
-        atomic_file::write(path, &file)
-    }
-
-    /// Reads what [`Centroids::save`] wrote.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] for anything else that is wrong, naming the file.
-    pub fn load(path: &Path) -> Result<Centroids> {
-        let format = |reason: String| Error::format(path, reason);
-        let bytes = memory::read_file(path)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| format(format!("not a safetensors file: {error}")))?;
-        let entries = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
-        let entries = entries.ok_or_else(|| format("holds no centroids of this library".into()))?;
-        let entries: serde_json::Value = serde_json::from_str(entries)
-            .map_err(|error| format(format!("damaged metadata: {error}")))?;
-        let version = &entries["version"];
-        if *version != FILE_VERSION {
-            let reason = format!("centroids version {version}; this library reads {FILE_VERSION}");
-            return Err(format(reason));
-        }
-        let metric = Metric::from_name(entries["metric"].as_str().unwrap_or_default());
-        let metric = metric.map_err(|error| format(error.to_string()))?;
-        let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| format(error.to_string()))?;
-        let tensor = tensors.tensor(TENSOR).map_err(|error| format(error.to_string()))?;
-        let (Dtype::F32, &[classes, dimensions]) = (tensor.dtype(), tensor.shape()) else {
-            return Err(format(format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape())));
-        };
-        memory::probe(tensor.data().len() as u64, "centroids")?;
-        let values = tensor.data().as_chunks::<4>().0;
-        let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Centroids::new(values, classes, dimensions, metric)
-            .map_err(|error| format(error.to_string()))
     }
 }
 

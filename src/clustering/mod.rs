@@ -12,7 +12,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `config` | options |
-//! | `centroids` | centroids, and their safetensors file |
+//! | `centroids`, `centroids_file` | centroids, and their safetensors file |
 //! | `accumulator` | exact sums of vectors by class, which any process group can add up |
 //! | `nearest` | the best centroid of each vector |
 //! | `filter_int8`, `filter_f32` | which centroids can still be the best |
@@ -23,6 +23,7 @@
 
 mod accumulator;
 mod centroids;
+mod centroids_file;
 mod config;
 mod filter_f32;
 mod filter_int8;

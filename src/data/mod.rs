@@ -16,5 +16,6 @@ pub mod positioned;
 pub mod proposal_set;
 pub mod store;
 pub mod tensor_file;
+pub mod tensor_file_write;
 pub mod training;
 pub mod vectors;

@@ -13,7 +13,6 @@ pub mod onnx;
 pub mod parameters;
 pub mod prediction;
 pub mod predictor;
-pub mod tensor_file;
 pub mod weights;
 mod weights_read;
 pub mod whole_detector;

@@ -5,9 +5,9 @@
 
 use super::config::DetectorConfig;
 use super::kind::DetectorKind;
-use super::tensor_file::{NamedTensor, little_endian, write_tensors};
 pub use super::weights_read::{has_heads, naming_of, open, query_groups_of, read, read_network};
 use crate::backbone::resnet_weights::ResNetWeights;
+use crate::data::tensor_file_write::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::{Parameter, ParameterTable, Role};
 use crate::{Error, Result};
 use std::path::Path;

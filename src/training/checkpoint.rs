@@ -7,7 +7,7 @@
 use super::adamw::AdamW;
 use super::checks::Check;
 use crate::backbone::checkpoint::Checkpoint;
-use crate::detector::tensor_file::{NamedTensor, little_endian, write_tensors};
+use crate::data::tensor_file_write::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result, memory};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 //! header is written here because the text entries of the `safetensors` crate come in an order that
 //! changes from run to run, and because Hugging Face's readers want `format` beside any other text.
 
-use crate::data::atomic_file;
+use super::atomic_file;
 use crate::{Error, Result};
 use serde_json::json;
 use std::io::Write;
