@@ -2211,11 +2211,6 @@ void simdetr_selective_search_options_init(struct simdetr_selective_search_optio
 #define SIMDETR_SCORE_CONSTANT 3
 
 /**
- * How much the region looks like an object and how little like what is behind objects, in [0, 1].
- */
-#define SIMDETR_SCORE_OBJECTNESS 4
-
-/**
  * `tau` is meant although it is 0.
  */
 #define SIMDETR_LOCAL_SET_TAU 1
@@ -2402,6 +2397,10 @@ typedef struct simdetr_local_options_t {
    * `SIMDETR_CAP_ORDER_*`.
    */
   int32_t cap_order;
+  /**
+   * A region whose box is a larger share of the image goes; 0 is 1, which keeps all.
+   */
+  float box_share_max;
 } simdetr_local_options_t;
 
 /**
@@ -5028,8 +5027,7 @@ simdetr_status_t simdetr_trainer_labels(const struct simdetr_trainer_t *trainer,
  * @param[in] run_folder Folder of the run; made if it is missing.
  * @param[in] stage From 1.
  * @param[in] annotations COCO file, such as `T0.json` of a run or labels of the host's own. From stage
- * 2 on, and from 1 under `pretrain.proposal_scores`, its `score`s, from 0 to 1, count as
- * `criterion.label_score` says; a missing one is 1.
+ * 2 on its `score`s, from 0 to 1, count as `criterion.label_score` says; a missing one is 1.
  * @param[in] images Folder of its images.
  * @param[in] run Optional. Progress counts "train".
  * @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.

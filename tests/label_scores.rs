@@ -1,6 +1,5 @@
-//! What a detector thought of its labels, through Algorithm 1: scores enter from the second stage on, and
-//! with T_0 only where they are asked for and are no ranks; bytes are the same at any number of threads
-//! and after a stop.
+//! What a detector thought of its labels, through Algorithm 1: scores enter from the second stage on and
+//! never with T_0, whose score is a rank; bytes are the same at any number of threads and after a stop.
 
 #[path = "support/colour_model.rs"]
 mod colour_model;
@@ -11,11 +10,10 @@ use colour_model::ColourModel;
 use simdetr::control::{Control, Progress};
 use simdetr::criterion::{ClassTarget, LabelScore};
 use simdetr::data::coco::read::read_dataset;
-use simdetr::pipeline::config::{Method, RunConfig};
+use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::pretrain::{pretrain, pretrain_with};
 use simdetr::pipeline::pretrainer::{Pretrainer, StageRequest};
 use simdetr::pipeline::workspace::Workspace;
-use simdetr::proposals::config::Score;
 use simdetr::training::host_detector::HostDetector;
 use simdetr::training::relabel::Suppression;
 use simdetr::workers::Workers;
@@ -66,61 +64,6 @@ fn scores_enter_with_the_labels_of_a_detector_and_not_with_t0() {
 }
 
 #[test]
-fn scores_of_proposals_enter_the_first_stage_where_they_are_asked_for() {
-    let scenes = Scenes::new();
-    let runs = tempfile::tempdir().unwrap();
-    let of = |name: &str, score, proposal_scores, label_score| {
-        let mut config = config();
-        (config.proposals.score, config.criterion.label_score) = (score, label_score);
-        config.pretrain.proposal_scores = proposal_scores;
-        hosted(&scenes, &runs.path().join(name), &config)
-    };
-    let soft = LabelScore::SoftTarget;
-    let plain = of("plain", Score::Objectness, false, soft);
-    let first = "stage1-000004.host";
-    for method in [Method::Spectral, Method::SelectiveSearch] {
-        let mut config = RunConfig { method, ..config() };
-        config.proposals.score = Score::Objectness;
-        let out = runs.path().join(format!("{method:?}"));
-        hosted(&scenes, &out, &config);
-        let file = read_dataset(&out.join("T0.json")).unwrap();
-        let scores: Vec<_> = file.annotations.iter().map(|one| one.score.unwrap()).collect();
-        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{method:?}: {scores:?}");
-        // The whole image is behind everything.
-        assert!(scores.contains(&0.0) || scores.iter().any(|&score| score < 0.2), "{scores:?}");
-        assert!(scores.iter().any(|&score| score > 0.5), "{method:?}: {scores:?}");
-    }
-    let found = of("asked", Score::Objectness, true, soft);
-    assert!(found["T0.json"] == plain["T0.json"] && found[first] != plain[first], "no effect");
-    let ignored = of("ignored", Score::Objectness, true, LabelScore::Ignore);
-    let never = of("never", Score::Objectness, false, LabelScore::Ignore);
-    assert!(ignored[first] == never[first], "entered though it is ignored");
-    // 1 for all is what labels without a score count.
-    let ones = of("ones", Score::Constant, true, soft);
-    assert!(ones[first] == of("none", Score::Constant, false, soft)[first]);
-}
-
-#[test]
-fn ranks_of_proposals_are_refused_as_scores() {
-    let scenes = Scenes::new();
-    let runs = tempfile::tempdir().unwrap();
-    for score in [Score::RegionShare, Score::BoxShare] {
-        let mut config = config();
-        config.proposals.score = score;
-        config.pretrain.proposal_scores = true;
-        let out = runs.path().join("run");
-        let (request, workspace) = (scenes.request(&config), Workspace::new(&out));
-        let error = pretrain(&request, &workspace, &Workers::caller(), &Control::default());
-        let error = error.unwrap_err().to_string();
-        assert!(
-            error.contains("pretrain.proposal_scores") && error.contains("is a rank"),
-            "{error}"
-        );
-        assert!(!out.exists(), "a refused run left something");
-    }
-}
-
-#[test]
 fn a_score_that_is_no_probability_is_named_where_it_counts() {
     let scenes = Scenes::new();
     let runs = tempfile::tempdir().unwrap();
@@ -134,10 +77,9 @@ fn a_score_that_is_no_probability_is_named_where_it_counts() {
     let annotations = runs.path().join("bad.json");
     let text = format!("{before}\"score\":1.5{}", &after[rest..]);
     std::fs::write(&annotations, text).unwrap();
-    let train = |label_score, proposal_scores, run: &str, stage| {
+    let train = |label_score, run: &str, stage| {
         let mut config = config.clone();
         config.criterion.label_score = label_score;
-        config.pretrain.proposal_scores = proposal_scores;
         // Each stage starts anew, so that no folder needs the stage before.
         config.pretrain.cold = true;
         let mut pretrainer = Pretrainer::with_host(config, model(), Workers::caller()).unwrap();
@@ -145,14 +87,10 @@ fn a_score_that_is_no_probability_is_named_where_it_counts() {
         let request = StageRequest { run: &run, stage, annotations: &annotations, images };
         pretrainer.train(&request, &Control::default())
     };
-    train(LabelScore::Ignore, true, "ignored", 2).unwrap();
-    train(LabelScore::SoftTarget, false, "first", 1).unwrap();
-    for (label_score, proposal_scores, stage) in [
-        (LabelScore::SoftTarget, false, 2),
-        (LabelScore::Weight, false, 2),
-        (LabelScore::SoftTarget, true, 1),
-    ] {
-        let error = train(label_score, proposal_scores, "refused", stage).unwrap_err();
+    train(LabelScore::Ignore, "ignored", 2).unwrap();
+    train(LabelScore::SoftTarget, "first", 1).unwrap();
+    for label_score in [LabelScore::SoftTarget, LabelScore::Weight] {
+        let error = train(label_score, "refused", 2).unwrap_err();
         assert!(matches!(error, Error::Format { .. }), "{error}");
         assert!(
             error.to_string().contains("annotation 0: `score` 1.5 is not in [0, 1]"),

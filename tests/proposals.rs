@@ -263,3 +263,20 @@ fn a_reach_parts_objects_of_one_kind_that_touch() {
     assert!(without.iter().all(|overlap| *overlap < 0.6), "{without:?}");
     assert!(with.iter().all(|overlap| *overlap > 0.9), "{with:?}");
 }
+
+#[test]
+fn what_is_behind_all_objects_is_left_out_where_boxes_are_limited() {
+    let workers = Workers::caller();
+    let of = |box_share_max: f32| {
+        let config = ProposalConfig { box_share_max, box_margin: 0.0, ..ProposalConfig::default() };
+        extract(&both_maps(&OBJECTS), &config, &workers, &mut Scratch::default()).unwrap()
+    };
+    let share =
+        |bounds: &[f32; 4]| (bounds[2] - bounds[0]) * (bounds[3] - bounds[1]) / (800.0 * 640.0);
+    let ((all, counts), (limited, fewer)) = (of(1.0), of(0.9));
+    assert!(counts.regions_large == 0 && fewer.regions_large > 0);
+    assert!(all.boxes.iter().any(|bounds| share(bounds) > 0.9), "nothing is behind the objects");
+    assert!(limited.boxes.iter().all(|bounds| share(bounds) <= 0.9));
+    finds_the_objects(&limited, "limited");
+    assert_eq!(all.count() - limited.count(), fewer.regions_large);
+}

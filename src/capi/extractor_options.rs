@@ -96,14 +96,12 @@ choices! {
         SIMDETR_SCORE_BOX_SHARE = 2 => "box_share",
         /// 1 for every proposal.
         SIMDETR_SCORE_CONSTANT = 3 => "constant",
-        /// How much the region looks like an object and how little like what is behind objects, in [0, 1].
-        SIMDETR_SCORE_OBJECTNESS = 4 => "objectness",
     }
 }
 
 options! {
     /// Local clustering and its filters, the table `[proposals]`. Zero in a field is its default.
-    pub struct simdetr_local_options_t (152 bytes, first without affinity_reach) {
+    pub struct simdetr_local_options_t (160 bytes, first without affinity_reach) {
         /// `SIMDETR_LOCAL_SET_*` of the fields whose zero is meant.
         pub set_mask: u64 => apart,
         /// All K, map after map, deepest map first; NULL is 2, 4, 8 and 8, 16.
@@ -169,6 +167,8 @@ options! {
         pub affinity_reach: f32,
         /// `SIMDETR_CAP_ORDER_*`.
         pub cap_order: i32 => one of CAP_ORDERS,
+        /// A region whose box is a larger share of the image goes; 0 is 1, which keeps all.
+        pub box_share_max: f32,
     }
 }
 

@@ -183,8 +183,7 @@ fn described(labels: &LabelsReport) -> simdetr_labels_t {
 /// @param[in] run_folder Folder of the run; made if it is missing.
 /// @param[in] stage From 1.
 /// @param[in] annotations COCO file, such as `T0.json` of a run or labels of the host's own. From stage
-/// 2 on, and from 1 under `pretrain.proposal_scores`, its `score`s, from 0 to 1, count as
-/// `criterion.label_score` says; a missing one is 1.
+/// 2 on its `score`s, from 0 to 1, count as `criterion.label_score` says; a missing one is 1.
 /// @param[in] images Folder of its images.
 /// @param[in] run Optional. Progress counts "train".
 /// @param[in,out] report `struct_size` must be set, the rest is filled in; may be NULL.

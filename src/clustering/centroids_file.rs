@@ -100,7 +100,8 @@ mod tests {
         }
         write(TENSOR, &[1, 1], &values[..1], Some(entries));
         Centroids::load(&path).unwrap();
-        let huge = r#"{"centroids":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#;
+        let huge =
+            r#"{"centroids":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#;
         let mut bytes = (huge.len() as u64).to_le_bytes().to_vec();
         bytes.extend(huge.bytes().chain([0; 4]));
         for damaged in [&bytes[..], b"PK\x03\x04"] {

@@ -62,9 +62,8 @@ pub struct CriterionConfig {
     /// Of `softmax`: weight of the queries without a target, 0 to 1. Default 0.1 (DETR); 1 is
     /// the letter of eq. 2, in which background outweighs everything.
     pub no_object_weight: f32,
-    /// How the score of a label enters: `ignore`, `soft_target` or `weight`. Labels of a detector have
-    /// one, those of T_1 and later, and under `pretrain.proposal_scores` those of T_0; all others count
-    /// as 1. Default `ignore`.
+    /// How the score of a label enters: `ignore`, `soft_target` or `weight`. Only labels of a detector
+    /// have one, those of stage 1 and later; all others count as 1. Default `ignore`.
     pub label_score: LabelScore,
     /// What the probability of a matched query's class is to be: `one` or `iou`, times the label's
     /// score under `soft_target`. Where it is not 1, `focal` is quality focal loss,

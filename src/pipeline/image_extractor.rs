@@ -99,8 +99,7 @@ impl ImageExtractor {
         match self.config.method {
             Method::Spectral => self.extract_maps(&maps, (workers, control), scratch, proposals),
             Method::SelectiveSearch => {
-                let RunConfig { selective_search, proposals: local, .. } = &self.config;
-                let run = (selective_search, local.score, control);
+                let run = (&self.config.selective_search, control);
                 selective_search::extract(image, &maps, self.config.seed, run, proposals)
             }
         }

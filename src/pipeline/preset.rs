@@ -121,7 +121,7 @@ fn learns_to_rank(config: &mut RunConfig) {
         (Suppression::Fuse, 0.6, true);
 }
 
-/// Minutes on two cores: what `demo` runs but for the scores of proposals. Figures as in [`learns_to_rank`].
+/// Minutes on two cores: what `demo` runs, but for the background of its scenes. Figures as in [`learns_to_rank`].
 fn tiny(config: &mut RunConfig) {
     small(config);
     config.cluster.classes = 16;
@@ -175,9 +175,7 @@ mod tests {
 
     #[test]
     fn the_patents_preset_labels_and_judges_as_the_patent() {
-        let RunConfig { criterion, detector, relabel, pretrain, .. } = by_name(NAMES[0]).unwrap();
-        // Proposals are classes and boxes alone (Algorithm 1).
-        assert!(!pretrain.proposal_scores);
+        let RunConfig { criterion, detector, relabel, .. } = by_name(NAMES[0]).unwrap();
         // 100 of 300 queries, then suppression at 0.55; scores of labels count for nothing (¶40).
         assert_eq!((relabel.predictions_per_image, relabel.predictions_share), (100, 0.0));
         assert_eq!((relabel.suppression, relabel.suppression_iou), (Suppression::AfterCut, 0.55));

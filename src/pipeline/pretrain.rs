@@ -28,6 +28,7 @@ use super::measure::stages::{Context, Measuring, Truths};
 use super::measure::{HeldOut, MeasuredImages, MeasuredKind, MeasuredRow};
 use super::step_memory::{self, SizesOf};
 use super::workspace::{OpenRun, RunRecord, Step, Workspace};
+use crate::Result;
 use crate::control::Control;
 use crate::data::folder::{BrokenImage, LeftOut};
 use crate::data::image_sources::ImageSources;
@@ -40,7 +41,6 @@ use crate::training::stage::{StageConfig, StagePaths, train};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use crate::{Error, Result};
 use initial_weights::{check_backbone, fingerprint_of, start_backbone};
 use serde::{Deserialize, Serialize};
 use stage_identity::{HOST_START, StageIdentity};
@@ -59,20 +59,11 @@ pub struct PretrainConfig {
     /// What the backbone starts from: `encoder` (Algorithm 1 writes both as g_b), `random`, or a
     /// safetensors file of a ResNet. Default `encoder`.
     pub backbone_init: String,
-    /// Whether the scores of T_0 count in the first stage as those of a detector's labels do in later
-    /// ones (`criterion.label_score`). Needs `proposals.score = "objectness"` or `"constant"`, as other
-    /// scores are ranks and no probabilities. Default false: every proposal counts the same (Algorithm 1).
-    pub proposal_scores: bool,
 }
 
 impl Default for PretrainConfig {
     fn default() -> PretrainConfig {
-        PretrainConfig {
-            stages_count: 2,
-            cold: false,
-            backbone_init: "encoder".into(),
-            proposal_scores: false,
-        }
+        PretrainConfig { stages_count: 2, cold: false, backbone_init: "encoder".into() }
     }
 }
 
@@ -215,7 +206,6 @@ impl<'a> Run<'a> {
         control: &'a Control<'a>,
     ) -> Result<Run<'a>> {
         let PretrainRequest { images, config, strict, .. } = *request;
-        check_proposal_scores(config)?;
         workspace.check_writable(config.pretrain.stages_count)?;
         let held_out = request.held_out.as_ref();
         let truths = Truths {
@@ -263,7 +253,7 @@ impl<'a> Run<'a> {
             export(run, &path, workers, control)?;
             self.nothing_to_do = false;
         }
-        Ok(Arc::new(labels_for(1, config, &path, self.request.images)?))
+        Ok(Arc::new(TrainingSet::read(&path, self.request.images)?))
     }
 
     /// Trains and relabels, stage after stage.
@@ -402,8 +392,8 @@ pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageCo
     }
 }
 
-/// The labels that `stage` learns from: with their scores, if these count, from the second stage on,
-/// as a detector wrote them then, and from the first under `pretrain.proposal_scores`.
+/// The labels that `stage` learns from: with their scores from the second one on, if these count, as
+/// a detector wrote them then. The `score` of T_0 is a rank and says nothing about its box.
 ///
 /// # Errors
 /// Those of [`TrainingSet::read_scored`].
@@ -413,23 +403,10 @@ pub(super) fn labels_for(
     annotations: &Path,
     images: &Path,
 ) -> Result<TrainingSet> {
-    let has_scores = stage > 1 || config.pretrain.proposal_scores;
-    match has_scores && config.criterion.reads_scores() {
+    match stage > 1 && config.criterion.reads_scores() {
         true => TrainingSet::read_scored(annotations, images),
         false => TrainingSet::read(annotations, images),
     }
-}
-
-/// # Errors
-/// [`Error::InvalidArgument`] where ranks of proposals would be taken for probabilities.
-fn check_proposal_scores(config: &RunConfig) -> Result<()> {
-    let score = config.proposals.score;
-    if config.pretrain.proposal_scores && !score.is_probability() {
-        let reason =
-            format!("proposals.score = {score:?} is a rank; it must be objectness or constant");
-        return Err(Error::invalid("pretrain.proposal_scores", reason));
-    }
-    Ok(())
 }
 
 /// Whether a stage starts from the weights that a run starts with.

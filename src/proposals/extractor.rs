@@ -1,8 +1,8 @@
 //! The whole of local clustering for one image: maps in, proposals out (patent ¶32-34).
 
 use super::collector::Clustering;
-use super::config::{OverlapMerge, ProposalConfig, SemanticMerge};
-use super::filters::{duplicates, nested};
+use super::config::{OverlapMerge, ProposalConfig, Score, SemanticMerge};
+use super::filters::{duplicates, large, nested};
 use super::grid::{Grid, ImageGeometry};
 use super::map_clustering::MapRequest;
 use super::merges::semantic;
@@ -12,6 +12,7 @@ use super::scratch::Scratch;
 use crate::control::Control;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
+use crate::geometry;
 use crate::ranking::rank;
 use crate::workers::Workers;
 use crate::{Error, Result};
@@ -58,6 +59,8 @@ pub struct ExtractCounts {
     pub regions_duplicate: usize,
     /// Filter (d).
     pub regions_nested: usize,
+    /// Regions whose box is over `box_share_max`.
+    pub regions_large: usize,
     /// Filter (e).
     pub regions_over_cap: usize,
     /// Regions with a zero vector.
@@ -79,6 +82,7 @@ impl ExtractCounts {
         self.regions_merged += other.regions_merged;
         self.regions_duplicate += other.regions_duplicate;
         self.regions_nested += other.regions_nested;
+        self.regions_large += other.regions_large;
         self.regions_over_cap += other.regions_over_cap;
         self.regions_without_direction += other.regions_without_direction;
         self.proposals += other.proposals;
@@ -229,7 +233,9 @@ impl Extractor {
             config.containment,
             config.containment_share,
         );
-        counts.regions_over_cap = scratch.cap.reject(regions, image.geometry.area(), config);
+        let image_area = image.geometry.area();
+        counts.regions_large = large::reject(regions, image_area, config.box_share_max);
+        counts.regions_over_cap = scratch.cap.reject(regions, image_area, config);
     }
 
     fn write(
@@ -240,8 +246,13 @@ impl Extractor {
         counts: &mut ExtractCounts,
     ) {
         let regions = &scratch.collector.regions;
-        let image_area = image.geometry.area();
-        let score = |region: usize| regions.shape(region, image_area).score(self.config.score);
+        let score = |region: usize| match self.config.score {
+            Score::RegionShare => regions.shares[region],
+            Score::BoxShare => {
+                (geometry::area(&regions.boxes[region]) / image.geometry.area()) as f32
+            }
+            Score::Constant => 1.0,
+        };
         let order = &mut scratch.order;
         order.clear();
         order.extend((0..regions.count()).filter(|&region| regions.alive[region]));

@@ -36,7 +36,6 @@ mod operator;
 mod output;
 mod pointwise;
 mod pooling;
-mod region_score;
 mod regions;
 mod row_product;
 mod small_eigen;

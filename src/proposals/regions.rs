@@ -3,7 +3,6 @@
 use super::components::NO_LABEL;
 use super::grid::Grid;
 use super::numeric::{bytes_of, dot};
-use super::region_score::RegionShape;
 use crate::geometry::{self, BoundingBox};
 use crate::ranking::rank;
 use std::cmp::Ordering;
@@ -69,17 +68,6 @@ impl Regions {
     pub fn mask(&self, region: usize) -> &[u64] {
         let words = self.grid.words();
         &self.masks[region * words..(region + 1) * words]
-    }
-
-    /// What one region's score is made of; `image_area` is in the pixels of the boxes.
-    pub fn shape(&self, region: usize, image_area: f64) -> RegionShape<'_> {
-        RegionShape {
-            bounds: &self.boxes[region],
-            share: self.shares[region],
-            mask: self.mask(region),
-            grid: self.grid.mask_grid(),
-            image_area,
-        }
     }
 
     /// Adds a region without cells; [`Regions::set_cells`] fills masks.

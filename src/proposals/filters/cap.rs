@@ -10,6 +10,7 @@
 //! are compact, and what is left between them is ragged, so `cap_order = compactness` puts
 //! compactness in the place of size, with size as a weak second.
 
+use crate::geometry;
 use crate::proposals::config::{CapOrder, CapOverlap, ProposalConfig};
 use crate::proposals::numeric::{bytes_of, sized};
 use crate::proposals::regions::Regions;
@@ -126,8 +127,15 @@ impl Cap {
 
 /// [`CapOrder::Compactness`]; 0 for a box without area.
 fn compactness_of(regions: &Regions, region: usize, image_area: f64) -> f32 {
-    let fullness = regions.shape(region, image_area).fullness();
-    (fullness * f64::from(regions.shares[region]).sqrt().sqrt()) as f32
+    let bounds = &regions.boxes[region];
+    let [width, height] = [bounds[2] - bounds[0], bounds[3] - bounds[1]].map(f64::from);
+    let share = f64::from(regions.shares[region]);
+    let area = geometry::area(bounds);
+    if area <= 0.0 {
+        return 0.0;
+    }
+    let aspect = width.min(height) / width.max(height);
+    (share * image_area / area * aspect.sqrt() * share.sqrt().sqrt()) as f32
 }
 
 /// The first of the largest.

@@ -1,9 +1,11 @@
 //! The filters of patent ¶57, one file each: (a) `similar_centroids`, (b) `components_count`,
-//! (c) `duplicates`, (d) `nested`, (e) `cap`; they run in this order.
+//! (c) `duplicates`, (d) `nested`, (e) `cap`; they run in this order. `large`, which is ours, comes
+//! before the cap.
 
 pub mod cap;
 pub mod components_count;
 pub mod duplicates;
+pub mod large;
 pub mod nested;
 pub mod similar_centroids;
 

@@ -6,8 +6,6 @@ use super::search::{FoundRegion, search_under};
 use crate::control::Control;
 use crate::data::image::Image;
 use crate::data::proposal_set::{MaskGrid, ProposalSet};
-use crate::proposals::config::Score;
-use crate::proposals::region_score::RegionShape;
 use crate::proposals::{ExtractCounts, ImageMaps, OutputRegion, fill_from_regions, pool_box};
 use crate::random::{Purpose, StreamKey};
 use crate::{Error, Result, memory};
@@ -15,8 +13,8 @@ use crate::{Error, Result, memory};
 /// Bytes of each pixel while it is searched: colours, edges, histograms of directions.
 const PIXEL_BYTES: u64 = 256;
 
-/// Fills `out` with the proposals of one image, in the order of their ranks, with level -1, K 0 and
-/// the `score` asked for.
+/// Fills `out` with the proposals of one image, in the order of their ranks: level -1, K 0, the
+/// score is the region's share of the image.
 ///
 /// `maps` are the encoder's for this image, of which only the first is read; `maps.image_id` and
 /// `seed` key the ranks. Regions over which the map is zero have no direction; they are left out
@@ -28,7 +26,7 @@ pub fn extract(
     image: &Image,
     maps: &ImageMaps<'_>,
     seed: u64,
-    (options, score, control): (&SelectiveSearchOptions, Score, &Control<'_>),
+    (options, control): (&SelectiveSearchOptions, &Control<'_>),
     out: &mut ProposalSet,
 ) -> Result<ExtractCounts> {
     let Some(first) = maps.maps.first() else {
@@ -47,21 +45,8 @@ pub fn extract(
     }
     let side = options.selective_search_side;
     let grid = MaskGrid { height: side, width: side };
-    let image_area = f64::from(image.width) * f64::from(image.height);
     let described = found.iter().zip(vectors.chunks_exact(channels));
-    let outputs = described.map(|(FoundRegion { bounds, share, mask }, vector)| {
-        let shape = RegionShape { bounds, share: *share, mask, grid, image_area };
-        OutputRegion {
-            bounds: *bounds,
-            share: *share,
-            level: -1,
-            cluster_count: 0,
-            score: shape.score(score),
-            vector,
-            mask,
-            grid,
-        }
-    });
+    let outputs = described.map(|(region, vector)| output(region, vector, grid));
     let without_direction = fill_from_regions(outputs, channels, out);
     Ok(ExtractCounts {
         regions_found: found.len(),
@@ -69,6 +54,19 @@ pub fn extract(
         proposals: out.count(),
         ..ExtractCounts::default()
     })
+}
+
+fn output<'a>(region: &'a FoundRegion, vector: &'a [f32], grid: MaskGrid) -> OutputRegion<'a> {
+    OutputRegion {
+        bounds: region.bounds,
+        share: region.share,
+        level: -1,
+        cluster_count: 0,
+        score: region.share,
+        vector,
+        mask: &region.mask,
+        grid,
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +89,7 @@ mod tests {
         let maps = ImageMaps { maps: &levels, geometry, image_id: 3 };
         let mut out = ProposalSet::default();
         let options = SelectiveSearchOptions::default();
-        let run = (&options, Score::RegionShare, &Control::default());
+        let run = (&options, &Control::default());
         (extract(&image, &maps, 1, run, &mut out).unwrap(), out)
     }
 
