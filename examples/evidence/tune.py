@@ -49,7 +49,7 @@ OPTIONS = {
     "third of the rate": {"training": {"learning_rate": 1e-3}},
     "batches of eight": {"training": {"batch_size": 8}},
     "64 pseudo-classes": {"cluster": {"classes": 64}},
-    "no whole images in T_0": {"proposals": {"box_share_max": 0.9}},
+    "no whole images in T_0": {"proposals": {"box_share_max": 0.64}},
     "ten boxes in T_0": {"proposals": {"proposals_max": 10}},
 }
 # Steps of a stage of the two short runs that tell what a step takes; they have as many stages as a trial.

@@ -1,6 +1,6 @@
 //! Leaves out regions whose box takes nearly the whole image. What is behind all objects is a region
 //! too, and the easiest one to find: a detector that learns it puts it first on every image. The patent
-//! has no such filter; SoCo bounds its boxes from above as well (Wei et al., NeurIPS 2021).
+//! has no such filter; SoCo (Wei et al., NeurIPS 2021) bounds the root of a box's share by 0.8.
 
 use crate::geometry;
 use crate::proposals::regions::Regions;
