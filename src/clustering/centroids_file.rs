@@ -83,7 +83,8 @@ mod tests {
             write_tensors(&path, &tensors, text).unwrap();
         };
         let entries = r#"{"version":1,"metric":"euclidean"}"#;
-        let cases: [(&str, &[usize], &[f32], Option<&str>, &str); 8] = [
+        type Case<'a> = (&'a str, &'a [usize], &'a [f32], Option<&'a str>, &'a str);
+        let cases: [Case<'_>; 8] = [
             (TENSOR, &[1, 1], &values[..1], None, "holds no centroids of this library"),
             (TENSOR, &[1, 1], &values[..1], Some("{"), "damaged metadata"),
             (TENSOR, &[1, 1], &values[..1], Some(r#"{"version":2}"#), "centroids version 2"),

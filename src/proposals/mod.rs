@@ -6,7 +6,7 @@
 //! ```text
 //! map ─affinity─▶ operator ─eigenvectors─▶ embedding ─kmeans─▶ labels        for each map, each K
 //! labels ─similar_centroids─▶ ─components─▶ regions ─pooling─▶ boxes and vectors
-//!        ─merges─▶ ─duplicates─▶ ─nested─▶ ─cap─▶ ProposalSet
+//!        ─merges─▶ ─duplicates─▶ ─nested─▶ ─large─▶ ─cap─▶ ProposalSet
 //! ```
 //!
 //! [`extractor`] runs the whole, [`config`] holds every key, [`scratch`] the memory that is kept
