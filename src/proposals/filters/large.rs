@@ -10,8 +10,8 @@ use crate::proposals::regions::Regions;
 pub fn reject(regions: &mut Regions, image_area: f64, share_max: f32) -> usize {
     let mut rejected = 0;
     for region in 0..regions.count() {
-        let share = geometry::area(&regions.boxes[region]) / image_area;
-        if regions.alive[region] && share > f64::from(share_max) {
+        let share = (geometry::area(&regions.boxes[region]) / image_area) as f32;
+        if regions.alive[region] && share > share_max {
             regions.alive[region] = false;
             rejected += 1;
         }
