@@ -121,7 +121,8 @@ fn learns_to_rank(config: &mut RunConfig) {
         (Suppression::Fuse, 0.6, true);
 }
 
-/// Minutes on two cores: what `demo` runs, but for the background of its scenes. Figures as in [`learns_to_rank`].
+/// Minutes on two cores: what `demo` runs, but for the background of its scenes. Figures as in
+/// [`learns_to_rank`].
 fn tiny(config: &mut RunConfig) {
     small(config);
     config.cluster.classes = 16;

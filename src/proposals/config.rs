@@ -191,8 +191,9 @@ pub struct ProposalConfig {
     pub semantic_merge: SemanticMerge,
     /// Default 0.95.
     pub semantic_merge_similarity: f32,
-    /// A region whose box is a larger share of the image goes. Default 1: none does, as in the patent.
-    /// Where objects stand before a background, 0.64 leaves that out: README, "Objects before a background".
+    /// A region whose box is a larger share of the image goes, over 0 to 1. Default 1: none does, as in
+    /// the patent. Where objects stand before a background, 0.64 leaves that out (README, "Objects before
+    /// a background"). Selective Search has `selective_search_side_share_max` for it.
     pub box_share_max: f32,
     /// Filter (e): most proposals of an image. Default 25 (¶63).
     pub proposals_max: usize,

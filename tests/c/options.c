@@ -79,6 +79,12 @@ static void numbers(void) {
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
   EXPECT_MESSAGE("affinity_reach");
   simdetr_local_options_init(&local, sizeof local);
+  local.box_share_max = 0.64F;
+  EXPECT_OK(with_local(&local, &error));
+  local.box_share_max = 1.5F;
+  EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
+  EXPECT_MESSAGE("box_share_max");
+  simdetr_local_options_init(&local, sizeof local);
   local.connectivity = 6;
   EXPECT_STATUS(SIMDETR_ERROR_INVALID_ARGUMENT, with_local(&local, &error));
   EXPECT_MESSAGE("connectivity");
