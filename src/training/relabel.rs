@@ -237,7 +237,7 @@ fn labels_of(
         // Stable: of equal scores those of the image itself come first.
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
-    config.choose(&mut found, views_count);
+    config.choose(&mut found, views_count, f64::from(image.width) * f64::from(image.height));
     Ok(found)
 }
 

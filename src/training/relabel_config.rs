@@ -4,6 +4,7 @@
 use super::fusion::fuse;
 use super::suppression::{has_area, suppress};
 use crate::detector::prediction::{Detection, Reading};
+use crate::geometry;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,12 @@ pub struct RelabelConfig {
     pub suppression: Suppression,
     /// A box goes, or joins others, when its IoU with a better one is above this. Default 0.55 (¶40).
     pub suppression_iou: f64,
+    /// A box that takes a larger share of the image's area, in (0, 1], is no label: what is behind all
+    /// objects is the easiest thing to find, and would come first. The cut does not count it, and nothing
+    /// is joined with it. Default 1: off (¶40), as [`ProposalConfig::box_share_max`] of T_0.
+    ///
+    /// [`ProposalConfig::box_share_max`]: crate::proposals::config::ProposalConfig::box_share_max
+    pub box_share_max: f64,
     /// What ranks boxes, those that are measured too: the score of the `best_class`, or of `any_class`
     /// ([`Reading::Objects`]). Default `best_class`.
     pub box_score: BoxScore,
@@ -76,6 +83,7 @@ impl Default for RelabelConfig {
             predictions_share: 0.0,
             suppression: Suppression::AfterCut,
             suppression_iou: 0.55,
+            box_share_max: 1.0,
             box_score: BoxScore::BestClass,
             mirrored: false,
         }
@@ -98,20 +106,25 @@ impl RelabelConfig {
             let reason = format!("{} is not in [0, 1]", self.suppression_iou);
             return Err(Error::invalid("suppression_iou", reason));
         }
+        if !(self.box_share_max > 0.0 && self.box_share_max <= 1.0) {
+            let reason = format!("{} is not in (0, 1]", self.box_share_max);
+            return Err(Error::invalid("box_share_max", reason));
+        }
         Ok(())
     }
 
     /// Boxes that the detector is asked for: `usize::MAX` is all.
     pub(super) fn asked(&self) -> usize {
         match (self.suppression, self.predictions_per_image) {
+            _ if self.box_share_max < 1.0 => usize::MAX,
             (Suppression::BeforeCut | Suppression::Fuse, _) | (_, 0) => usize::MAX,
             (Suppression::AfterCut | Suppression::Off, count) => count,
         }
     }
 
     /// Leaves of what the detector was [asked](RelabelConfig::asked) for in each of `views_count`
-    /// views, best first, the labels.
-    pub(super) fn choose(&self, found: &mut Vec<Detection>, views_count: usize) {
+    /// views, best first, the labels of an image of `image_area` pixels.
+    pub(super) fn choose(&self, found: &mut Vec<Detection>, views_count: usize, image_area: f64) {
         let kept = match self.predictions_per_image {
             0 => {
                 let queries = (found.len() / views_count) as f64;
@@ -119,6 +132,10 @@ impl RelabelConfig {
             }
             count => count,
         };
+        if self.box_share_max < 1.0 {
+            let box_area_max = self.box_share_max * image_area;
+            found.retain(|one| geometry::area(&one.bounds) <= box_area_max);
+        }
         match self.suppression {
             Suppression::AfterCut => {
                 found.truncate(kept);
@@ -166,10 +183,13 @@ mod tests {
         boxes.into_iter().enumerate().map(detection).collect()
     }
 
+    /// Of an image that holds those boxes.
+    const IMAGE_AREA: f64 = 1000.0;
+
     /// Ranks of the labels.
     fn chosen(count: usize, share: f64, suppression: Suppression) -> Vec<usize> {
         let (all, mut left) = (found(), found());
-        config(count, share, suppression).choose(&mut left, 1);
+        config(count, share, suppression).choose(&mut left, 1, IMAGE_AREA);
         let rank = |label| all.iter().position(|one| one == label).unwrap();
         left.iter().map(rank).collect()
     }
@@ -187,11 +207,37 @@ mod tests {
         assert_eq!(chosen(0, 0.4, BeforeCut), chosen(3, 0.0, BeforeCut));
         assert_eq!(chosen(0, 0.01, Off), [0]);
         let mut joined = found();
-        config(3, 0.0, Fuse).choose(&mut joined, 1);
+        config(3, 0.0, Fuse).choose(&mut joined, 1, IMAGE_AREA);
         // Those of the first place outweigh each alone.
         assert_eq!(joined.len(), 3);
         assert!(joined[0].bounds[0] == 0.0 && joined[0].score > 0.9);
-        config(0, 0.5, AfterCut).choose(&mut Vec::new(), 1);
+        config(0, 0.5, AfterCut).choose(&mut Vec::new(), 1, IMAGE_AREA);
+    }
+
+    #[test]
+    fn a_box_that_is_too_large_is_no_label_and_takes_no_place() {
+        use Suppression::{AfterCut, BeforeCut, Fuse, Off};
+        // Those with a side of 10 are a tenth of the image each.
+        let small = |count, share, suppression| {
+            let limited = |box_share_max| {
+                let mut left = found();
+                RelabelConfig { box_share_max, ..config(count, share, suppression) }
+                    .choose(&mut left, 1, IMAGE_AREA);
+                left.iter().map(|one| one.bounds[0] as u32 / 20).collect::<Vec<_>>()
+            };
+            assert_eq!(limited(0.1), limited(1.0), "a box of just the limit stays");
+            limited(0.099)
+        };
+        // What is left: (place 0, 9.0), (1, 9.0), (0, 9.5) and an empty one.
+        assert_eq!(small(2, 0.0, AfterCut), [0, 1]);
+        assert_eq!(small(3, 0.0, AfterCut), [0, 1]);
+        assert_eq!(small(3, 0.0, BeforeCut), [0, 1]);
+        assert_eq!(small(3, 0.0, Off), [0, 1, 0]);
+        assert_eq!(small(3, 0.0, Fuse), [0, 1]);
+        // A share is one of all queries.
+        assert_eq!(small(0, 0.25, Off), [0, 1]);
+        let all = RelabelConfig { box_share_max: 0.9, ..config(7, 0.0, AfterCut) };
+        assert_eq!(all.asked(), usize::MAX, "those in place of large ones are needed");
     }
 
     #[test]
@@ -223,5 +269,9 @@ mod tests {
         }
         let bad = RelabelConfig { suppression_iou: -0.1, ..RelabelConfig::default() };
         assert!(bad.validate().unwrap_err().to_string().starts_with("suppression_iou"));
+        for box_share_max in [0.0, 1.01, f64::NAN] {
+            let bad = RelabelConfig { box_share_max, ..RelabelConfig::default() };
+            assert!(bad.validate().unwrap_err().to_string().starts_with("box_share_max"));
+        }
     }
 }
