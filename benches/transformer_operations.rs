@@ -7,8 +7,8 @@
 //! `FOLDER/output` and `FOLDER/gradient_0`, `gradient_1`... `benches/peers_transformer_operations.py`
 //! drives it. What the numbers mean stands in [`operation`].
 
-use simdetr::kernels::aligned::AlignedFloats;
 use simdetr::kernels::matrix_product::Update;
+use simdetr::memory::aligned::AlignedFloats;
 use simdetr::nn::cpu::{Backward, Forward, GradientMut, OnCpu};
 use simdetr::nn::operation::StepKey;
 use simdetr::nn::ops::attention::Attention;

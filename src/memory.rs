@@ -5,7 +5,9 @@
 //! may be large is taken here, where a refusal is [`Error::OutOfMemory`], and before something is taken
 //! that is very large, it is compared with what the machine has ([`machine`]).
 
+pub mod aligned;
 mod machine;
+mod pages;
 
 use crate::{Error, Result};
 use std::fs::File;

@@ -9,10 +9,12 @@
 mod host_loop;
 pub mod lent;
 mod pools;
+mod scratch;
 
 use crate::{Error, Result};
 use pools::Pool;
 use rayon::prelude::*;
+use scratch::Scratch;
 use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,8 @@ pub type HostParallelFor = Arc<dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Send + S
 #[derive(Clone)]
 pub struct Workers {
     kind: Kind,
+    /// One for all clones.
+    scratch: Arc<Scratch>,
 }
 
 #[derive(Clone)]
@@ -63,7 +67,22 @@ pub fn ended_by(payload: Box<dyn Any + Send>) -> std::result::Result<Error, Box<
 impl Workers {
     /// Only the caller's thread.
     pub fn caller() -> Workers {
-        Workers { kind: Kind::Caller }
+        Workers::of(Kind::Caller)
+    }
+
+    fn of(kind: Kind) -> Workers {
+        let count = match &kind {
+            Kind::Caller => 1,
+            Kind::Pool(pool) => pool.threads(),
+            Kind::Host { count, .. } => *count,
+        };
+        Workers { kind, scratch: Arc::new(Scratch::new(count)) }
+    }
+
+    /// Only the thread that asks, with the scratch of these workers: for a task of theirs that has loops
+    /// of its own. Allocates nothing.
+    pub fn alone(&self) -> Workers {
+        Workers { kind: Kind::Caller, scratch: Arc::clone(&self.scratch) }
     }
 
     /// `threads` threads: 0 is one for each processor, 1 the caller's own.
@@ -75,13 +94,13 @@ impl Workers {
             1 => Kind::Caller,
             threads => Kind::Pool(Arc::new(Pool::new(threads)?)),
         };
-        Ok(Workers { kind })
+        Ok(Workers::of(kind))
     }
 
     /// The host's job system; `count` says how many tasks it runs at once. A loop in which it does
     /// not call each task once ends its call by a panic whose payload [`ended_by`] reads.
     pub fn host(count: usize, parallel_for: HostParallelFor) -> Workers {
-        Workers { kind: Kind::Host { count: count.max(1), parallel_for } }
+        Workers::of(Kind::Host { count: count.max(1), parallel_for })
     }
 
     /// How many tasks run at once.
@@ -91,6 +110,17 @@ impl Workers {
             Kind::Pool(pool) => pool.threads(),
             Kind::Host { count, .. } => *count,
         }
+    }
+
+    /// Runs `task`, part of a loop on these workers, with `length` floats of scratch memory, whose
+    /// contents are whatever another task left. Allocates nothing once tasks of that length have run.
+    pub fn with_scratch<R>(&self, length: usize, task: impl FnOnce(&mut [f32]) -> R) -> R {
+        self.scratch.with(length, task)
+    }
+
+    /// Bytes of scratch memory that are kept for the next loops.
+    pub fn memory_bytes(&self) -> usize {
+        self.scratch.memory_bytes()
     }
 
     /// Runs `work`, whose loops on these workers then start without a change of threads: for many
@@ -372,6 +402,38 @@ mod tests {
             assert_eq!(wide, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
             assert_eq!(narrow, [3, 13, 23, 31, 0, 0]);
         }
+    }
+
+    #[test]
+    fn scratch_is_kept_counted_and_never_shared() {
+        for workers in all_kinds() {
+            let alone = workers.alone();
+            assert_eq!((alone.count(), workers.memory_bytes()), (1, 0));
+            let place = alone.with_scratch(100, |outer| {
+                outer.fill(1.0);
+                // Of a task in a task, and of one on another thread.
+                workers.with_scratch(50, |inner| inner.fill(2.0));
+                workers.for_each(8, |_| workers.with_scratch(60, |inner| inner.fill(3.0)));
+                assert!(outer.iter().all(|value| *value == 1.0));
+                outer.as_ptr() as usize
+            });
+            let again = workers.with_scratch(10, |block| (block.as_ptr() as usize, block.len()));
+            assert_eq!(again, (place, 10));
+            let kept = workers.memory_bytes();
+            assert!(kept >= (100 + 50) * size_of::<f32>(), "{kept}");
+            workers.for_each(8, |_| alone.with_scratch(60, |block| block.fill(4.0)));
+            assert_eq!(alone.memory_bytes(), workers.memory_bytes());
+        }
+    }
+
+    #[test]
+    fn the_scratch_of_a_task_that_panicked_serves_again() {
+        let workers = Workers::caller();
+        let failing = || workers.with_scratch(10, |_| panic!("a task fails"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(failing)).is_err());
+        let kept = workers.memory_bytes();
+        workers.with_scratch(10, |block| block.fill(1.0));
+        assert!(kept > 0 && workers.memory_bytes() == kept);
     }
 
     #[test]

@@ -194,7 +194,7 @@ memory_bytes!(
 impl simdetr_detector_t {
     fn memory_bytes(&self) -> usize {
         let kept = self.memory.memory_bytes(|memory| memory.predictor.memory_bytes());
-        self.detector.memory_bytes() + kept
+        self.detector.memory_bytes() + self.workers.memory_bytes() + kept
     }
 }
 

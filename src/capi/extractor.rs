@@ -113,10 +113,11 @@ memory_bytes!(
 
 impl simdetr_extractor_t {
     fn memory_bytes(&self) -> usize {
-        self.memory.memory_bytes(|memory| {
+        let kept = self.memory.memory_bytes(|memory| {
             let maps = memory.dense_maps.iter().map(|map| map.capacity() * 4).sum::<usize>();
             let frame = memory.frame.pixels.capacity();
             memory.images.memory_bytes() + memory.proposals.memory_bytes() + maps + frame
-        })
+        });
+        self.workers.memory_bytes() + kept
     }
 }

@@ -13,7 +13,6 @@ use super::lab::Lab;
 use crate::Result;
 use crate::data::feature_map::FeatureMap;
 use crate::data::image::Image;
-use crate::kernels::local::with_local;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::plain::{Arithmetic, Kernel, run};
 use crate::workers::Workers;
@@ -81,7 +80,7 @@ impl Descriptor {
         let row_length = (columns * CHANNELS).max(1);
         workers.for_each_piece(&mut statistics.values, row_length, |row, cells| {
             let (first_line, width) = (row * finest, image.width as usize);
-            with_local(Band::length(width, finest), |memory| {
+            workers.with_scratch(Band::length(width, finest), |memory| {
                 let (lab, stride) = (&self.lab, finest);
                 run(Level::best(), Cells { lab, image, first_line, stride, cells, memory });
             });

@@ -197,7 +197,7 @@ impl Encoder for ResNetEncoder {
             let mut pairs = images.iter().zip(maps);
             return pairs.try_for_each(|(image, maps)| self.encode_one(image, runners, maps));
         }
-        let (alone, failure) = (Workers::caller(), FirstFailure::default());
+        let (alone, failure) = (workers.alone(), FirstFailure::default());
         workers.for_each_piece(maps, 1, |index, maps| {
             if let Err(error) = self.encode_one(&images[index], (&alone, control), &mut maps[0]) {
                 failure.record(index, error);

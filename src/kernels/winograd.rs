@@ -9,13 +9,13 @@
 //! convolution", ACM TOMS 2020).
 
 use super::activation::{Activation, Band};
-use super::aligned::LINE;
 use super::simd::Level;
 use super::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use super::simd::winograd::{
     CHANNELS_MIN, INPUT_SIDE, KERNEL_VALUES, Kernels, LANES_MAX, OUTPUT_SIDE, PLACES, Tile,
     transform_input, transform_kernels, transform_output,
 };
+use crate::memory::aligned::LINE;
 use crate::workers::Workers;
 
 /// Tiles that one task transforms together at most: enough rows for the products to use a panel

@@ -6,7 +6,7 @@
 
 use super::cpu::Real;
 use crate::Result;
-use crate::kernels::aligned::Aligned;
+use crate::memory::aligned::Aligned;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

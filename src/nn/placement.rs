@@ -1,6 +1,6 @@
 //! Where the buffers of a network lie in one arena: those never alive together share memory.
 
-use crate::kernels::aligned::LINE;
+use crate::memory::aligned::LINE;
 use crate::ranking::rank;
 use std::ops::Range;
 

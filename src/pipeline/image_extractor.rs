@@ -71,8 +71,8 @@ impl ImageExtractor {
     /// on it, and the workers share each. Results are the same.
     pub fn share(&self, workers: &Workers) -> (Workers, Workers) {
         match self.encoder.needs_caller_thread() {
-            true => (Workers::caller(), workers.clone()),
-            false => (workers.clone(), Workers::caller()),
+            true => (workers.alone(), workers.clone()),
+            false => (workers.clone(), workers.alone()),
         }
     }
 

@@ -131,7 +131,7 @@ impl Pretrainer {
             Owner::BuiltIn(Some(trainer)) => trainer.memory_bytes(),
             Owner::Host(detector) => detector.memory_bytes(),
         };
-        size_of::<Pretrainer>() + detector
+        size_of::<Pretrainer>() + self.workers.memory_bytes() + detector
     }
 
     /// The whole of Algorithm 1 on a folder of images, or what is left of it in `run`; true boxes, of

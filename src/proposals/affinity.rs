@@ -14,7 +14,7 @@ use super::nearness::Nearness;
 use super::numeric::{bytes_of, dot, sized, sum};
 use super::pointwise::Pointwise;
 use super::row_product::RowView;
-use crate::kernels::aligned::AlignedFloats;
+use crate::memory::aligned::AlignedFloats;
 use crate::workers::Workers;
 use crate::{Error, Result};
 

@@ -5,9 +5,9 @@
 //! diagonal is copied from below. Nothing is allocated once the memory is warm.
 
 use super::row_product::{RowView, multiply_rows};
-use crate::kernels::aligned::AlignedFloats;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::panels::{PanelsView, panel_width};
+use crate::memory::aligned::AlignedFloats;
 use crate::workers::Workers;
 
 /// Rows of a band: a multiple of the kernel's tile, and a few hundred kilobytes with a thousand

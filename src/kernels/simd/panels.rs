@@ -10,7 +10,7 @@
 
 use super::lanes::Lanes;
 use super::{Level, dispatch};
-use crate::kernels::aligned::AlignedFloats;
+use crate::memory::aligned::AlignedFloats;
 
 /// Rows of the largest tile.
 const TILE_ROWS: usize = 6;

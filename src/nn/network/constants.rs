@@ -8,7 +8,7 @@
 
 use super::{Network, Node, Source, TensorId};
 use crate::Result;
-use crate::kernels::aligned::Aligned;
+use crate::memory::aligned::Aligned;
 use crate::nn::cpu::{Forward, Real};
 use crate::nn::operation::StepKey;
 use crate::nn::parameter_values::{Packed, ParameterValues};

@@ -9,7 +9,6 @@
 use super::deformable_cells::HeadCells;
 use super::deformable_samples::{Corners, Maps};
 use super::heads::HeadBlocks;
-use crate::kernels::local::with_local;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::bilinear::{CORNERS, SAMPLES};
 use crate::kernels::simd::plain::{self, Arithmetic, Kernel};
@@ -104,7 +103,7 @@ impl<T: Real> OnCpu<T> for DeformableAttention {
         let rows = self.task_rows(run.workers.count());
         let piece = (rows * self.heads * self.dim).max(1);
         run.workers.for_each_piece(run.output, piece, |task, output| {
-            with_local(self.cells() * self.dim, |packed| {
+            run.workers.with_scratch(self.cells() * self.dim, |packed| {
                 let first = task * rows;
                 let sampling = Sampling { shape: self, inputs, first, output, packed };
                 plain::run(Level::best(), sampling);
@@ -118,7 +117,7 @@ impl<T: Real> OnCpu<T> for DeformableAttention {
         let inputs = [run.inputs[0], run.inputs[1], run.inputs[2]];
         let gradient = run.output_gradient;
         run.workers.for_each_piece(scratch, stride.max(1), |head, block| {
-            with_local(self.cells() * self.dim, |packed| {
+            run.workers.with_scratch(self.cells() * self.dim, |packed| {
                 let shape = self;
                 let task = HeadGradient { shape, inputs, gradient, head, block, packed };
                 plain::run(Level::best(), task);

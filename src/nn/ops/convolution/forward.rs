@@ -7,12 +7,11 @@ use super::fast::{sum_of_lines, take};
 use super::packing::{Source, pack, transform};
 use super::{Convolution, Geometry, Inputs};
 use crate::kernels::activation::{Activation, Band, Layout};
-use crate::kernels::aligned::LINE;
-use crate::kernels::local::with_local;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::panels::PanelsView;
 use crate::kernels::simd::winograd::{KERNEL_VALUES, LANES_MAX, OUTPUT_SIDE, PLACES};
 use crate::kernels::winograd::{Finish, WinogradView};
+use crate::memory::aligned::LINE;
 use crate::workers::Workers;
 
 /// What transforming one kernel costs, in multiplications of Winograd's form: its 36 values are
@@ -254,6 +253,6 @@ pub(super) fn run_winograd(
     workers.for_each_part(output, layout.images * bands, start_of, |part, data| {
         let rows = first_row(part % bands)..first_row(part % bands + 1);
         let band = Band { data, layout, image: part / bands, rows };
-        with_local(memory_length, |memory| view.write_band(input, finish, band, memory));
+        workers.with_scratch(memory_length, |memory| view.write_band(input, finish, band, memory));
     });
 }

@@ -8,7 +8,6 @@
 use super::blocks::{PIXELS_MAX, pack_left, pack_right};
 use super::{Convolution, Inputs};
 use crate::kernels::activation::Activation;
-use crate::kernels::local::with_local;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::outer_products::{
@@ -121,7 +120,8 @@ impl<'a> WeightGradient<'a> {
         workers.for_each_part(sums, tasks, start_of, |task, sums| {
             let (part, rest) = (task / splits / self.groups, task % (splits * self.groups));
             let columns = self.group(rest / splits);
-            let task = Task { plan: self, columns, outputs: self.outputs(rest % splits) };
+            let outputs = self.outputs(rest % splits);
+            let task = Task { plan: self, columns, outputs, workers };
             task.run(part, inputs.map, gradient, sums);
         });
         self.finish(sums, inputs.scale, to, workers);
@@ -145,7 +145,7 @@ impl<'a> WeightGradient<'a> {
         let (row_length, update) = (geometry.in_channels * taps, to.update);
         let rows = (FINISH_TOGETHER / row_length).max(1);
         workers.for_each_piece(to.values, rows * row_length, |piece, to| {
-            with_local(self.columns, |row| {
+            workers.with_scratch(self.columns, |row| {
                 for (index, to) in to.chunks_exact_mut(row_length).enumerate() {
                     let output = piece * rows + index;
                     self.add_parts(sums, output, row);
@@ -195,6 +195,7 @@ struct Task<'a> {
     plan: &'a WeightGradient<'a>,
     columns: Range<usize>,
     outputs: Range<usize>,
+    workers: &'a Workers,
 }
 
 impl Task<'_> {
@@ -208,7 +209,7 @@ impl Task<'_> {
         if blocks.is_empty() {
             sums.fill(0.0);
         }
-        with_local(length, |memory| {
+        self.workers.with_scratch(length, |memory| {
             let (right, left) = memory.split_at_mut(PIXELS_MAX * width);
             for block in blocks.clone() {
                 let pixels = plan.block(block);

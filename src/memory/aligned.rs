@@ -1,8 +1,8 @@
 //! Memory for numbers that starts on a cache line, for arenas and packed weights.
 
-use super::matrix_product::Scalar;
 use super::pages::Pages;
 use crate::{Result, memory};
+use bytemuck::Pod;
 
 /// Floats in a cache line.
 pub const LINE: usize = 16;
@@ -26,7 +26,14 @@ enum Memory<T> {
     Pages(Pages<T>),
 }
 
-impl<T: Scalar> Memory<T> {
+impl<T: Pod> Default for Aligned<T> {
+    /// No numbers, and no memory.
+    fn default() -> Aligned<T> {
+        Aligned { memory: Memory::Heap(Vec::new()), start: 0, length: 0 }
+    }
+}
+
+impl<T: Pod> Memory<T> {
     fn as_slice(&self) -> &[T] {
         match self {
             Memory::Heap(memory) => memory,
@@ -35,12 +42,12 @@ impl<T: Scalar> Memory<T> {
     }
 }
 
-impl<T: Scalar> Aligned<T> {
+impl<T: Pod> Aligned<T> {
     /// `length` zeros, for lengths that no caller decides: packed weights, blocks of a thread.
     pub fn zeros(length: usize) -> Aligned<T> {
         let large = length >= PAGES_BYTES_MIN / size_of::<T>();
         let pages = if large { Pages::zeros(length) } else { None };
-        Aligned::of(pages, length, |length| vec![T::ZERO; length])
+        Aligned::of(pages, length, |length| vec![T::zeroed(); length])
     }
 
     /// `length` zeros for `what`.
@@ -49,7 +56,7 @@ impl<T: Scalar> Aligned<T> {
     /// [`crate::Error::OutOfMemory`].
     pub fn try_zeros(length: usize, what: &str) -> Result<Aligned<T>> {
         if length < PAGES_BYTES_MIN / size_of::<T>() {
-            let heap = memory::filled(T::ZERO, length + LINE, what)?;
+            let heap = memory::filled(T::zeroed(), length + LINE, what)?;
             return Ok(Aligned::of(None, length, |_| heap));
         }
         let bytes = memory::bytes_of::<T>(length);
@@ -77,7 +84,7 @@ impl<T: Scalar> Aligned<T> {
     /// back before a larger one is taken. For lengths as [`Aligned::zeros`] takes them.
     pub fn grow(&mut self, length: usize) {
         if !self.extend(length) {
-            *self = Aligned::zeros(0);
+            *self = Aligned::default();
             *self = Aligned::zeros(length);
         }
     }
@@ -88,7 +95,7 @@ impl<T: Scalar> Aligned<T> {
     /// [`crate::Error::OutOfMemory`]; it is then empty.
     pub fn try_grow(&mut self, length: usize, what: &str) -> Result<()> {
         if !self.extend(length) {
-            *self = Aligned::zeros(0);
+            *self = Aligned::default();
             *self = Aligned::try_zeros(length, what)?;
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! came to a fifth of the memory. Pages go back to the system the moment they are dropped, whichever
 //! allocator the host has.
 
-use super::matrix_product::Scalar;
+use bytemuck::Pod;
 use memmap2::MmapMut;
 use std::marker::PhantomData;
 
@@ -16,7 +16,7 @@ pub struct Pages<T> {
     numbers: PhantomData<T>,
 }
 
-impl<T: Scalar> Pages<T> {
+impl<T: Pod> Pages<T> {
     /// `length` zeros; `None` for no numbers and where the system has no pages left.
     pub fn zeros(length: usize) -> Option<Pages<T>> {
         let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes > 0)?;
