@@ -37,6 +37,8 @@ struct Shared<'a> {
     squares: &'a [f32],
     /// The points as right operand.
     product: &'a RowProduct,
+    /// Starts are shared among the workers; inside of one there is its thread alone.
+    alone: Workers,
     control: &'a Control<'a>,
 }
 
@@ -100,7 +102,8 @@ impl KMeans {
         let dimensions = points.dimensions;
         self.product
             .load(dimensions, points.count, |step, point| points.values[point * dimensions + step]);
-        let shared = Shared { points, squares, product: &self.product, control };
+        let (product, alone) = (&self.product, workers.alone());
+        let shared = Shared { points, squares, product, alone, control };
         let movement_max = MOVEMENT_SHARE * variance(points);
         if self.starts.len() < starts {
             self.starts.resize_with(starts, Start::default);
@@ -215,7 +218,7 @@ impl Start {
     /// Fills `scores[candidate, point]` with the squared distance to the nearest centre if the
     /// candidate became one; answers the candidate with the smallest sum.
     fn best_candidate(&mut self, shared: &Shared<'_>, drawn: &[usize]) -> usize {
-        let Shared { points, squares, product, .. } = shared;
+        let Shared { points, squares, product, alone, .. } = shared;
         let (count, dimensions, tries) = (points.count, points.dimensions, drawn.len());
         let candidates = sized(&mut self.candidates, tries * dimensions);
         for (row, index) in candidates.chunks_exact_mut(dimensions).zip(drawn) {
@@ -223,7 +226,7 @@ impl Start {
         }
         let scores = sized(&mut self.scores, count * tries);
         let rows = RowView::dense(candidates, tries, dimensions);
-        product.multiply(rows, scores, count, &Workers::caller());
+        product.multiply(rows, scores, count, alone);
         let (mut best, mut least) = (0, f64::INFINITY);
         for (candidate, (row, index)) in scores.chunks_exact_mut(count).zip(drawn).enumerate() {
             let closest = &self.closest[..count];
@@ -238,7 +241,7 @@ impl Start {
     /// Labels every point with its nearest centre, the first of equals. Answers whether a label
     /// changed.
     fn assign(&mut self, shared: &Shared<'_>, clusters: usize) -> bool {
-        let Shared { points, squares, product, .. } = shared;
+        let Shared { points, squares, product, alone, .. } = shared;
         let (count, dimensions) = (points.count, points.dimensions);
         let centres = &self.centres[..clusters * dimensions];
         let centre_squares = sized(&mut self.centre_squares, clusters);
@@ -247,7 +250,7 @@ impl Start {
         }
         let scores = sized(&mut self.scores, count * clusters);
         let rows = RowView::dense(centres, clusters, dimensions);
-        product.multiply(rows, scores, count, &Workers::caller());
+        product.multiply(rows, scores, count, alone);
         let least = &mut self.closest[..count];
         let nearest = sized(&mut self.nearest, count);
         least.fill(f32::INFINITY);

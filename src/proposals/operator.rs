@@ -121,7 +121,7 @@ impl Operator {
         workers.for_each_piece(blocks, 1, |_, piece| {
             let ChannelBlock { product, inner } = &mut piece[0];
             let inner = sized(inner, width * CHANNELS_BLOCK);
-            product.multiply(vectors, inner, CHANNELS_BLOCK, &Workers::caller());
+            product.multiply(vectors, inner, CHANNELS_BLOCK, &workers.alone());
         });
         let blocks = &*blocks;
         self.product.load(columns, width, |channel, vector| {
