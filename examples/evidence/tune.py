@@ -25,6 +25,8 @@ import sys
 
 from command import Cells, merged, write
 
+# Of the demo beside the preset `tiny`: objects of its scenes stand before a background.
+SCENES = {"proposals": {"box_share_max": 0.64}, "relabel": {"box_share_max": 0.64}}
 # One change each over the preset `tiny`, whose detector has 100 queries.
 OPTIONS = {
     "preset": {},
@@ -49,7 +51,7 @@ OPTIONS = {
     "third of the rate": {"training": {"learning_rate": 1e-3}},
     "batches of eight": {"training": {"batch_size": 8}},
     "64 pseudo-classes": {"cluster": {"classes": 64}},
-    "no whole images in T_0": {"proposals": {"box_share_max": 0.64}},
+    "whole images too": {"proposals": {"box_share_max": 1.0}, "relabel": {"box_share_max": 1.0}},
     "ten boxes in T_0": {"proposals": {"proposals_max": 10}},
 }
 # Steps of a stage of the two short runs that tell what a step takes; they have as many stages as a trial.
@@ -62,6 +64,10 @@ class Tuning:
         self.options = options
         self.cells = Cells(options.out, options.simdetr, options.threads, options.only)
         self.data = self.data_arguments()
+        self.base = {} if options.images else SCENES
+
+    def keys(self, option):
+        return merged(self.base, OPTIONS[option])
 
     def data_arguments(self):
         """Arguments that say what is trained and measured on; renders scenes where nothing was given."""
@@ -84,7 +90,7 @@ class Tuning:
     def steps(self, option, wanted):
         """Steps of a stage that fit into the budget; None where none do and where it was not measured."""
         # One that was killed begins anew: seconds of a part say nothing.
-        short, longer = (self.run(f"{option} {steps} steps", steps, OPTIONS[option], wanted, arguments=["--restart"])
+        short, longer = (self.run(f"{option} {steps} steps", steps, self.keys(option), wanted, arguments=["--restart"])
                          for steps in (SHORT, LONGER))
         if short is None or longer is None:
             return None
@@ -105,7 +111,7 @@ class Tuning:
         steps = self.steps(option, wanted)
         if steps is None:
             return None
-        config = merged(OPTIONS[option], {"seed": seed})
+        config = merged(self.keys(option), {"seed": seed})
         about = {"option": option, "seed": seed, "minutes": self.options.minutes, "steps": steps,
                  "preset": self.options.preset, "keys": config}
         return self.run(name, steps, config, wanted, about)

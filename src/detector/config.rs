@@ -21,8 +21,7 @@ pub enum Frozen {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DetectorConfig {
-    /// Which detector it is; not written where it is the default, the only one there was at first.
-    #[serde(skip_serializing_if = "Kind::is_default")]
+    /// Which detector it is: `deformable-detr` (the default, and that of files that do not say).
     pub kind: Kind,
     /// ResNet of this depth: 18, 34 or 50. Default 50.
     pub backbone_depth: usize,

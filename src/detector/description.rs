@@ -189,15 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn a_document_may_say_which_detector_it_is() {
+    fn a_document_says_which_detector_it_is() {
         let written = description().to_text().unwrap();
-        assert!(!written.contains("kind"));
-        let with = |kind: &str| {
-            let line = format!("[detector]\nkind = \"{kind}\"\n");
-            DetectorDescription::from_text(&written.replace("[detector]\n", &line), "file")
-        };
-        assert_eq!(with("deformable-detr").unwrap(), description());
-        let error = with("yolo").unwrap_err();
+        let line = "kind = \"deformable-detr\"\n";
+        assert_eq!(written.matches(line).count(), 1);
+        let with = |other| DetectorDescription::from_text(&written.replace(line, other), "file");
+        assert_eq!(with("").unwrap(), description(), "files of before there were kinds");
+        let error = with("kind = \"yolo\"\n").unwrap_err();
         assert!(matches!(error, Error::Format { .. }), "{error}");
         let error = error.to_string();
         assert!(error.contains("`yolo`") && error.contains("deformable-detr"), "{error}");

@@ -3,6 +3,7 @@
 //! A new detector is a folder with a [`DetectorKind`] and a line in [`KINDS`]. Training, prediction, files
 //! and the ABI know detectors by this alone.
 
+use super::backbone_weights::BackboneWeights;
 use super::config::DetectorConfig;
 use super::deformable_detr::DeformableDetr;
 use super::description::DetectorDescription;
@@ -56,6 +57,25 @@ pub trait DetectorKind: fmt::Debug + Send + Sync {
 
     /// What stands before the public names of the backbone's parameters.
     fn backbone_prefix(&self) -> &'static str;
+
+    /// Checks, before any long work, that `weights` are a backbone of the detector's sizes; numbers are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another backbone; those of the file.
+    fn check_backbone(&self, weights: BackboneWeights<'_>, config: &DetectorConfig) -> Result<()>;
+
+    /// Puts `weights` into the backbone's place.
+    ///
+    /// # Errors
+    /// As [`DetectorKind::check_backbone`]; [`Error::Format`] for numbers that are none.
+    fn start_backbone(
+        &self,
+        weights: BackboneWeights<'_>,
+        config: &DetectorConfig,
+        table: &ParameterTable,
+        parameters: &mut [f32],
+    ) -> Result<()>;
 
     /// The biases of a class head, under either naming: as many as there are classes.
     fn class_bias(&self) -> &'static str;
@@ -126,11 +146,6 @@ impl Kind {
             let known = KINDS.map(DetectorKind::name).join(", ");
             Error::invalid("kind", format!("`{name}` is no detector of this library: {known}"))
         })
-    }
-
-    /// Whether it is the one that files without a kind hold.
-    pub fn is_default(&self) -> bool {
-        *self == Kind::default()
     }
 }
 

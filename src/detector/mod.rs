@@ -2,6 +2,7 @@
 //!
 //! What one detector alone has is a folder behind [`kind::DetectorKind`]; everything else here is shared.
 
+pub mod backbone_weights;
 pub mod config;
 pub mod deformable_detr;
 pub mod description;

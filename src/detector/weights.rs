@@ -6,7 +6,6 @@
 use super::config::DetectorConfig;
 use super::kind::DetectorKind;
 pub use super::weights_read::{has_heads, naming_of, open, query_groups_of, read, read_network};
-use crate::backbone::resnet_weights::ResNetWeights;
 use crate::data::tensor_file_write::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::{Parameter, ParameterTable, Role};
 use crate::{Error, Result};
@@ -28,29 +27,6 @@ pub(crate) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
         *rows /= count;
     }
     shape
-}
-
-/// Puts a ResNet's weights into the backbone's place: Algorithm 1 starts the detector from the
-/// encoder (`backbone_init`).
-///
-/// # Errors
-/// [`Error::Shape`] when the ResNet is another one.
-pub fn set_backbone(
-    kind: &dyn DetectorKind,
-    weights: &ResNetWeights,
-    table: &ParameterTable,
-    parameters: &mut [f32],
-) -> Result<()> {
-    for parameter in table.iter() {
-        let Some(name) = parameter.name.strip_prefix(kind.backbone_prefix()) else { continue };
-        let values = weights.values(name);
-        if values.len() != parameter.range.len() {
-            let (expected, got) = (format!("{:?}", parameter.shape), values.len());
-            return Err(Error::shape(&parameter.name, expected, format!("{got} values")));
-        }
-        parameters[parameter.range.clone()].copy_from_slice(values);
-    }
-    Ok(())
 }
 
 /// Copies the parameters that `taken` says from one detector to another, whatever their order,

@@ -15,6 +15,7 @@ mod onnx;
 pub mod parameters;
 pub mod sizes;
 
+use super::backbone_weights::BackboneWeights;
 use super::config::DetectorConfig;
 use super::description::DetectorDescription;
 use super::kind::DetectorKind;
@@ -62,6 +63,20 @@ impl DetectorKind for DeformableDetr {
 
     fn backbone_prefix(&self) -> &'static str {
         names::BACKBONE_PREFIX
+    }
+
+    fn check_backbone(&self, weights: BackboneWeights<'_>, config: &DetectorConfig) -> Result<()> {
+        weights.check_resnet(config)
+    }
+
+    fn start_backbone(
+        &self,
+        weights: BackboneWeights<'_>,
+        config: &DetectorConfig,
+        table: &ParameterTable,
+        parameters: &mut [f32],
+    ) -> Result<()> {
+        weights.start_resnet(config, names::BACKBONE_PREFIX, table, parameters)
     }
 
     fn class_bias(&self) -> &'static str {
