@@ -4,7 +4,7 @@ use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, common_multiple, make_room};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::Checkpoint;
-use crate::backbone::networks::Choice;
+use crate::backbone::choice::Choice;
 use crate::backbone::operations::Map;
 use crate::backbone::resnet::{ResNet, ResNetPlan};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};
