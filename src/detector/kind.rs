@@ -6,9 +6,9 @@
 use super::config::DetectorConfig;
 use super::deformable_detr::DeformableDetr;
 use super::description::DetectorDescription;
+use super::naming::Naming;
 use super::network::{BatchShape, Layers};
 use super::onnx::graph::{Graph, Value};
-use super::weights::Naming;
 use super::whole_detector::Detector;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::nn::network::Purpose;

@@ -1,6 +1,6 @@
 //! A ResNet as encoder: its deeper maps of normalised images (patent ¶32, ¶53).
 
-use super::source::EncoderOptions;
+use super::options::EncoderOptions;
 use super::{Encoder, MapDescription, common_multiple, make_room};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::Checkpoint;
