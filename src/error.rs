@@ -4,6 +4,7 @@
 //! found, and its text is one line that a user of any binding can act on. `capi::status` maps
 //! each variant to a status number of the C ABI.
 
+use crate::byte_count;
 use std::path::PathBuf;
 
 /// What every fallible function of the library returns.
@@ -168,10 +169,22 @@ pub enum Error {
     /// less, where that is known; `available_bytes` is `None` where the system does not say.
     #[error(
         "out of memory: {what}: {needed} ({needed_bytes} bytes) needed{rest}",
-        needed = crate::memory::text(*needed_bytes),
-        rest = crate::memory::rest_of_message(*available_bytes, advice)
+        needed = byte_count::text(*needed_bytes),
+        rest = rest_of_message(*available_bytes, advice)
     )]
     OutOfMemory { what: String, needed_bytes: u64, available_bytes: Option<u64>, advice: String },
+}
+
+/// The end of the message of [`Error::OutOfMemory`].
+fn rest_of_message(available_bytes: Option<u64>, advice: &str) -> String {
+    let available = match available_bytes {
+        Some(bytes) => format!(", {} ({bytes} bytes) available", byte_count::text(bytes)),
+        None => ", which the system refused".into(),
+    };
+    match advice {
+        "" => available,
+        advice => format!("{available}; {advice}"),
+    }
 }
 
 /// One thing in which two runs differ: a key of the configuration, an input or a file.

@@ -33,10 +33,12 @@
 //!
 //! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
 //! backbone → nn → kernels`; `proposals, clustering, evaluation, encoder` stand beside training and know
-//! nothing of it. Every room uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`].
+//! nothing of it. Every room uses [`error`], [`memory`], [`workers`], [`control`], [`geometry`] and [`random`];
+//! [`byte_count`] writes sizes for their messages.
 #![deny(unsafe_code)]
 
 pub mod backbone;
+pub mod byte_count;
 #[allow(unsafe_code)]
 pub mod capi;
 pub mod clustering;

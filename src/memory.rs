@@ -139,28 +139,6 @@ pub fn bytes_of<T>(length: usize) -> u64 {
     (length as u64).saturating_mul(size_of::<T>() as u64)
 }
 
-/// A number of bytes as people read it, in decimal units.
-pub fn text(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
-    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => format!("{bytes} bytes"),
-    }
-}
-
-/// The end of the message of [`Error::OutOfMemory`].
-pub(crate) fn rest_of_message(available_bytes: Option<u64>, advice: &str) -> String {
-    let available = match available_bytes {
-        Some(bytes) => format!(", {} ({bytes} bytes) available", text(bytes)),
-        None => ", which the system refused".into(),
-    };
-    match advice {
-        "" => available,
-        advice => format!("{available}; {advice}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,12 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_written_for_people() {
-        for (bytes, expected) in
-            [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2_345_000_000, "2.3 GB")]
-        {
-            assert_eq!(text(bytes), expected);
-        }
+    fn a_refusal_says_how_much_was_needed() {
         let message = refused("a table", 5_000_000).to_string();
         assert!(message.starts_with("out of memory: a table: 5.0 MB (5000000 bytes) needed, "));
     }

@@ -6,24 +6,24 @@
 //! "Options"). Work is split by index and never by thread, so results do not depend on the count.
 //! After `fork` the child's handles take pools of their own; see `pools`.
 
+mod ending;
 mod host_loop;
 pub mod lent;
 mod pools;
 mod scratch;
 
 use crate::{Error, Result};
+use host_loop::Task;
 use pools::Pool;
 use rayon::prelude::*;
 use scratch::Scratch;
-use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use ending::end_call;
+pub use ending::ended_by;
+pub use host_loop::HostParallelFor;
 pub use pools::threads_count;
-
-/// The host's job system: runs `task(i)` once for every `i` below the count, in any order, on any
-/// threads, and returns when all are done. One that does otherwise ends the call that asked it.
-pub type HostParallelFor = Arc<dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Send + Sync>;
 
 /// Runs indexed tasks. Cheap to clone; handles keep one.
 #[derive(Clone)]
@@ -49,20 +49,6 @@ impl std::fmt::Debug for Workers {
 /// Most threads that any key of a document may name; what this machine takes is
 /// [`threads_count`]'s to say.
 pub const THREADS_MAX: usize = 1024;
-
-/// Ends the call that is running with `error`. Loops answer nothing, so what goes wrong in one of
-/// them unwinds to the border of the library, which tells it from a defect by [`ended_by`].
-pub(crate) fn end_call(error: Error) -> ! {
-    std::panic::resume_unwind(Box::new(error))
-}
-
-/// The error that ended a call by [`end_call`].
-///
-/// # Errors
-/// The payload of any other panic.
-pub fn ended_by(payload: Box<dyn Any + Send>) -> std::result::Result<Error, Box<dyn Any + Send>> {
-    payload.downcast::<Error>().map(|error| *error)
-}
 
 impl Workers {
     /// Only the caller's thread.
@@ -293,7 +279,6 @@ impl Workers {
     }
 }
 
-type Task<'a> = dyn Fn(usize) + Sync + 'a;
 type PieceTask<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
 type PiecesTask<'a, T, const N: usize> = dyn Fn(usize, [&mut [T]; N]) + Sync + 'a;
 

@@ -11,9 +11,9 @@ use simdetr::data::coco::{CocoCategory, read::read_dataset, read::read_detection
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::description::DetectorDescription;
+use simdetr::detector::naming::Naming;
 use simdetr::detector::parameters::initialise;
 use simdetr::detector::parameters::parameter_table;
-use simdetr::detector::weights::Naming;
 use simdetr::detector::whole_detector::Detector;
 use simdetr::evaluation::{EvaluationInput, EvaluationOptions, FileNotes, evaluate};
 use simdetr::workers::Workers;

@@ -6,7 +6,8 @@ mod golden_file;
 use simdetr::data::image::Image;
 use simdetr::encoder::Encoder;
 use simdetr::encoder::default::DefaultEncoder;
-use simdetr::encoder::source::{self, EncoderOptions};
+use simdetr::encoder::options::EncoderOptions;
+use simdetr::encoder::source;
 use simdetr::workers::Workers;
 
 /// The formula of `tests/golden/default_encoder/make.py`.

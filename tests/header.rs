@@ -38,6 +38,7 @@ const TOPICS: &[(&str, &[&str])] = &[
             "selective_search_options",
             "extractor_options",
             "extractor",
+            "host_maps",
             "extractor_maps",
             "extractor_images",
         ],

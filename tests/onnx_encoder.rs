@@ -9,7 +9,7 @@ use simdetr::data::feature_map::FeatureMap;
 use simdetr::data::image::Image;
 use simdetr::encoder::Encoder;
 use simdetr::encoder::onnx::OnnxEncoder;
-use simdetr::encoder::source::EncoderOptions;
+use simdetr::encoder::options::EncoderOptions;
 use simdetr::workers::Workers;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -9,9 +9,10 @@ use simdetr::backbone::architecture::Architecture;
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::description::DetectorDescription;
-use simdetr::detector::weights::Naming;
+use simdetr::detector::naming::Naming;
 use simdetr::detector::whole_detector::Detector;
-use simdetr::encoder::source::{self, EncoderOptions};
+use simdetr::encoder::options::EncoderOptions;
+use simdetr::encoder::source;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 

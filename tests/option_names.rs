@@ -9,7 +9,7 @@ use simdetr::clustering::ClusterConfig;
 use simdetr::criterion::CriterionConfig;
 use simdetr::data::image::{ImageLimits, ResizeRule};
 use simdetr::data::store::StoreConfig;
-use simdetr::encoder::source::EncoderOptions;
+use simdetr::encoder::options::EncoderOptions;
 use simdetr::evaluation::EvaluationOptions;
 use simdetr::matching::MatcherConfig;
 use simdetr::proposals::ProposalConfig;

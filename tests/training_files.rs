@@ -12,7 +12,8 @@ use simdetr::criterion::CriterionConfig;
 use simdetr::data::image::{Image, ImageLimits, encode};
 use simdetr::data::training::set::TrainingSet;
 use simdetr::pipeline::config::RunConfig;
-use simdetr::pipeline::pretrain::{built_in, stage_config, view};
+use simdetr::pipeline::pretrain::built_in;
+use simdetr::pipeline::stage_keys::{stage_config, view};
 use simdetr::training::checkpoint_files::last_checkpoint;
 use simdetr::training::config::TrainingConfig;
 use simdetr::training::host_detector::HostDetector;
@@ -21,7 +22,8 @@ use simdetr::training::relabel::{
     DESCRIPTION, Purpose, RelabelConfig, RelabelReport, RelabelRequest, Suppression, relabel,
     weights_of,
 };
-use simdetr::training::stage::{StageOutcome, StagePaths, train};
+use simdetr::training::stage::{StageOutcome, train};
+use simdetr::training::stage_config::StagePaths;
 use simdetr::training::trainable::{StageStart, TrainableDetector};
 use simdetr::workers::Workers;
 use simdetr::{Error, Result};

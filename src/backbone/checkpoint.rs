@@ -5,7 +5,7 @@
 //! found from its own first names and not from a list of known wrappers; which one is read where there
 //! are several, [`super::networks`] says.
 
-use super::networks::{self, Choice};
+use super::choice::Choice;
 use crate::data::tensor_file::TensorFile;
 use crate::{Error, Result, memory};
 use safetensors::Dtype;
@@ -128,20 +128,6 @@ impl<'a> Checkpoint<'a> {
             return Err(Error::format(self.source(), reason));
         }
         Ok(())
-    }
-
-    /// The network that has `marks` among its names (names that only the wanted network has), one of
-    /// them at least; momentum copies are left aside where there is another. `wanted` chooses by
-    /// prefix where it is not empty; `key` names it in errors and in the log.
-    ///
-    /// # Errors
-    /// [`Error::WeightNames`] when no name ends in one of `marks`, or several networks remain.
-    pub fn choose(&self, marks: &[&str], wanted: &str, key: &str) -> Result<Choice> {
-        let found = self.prefixes(marks);
-        if found.is_empty() {
-            return Err(networks::none_found(self, marks));
-        }
-        networks::choose(self, &found, wanted, key)
     }
 
     /// What stands before `marks` in this file.

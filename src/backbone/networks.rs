@@ -5,7 +5,8 @@
 //! are told apart by the words in what stands before the parameters' names. What no word tells apart is
 //! refused with the names, and a key of the configuration chooses.
 
-use crate::backbone::checkpoint::Checkpoint;
+use super::checkpoint::Checkpoint;
+use super::choice::{Choice, shown};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -18,39 +19,19 @@ const COPY_ENDING: &str = "m";
 /// How the configuration says that nothing stands before the names.
 const ROOT: &str = ".";
 
-/// The network that was chosen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// What stands before its names in the file; empty where nothing does.
-    pub prefix: String,
-    /// What stands before the names of the others, which are not read.
-    pub others: Vec<String>,
-}
-
-impl Choice {
-    /// What was chosen and what was not, where there was a choice.
-    pub fn sentence(&self) -> Option<String> {
-        let others: Vec<String> = self.others.iter().map(|prefix| shown(prefix)).collect();
-        (!others.is_empty()).then(|| {
-            format!("the network {} is read, not that {}", shown(&self.prefix), others.join(" or "))
-        })
-    }
-
-    /// Whether a name belongs to one of the networks that are not read.
-    pub fn is_other(&self, name: &str) -> bool {
-        // A longer prefix may begin with a shorter one: the longest decides.
-        let longest = |prefixes: &mut dyn Iterator<Item = &String>| {
-            prefixes.filter(|prefix| name.starts_with(prefix.as_str())).map(|one| one.len()).max()
-        };
-        longest(&mut self.others.iter()) > longest(&mut std::iter::once(&self.prefix))
-    }
-}
-
-/// A prefix in a sentence.
-fn shown(prefix: &str) -> String {
-    match prefix {
-        "" => "without a prefix".into(),
-        prefix => format!("under `{prefix}`"),
+impl Checkpoint<'_> {
+    /// The network that has `marks` among its names (names that only the wanted network has), one of
+    /// them at least; momentum copies are left aside where there is another. `wanted` chooses by
+    /// prefix where it is not empty; `key` names it in errors and in the log.
+    ///
+    /// # Errors
+    /// [`Error::WeightNames`] when no name ends in one of `marks`, or several networks remain.
+    pub fn choose(&self, marks: &[&str], wanted: &str, key: &str) -> Result<Choice> {
+        let found = self.prefixes(marks);
+        if found.is_empty() {
+            return Err(none_found(self, marks));
+        }
+        choose(self, &found, wanted, key)
     }
 }
 
@@ -165,7 +146,7 @@ pub fn log_choice(source: &str, choice: &Choice, key: &str) {
 }
 
 /// An [`Error::WeightNames`] when no network is there.
-pub fn none_found(file: &Checkpoint<'_>, marks: &[&str]) -> Error {
+fn none_found(file: &Checkpoint<'_>, marks: &[&str]) -> Error {
     file.names_error(&format!("no name ends in {}; found", marks.join(" or ")), file.names())
 }
 
@@ -232,15 +213,5 @@ mod tests {
         }
         assert!(!is_twin("layer1.0.conv1.weight_scale", known));
         assert!(!is_twin("layer1.0.conv9.weight_ema", known));
-    }
-
-    #[test]
-    fn the_longest_prefix_owns_a_name() {
-        let choice = Choice { prefix: String::new(), others: vec!["ema.".into()] };
-        assert!(choice.is_other("ema.conv1.weight") && !choice.is_other("conv1.weight"));
-        let inner = Choice { prefix: "ema.net.".into(), others: vec!["ema.".into()] };
-        assert!(!inner.is_other("ema.net.conv1.weight") && inner.is_other("ema.conv1.weight"));
-        assert!(choice.sentence().unwrap().contains("without a prefix"));
-        assert_eq!(Choice::default().sentence(), None);
     }
 }

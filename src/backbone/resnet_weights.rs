@@ -4,7 +4,8 @@
 
 use super::architecture::{Architecture, Block, STAGES};
 use super::checkpoint::Checkpoint;
-use super::networks::{self, Choice};
+use super::choice::Choice;
+use super::networks;
 use crate::nn::parameters::{Parameter, ParameterSpec, ParameterTable};
 use crate::{Error, Result, memory};
 use std::collections::BTreeSet;

@@ -7,8 +7,8 @@ use super::guard::guard_handle;
 use super::options::chosen;
 use super::pointers::text;
 use super::status::simdetr_status_t;
+use crate::detector::naming::Naming;
 use crate::detector::onnx;
-use crate::detector::weights::Naming;
 use std::ffi::c_char;
 use std::path::Path;
 

@@ -7,7 +7,8 @@ use super::guard::{guard, into_handle};
 use super::options::copy_options;
 use super::pointers::{output, slice, texts};
 use super::status::simdetr_status_t;
-use crate::encoder::source::{self, EncoderOptions};
+use crate::encoder::options::EncoderOptions;
+use crate::encoder::source;
 use crate::{Error, Result};
 use std::ffi::c_char;
 

@@ -6,9 +6,9 @@
 use super::declare::{handle, memory_bytes};
 use super::encoder::simdetr_encoder_t;
 use super::error::simdetr_error_t;
-use super::extractor_maps::SIMDETR_MAPS_MAX;
 use super::extractor_options::simdetr_extractor_options_t;
 use super::guard::{Poison, guard, into_handle};
+use super::host_maps::SIMDETR_MAPS_MAX;
 use super::options::copy_options;
 use super::pointers::{borrow, optional, output};
 use super::status::simdetr_status_t;

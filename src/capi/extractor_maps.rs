@@ -7,26 +7,20 @@ use super::error::simdetr_error_t;
 use super::extractor::simdetr_extractor_t;
 use super::feature_maps::simdetr_feature_maps_t;
 use super::guard::{Handle, guard_handle};
+use super::host_maps::{MAP_NAMES, NO_MAP, SIMDETR_MAPS_MAX, check_maps_count, view};
 use super::image_geometry::simdetr_image_geometry_t;
 use super::options::copy_struct;
 use super::pointers::{borrow, borrow_mut, slice};
 use super::proposals::simdetr_proposals_t;
 use super::run::{simdetr_run_options_t, with_control};
 use super::status::simdetr_status_t;
-use super::tensor::{DLTensor, Tensor};
+use super::tensor::DLTensor;
 use crate::control::Control;
 use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::pipeline::config::Method;
 use crate::proposals::{ImageMaps, LevelMap, Scratch};
-use crate::{Error, Result, memory};
-
-/// Most maps of one image.
-pub const SIMDETR_MAPS_MAX: usize = 8;
-
-/// Names for messages, made beforehand so that a call that succeeds allocates nothing.
-const MAP_NAMES: [&str; SIMDETR_MAPS_MAX] =
-    ["maps[0]", "maps[1]", "maps[2]", "maps[3]", "maps[4]", "maps[5]", "maps[6]", "maps[7]"];
+use crate::{Error, Result};
 
 impl simdetr_image_geometry_t {
     fn maps<'a>(&self, levels: &'a [LevelMap<'a>]) -> Result<ImageMaps<'a>> {
@@ -48,19 +42,6 @@ impl simdetr_extractor_t {
         let runners = (&self.workers, control);
         self.extractor.extract(maps, self.seed, runners, scratch, proposals).map(|_| ())
     }
-}
-
-const NO_MAP: LevelMap<'static> = LevelMap {
-    map: FeatureMapView { values: &[], height: 0, width: 0, channels: 0 },
-    stride: 0,
-    groups: &[],
-};
-
-fn check_maps_count(maps_count: usize) -> Result<()> {
-    if (1..=SIMDETR_MAPS_MAX).contains(&maps_count) {
-        return Ok(());
-    }
-    Err(Error::shape("maps", format!("1 to {SIMDETR_MAPS_MAX} maps"), maps_count))
 }
 
 /// Finds the proposals of one image from feature maps of the host.
@@ -109,34 +90,6 @@ pub unsafe extern "C" fn simdetr_extractor_extract_maps(
             })
         })
     })
-}
-
-/// A map tensor as dense values: its own, or a copy of them in `copy`.
-///
-/// # Safety
-/// `map` is NULL or a DLPack tensor that lives during `'a`.
-unsafe fn view<'a>(
-    map: *const DLTensor,
-    name: &str,
-    copy: &'a mut Vec<f32>,
-) -> Result<FeatureMapView<'a>> {
-    let tensor = Tensor::<f32>::borrow(map, name)?;
-    if tensor.shape.len() != 3 {
-        let got = format!("{:?}", tensor.shape);
-        return Err(Error::shape(name, "[height,width,channels]", got));
-    }
-    let [height, width, channels] = [0, 1, 2].map(|axis| tensor.size(axis));
-    if tensor.is_dense() {
-        return FeatureMapView::checked(name, tensor.dense(name)?, height, width, channels);
-    }
-    copy.clear();
-    memory::reserve(copy, height * width * channels, name)?;
-    for y in 0..height {
-        for x in 0..width {
-            copy.extend((0..channels).map(|channel| tensor.at([0, 1, 2], [y, x, channel])));
-        }
-    }
-    FeatureMapView::checked(name, copy, height, width, channels)
 }
 
 /// `simdetr_extractor_extract_maps` for plain arrays.

@@ -40,6 +40,7 @@ pub mod extractor_maps;
 pub mod extractor_options;
 pub mod feature_maps;
 mod guard;
+pub mod host_maps;
 pub mod image;
 pub mod image_geometry;
 pub mod log;

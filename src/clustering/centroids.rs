@@ -2,6 +2,7 @@
 
 use super::accumulator::Accumulator;
 use super::config::{EmptyClusters, Metric};
+use crate::ranking::rank;
 use crate::{Error, Result};
 
 /// One centroid for each pseudo-class.
@@ -133,6 +134,21 @@ impl Centroids {
             counts[largest] -= counts[class];
         }
     }
+}
+
+/// The lowest class of each set of equal centroids; the others can win no row.
+pub(super) fn distinct(centroids: &Centroids) -> Vec<u32> {
+    let compare = |a: usize, b: usize| {
+        let (a, b) = (centroids.row(a), centroids.row(b));
+        let differing = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
+        differing.unwrap_or(std::cmp::Ordering::Equal)
+    };
+    let mut classes: Vec<usize> = (0..centroids.classes()).collect();
+    // The lowest class of equals comes first and is the one that stays.
+    rank(&mut classes, &compare);
+    classes.dedup_by(|later, earlier| compare(*later, *earlier).is_eq());
+    rank(&mut classes, &|a, b| a.cmp(&b));
+    classes.into_iter().map(|class| class as u32).collect()
 }
 
 pub(super) fn squared_length(row: &[f32]) -> f64 {

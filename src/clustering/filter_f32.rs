@@ -2,8 +2,9 @@
 //!
 //! They are rough only by the rounding of the product, so hardly a centroid but the best is left.
 
-use super::centroids::{Centroids, squared_length};
-use super::nearest::{Contest, distinct, rounding_bound};
+use super::centroids::{Centroids, distinct, squared_length};
+use super::contest::Contest;
+use super::inner_products::rounding_bound;
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::workers::Workers;
 

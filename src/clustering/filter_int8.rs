@@ -6,8 +6,9 @@
 //! which rounding measures. Centring takes out what all vectors share (features after a ReLU have
 //! large means), and is undone exactly by a bias for each centroid and an offset for each vector.
 
-use super::centroids::{Centroids, squared_length};
-use super::nearest::{Contest, distinct, rounding_bound};
+use super::centroids::{Centroids, distinct, squared_length};
+use super::contest::Contest;
+use super::inner_products::rounding_bound;
 use super::projection::Projection;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::rows::{self, Rounded};

@@ -15,8 +15,10 @@
 //! | `centroids`, `centroids_file` | centroids, and their safetensors file |
 //! | `accumulator` | exact sums of vectors by class, which any process group can add up |
 //! | `nearest` | the best centroid of each vector |
+//! | `contest` | who can still be the best of each row |
 //! | `filter_int8`, `filter_f32` | which centroids can still be the best |
 //! | `projection` | the few directions in which centroids differ most |
+//! | `inner_products` | squared lengths in f32, and what rounding does to them |
 //! | `slab`, `stream` | vectors read, checked and searched within a memory budget |
 //! | `seeding` | the first centroids: random rows, k-means++, k-means|| |
 //! | `fit` | whole runs, and the steps that a distributed host drives |
@@ -25,9 +27,11 @@ mod accumulator;
 mod centroids;
 mod centroids_file;
 mod config;
+mod contest;
 mod filter_f32;
 mod filter_int8;
 mod fit;
+mod inner_products;
 mod nearest;
 mod projection;
 mod seeding;

@@ -7,10 +7,10 @@
 //! bounds (reference/performance.md §2: score in low precision, check in high precision).
 
 use super::centroids::Centroids;
+use super::contest::Contest;
 use super::filter_f32::F32Filter;
 use super::filter_int8::{Int8Filter, Int8Rows};
 use crate::kernels::simd::{Level, rows, score_int8};
-use crate::ranking::rank;
 
 /// A label that guesses nothing.
 pub(super) const NO_GUESS: u32 = u32::MAX;
@@ -36,57 +36,6 @@ pub(super) struct Scratch {
     f32_scores: Vec<f32>,
     picks: Vec<u32>,
     scores: Vec<f32>,
-}
-
-/// A centroid that a filter could not rule out, with its rough score.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    class: u32,
-    score: f32,
-}
-
-/// Who is still in the running for each row.
-#[derive(Debug, Default)]
-pub(super) struct Contest {
-    /// Rough scores at or below cannot belong to the best centroid.
-    pub thresholds: Vec<f32>,
-    /// How far below the exact score, less the row's offset, a rough score may be.
-    pub slacks: Vec<f32>,
-    /// How far below any rough score that of the best centroid may be.
-    pub spans: Vec<f32>,
-    /// What the filter leaves out of all scores of a row.
-    pub offsets: Vec<f32>,
-    candidates: Vec<Vec<Candidate>>,
-}
-
-impl Contest {
-    fn start(&mut self, count: usize, padding: usize) {
-        for values in [&mut self.slacks, &mut self.spans, &mut self.offsets] {
-            values.clear();
-            values.resize(count, 0.0);
-        }
-        self.thresholds.clear();
-        self.thresholds.resize(count, f32::NEG_INFINITY);
-        // Nothing passes in the rows that fill up the last tile.
-        self.thresholds.resize(count.next_multiple_of(padding), f32::INFINITY);
-        self.candidates.iter_mut().for_each(Vec::clear);
-        if self.candidates.len() < count {
-            self.candidates.resize(count, Vec::new());
-        }
-    }
-
-    /// Takes in a score above the row's threshold.
-    #[inline]
-    pub fn offer(&mut self, row: usize, class: u32, score: f32) {
-        self.candidates[row].push(Candidate { class, score });
-        self.thresholds[row] = self.thresholds[row].max(score - self.spans[row]);
-    }
-
-    /// Takes in the exact score of some centroid.
-    fn hear(&mut self, row: usize, exact: f32) {
-        let threshold = exact - self.offsets[row] - self.slacks[row];
-        self.thresholds[row] = self.thresholds[row].max(threshold);
-    }
 }
 
 impl<'a> Nearest<'a> {
@@ -208,32 +157,11 @@ impl<'a> Nearest<'a> {
     }
 }
 
-/// The lowest class of each set of equal centroids; the others can win no row.
-pub(super) fn distinct(centroids: &Centroids) -> Vec<u32> {
-    let compare = |a: usize, b: usize| {
-        let (a, b) = (centroids.row(a), centroids.row(b));
-        let differing = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
-        differing.unwrap_or(std::cmp::Ordering::Equal)
-    };
-    let mut classes: Vec<usize> = (0..centroids.classes()).collect();
-    // The lowest class of equals comes first and is the one that stays.
-    rank(&mut classes, &compare);
-    classes.dedup_by(|later, earlier| compare(*later, *earlier).is_eq());
-    rank(&mut classes, &|a, b| a.cmp(&b));
-    classes.into_iter().map(|class| class as u32).collect()
-}
-
-/// Bound of the rounding errors of an f32 inner product, relative to the product of the lengths:
-/// the classical n u / (1 - n u) (Higham, "Accuracy and Stability of Numerical Algorithms" §3.1)
-/// with room for the few operations around it.
-pub(super) fn rounding_bound(dimensions: usize) -> f32 {
-    (dimensions + 16) as f32 * f32::EPSILON
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clustering::Metric;
+    use crate::clustering::centroids::distinct;
     use crate::random::{Purpose, Random, StreamKey};
 
     fn draw(count: usize, dimensions: usize, seed: u64) -> Vec<f32> {

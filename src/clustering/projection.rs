@@ -7,7 +7,7 @@
 //! Computations" §8.2) and need not be exact, since the rest is measured.
 
 use super::centroids::{Centroids, squared_length};
-use super::nearest::rounding_bound;
+use super::inner_products::{rounding_bound, square};
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
@@ -97,11 +97,12 @@ impl Projection {
             let along_center = row[self.directions];
             row.iter_mut().zip(&self.shift).for_each(|(value, shift)| *value -= shift);
             *offset = row[self.directions];
-            let square = super::slab::square(vector);
-            let whole = square - 2.0 * along_center + self.center_square;
-            let inside = super::slab::square(&row[..self.directions]);
+            let whole_square = square(vector);
+            let whole = whole_square - 2.0 * along_center + self.center_square;
+            let inside = square(&row[..self.directions]);
             // Rounding must not make the rest shorter than it is.
-            let rounding = 4.0 * (square + self.center_square) * rounding_bound(self.dimensions);
+            let rounding =
+                4.0 * (whole_square + self.center_square) * rounding_bound(self.dimensions);
             row[self.directions] = ((whole - inside).max(0.0) + rounding).sqrt();
         }
     }

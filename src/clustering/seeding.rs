@@ -7,8 +7,9 @@
 
 use super::centroids::Centroids;
 use super::config::{ClusterConfig, Metric, Seeding};
+use super::inner_products::square;
 use super::nearest::Nearest;
-use super::slab::{Rules, check_row, square};
+use super::slab::{Rules, check_row};
 use super::stream::{Budget, Resources, Stream};
 use crate::control::Control;
 use crate::data::vectors::{VectorArray, VectorSource};

@@ -1,9 +1,9 @@
 //! A few hundred vectors that one task reads, checks and searches.
 
 use super::config::Metric;
+use super::inner_products::square;
 use super::nearest::{NO_GUESS, Nearest, Scratch};
 use crate::data::vectors::VectorSource;
-use crate::kernels::simd::{Level, rows};
 use crate::{Error, Result, memory};
 
 /// What the vectors of a run must be.
@@ -76,13 +76,6 @@ impl Slab {
             distance.max(0.0)
         })
     }
-}
-
-/// The squared length of a row.
-pub(super) fn square(row: &[f32]) -> f32 {
-    let mut square = [0.0];
-    rows::products(Level::best(), row, row, &[0], &mut square);
-    square[0]
 }
 
 /// Squares between these neither overflowed nor lost digits.

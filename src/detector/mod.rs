@@ -9,6 +9,7 @@ pub mod description;
 pub mod host_guide;
 pub mod hugging_face;
 pub mod kind;
+pub mod naming;
 pub mod network;
 pub mod onnx;
 pub mod parameters;

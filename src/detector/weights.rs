@@ -5,29 +5,12 @@
 
 use super::config::DetectorConfig;
 use super::kind::DetectorKind;
+use super::naming::{Naming, part_shape};
 pub use super::weights_read::{has_heads, naming_of, open, query_groups_of, read, read_network};
 use crate::data::tensor_file_write::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::{Parameter, ParameterTable, Role};
 use crate::{Error, Result};
 use std::path::Path;
-
-/// Who names the parameters of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Naming {
-    /// The detector's official code.
-    Official,
-    /// `transformers`.
-    HuggingFace,
-}
-
-/// The shape of one of `count` tensors that make up a parameter, by its rows.
-pub(crate) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
-    let mut shape = parameter.shape.clone();
-    if let Some(rows) = shape.first_mut() {
-        *rows /= count;
-    }
-    shape
-}
 
 /// Copies the parameters that `taken` says from one detector to another, whatever their order,
 /// which `frozen` decides. Where one has more groups of queries the first ones are copied, and the

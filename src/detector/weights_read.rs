@@ -5,7 +5,7 @@
 
 use super::config::{DetectorConfig, WEIGHTS_KEY};
 use super::kind::{DetectorKind, KINDS};
-use super::weights::{Naming, part_shape};
+use super::naming::{Naming, part_shape};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks;
 use crate::nn::parameters::{Parameter, ParameterTable, Role};

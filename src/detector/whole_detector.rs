@@ -3,9 +3,10 @@
 use super::config::DetectorConfig;
 use super::description::{DetectorDescription, KEY};
 use super::kind::Kind;
+use super::naming::Naming;
 use super::parameters::{initialise, parameter_table};
 use super::predictor::{Predictor, PredictorMemory};
-use super::weights::{self, Naming};
+use super::weights;
 use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::control::Control;
 use crate::data::coco::CocoCategory;

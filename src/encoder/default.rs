@@ -9,8 +9,8 @@
 //! How the weights came to be: `examples/default_encoder/README.md`.
 
 use super::descriptor::{self, Descriptor};
+use super::options::EncoderOptions;
 use super::resnet::ResNetEncoder;
-use super::source::EncoderOptions;
 use super::{Encoder, MapDescription, check_size, fingerprint, make_room};
 use crate::backbone::checkpoint::Checkpoint;
 use crate::control::Control;

@@ -9,6 +9,7 @@
 //! | [`resnet`] | ResNet weights from safetensors |
 //! | [`onnx`] | an ONNX file, run by a libonnxruntime that is found at run time |
 //! | [`host`] | a callback of the host |
+//! | [`options`] | the options of all of them |
 //! | [`source`] | the choice between them by name and by content |
 
 pub mod default;
@@ -22,8 +23,10 @@ mod onnx_external;
 #[allow(unsafe_code)]
 mod onnx_library;
 mod onnx_maps;
+mod onnx_model;
 #[cfg_attr(not(feature = "onnx"), path = "onnx_absent.rs")]
 mod onnx_session;
+pub mod options;
 pub mod resnet;
 pub mod source;
 

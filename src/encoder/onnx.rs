@@ -5,8 +5,9 @@
 //! image do not depend on its neighbours; ONNX Runtime's threads share the work of each.
 
 use super::onnx_maps::Layout;
+use super::onnx_model::{Model, Outlet, Provider};
 use super::onnx_session::Session;
-use super::source::EncoderOptions;
+use super::options::EncoderOptions;
 use super::{Encoder, MapDescription, check_size, common_multiple, fingerprint, onnx_external};
 use crate::control::Control;
 use crate::data::feature_map::FeatureMap;
@@ -18,55 +19,6 @@ use std::path::Path;
 /// Sides of the image of the first run where the model takes any size: a multiple of 64 and of
 /// 14, so that the cells of the usual networks and transformers tile it.
 const PROBE_SIDE: usize = 448;
-
-/// Where ONNX Runtime does its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// The processor.
-    Cpu,
-    /// An NVIDIA device, for the whole model.
-    Cuda,
-}
-
-impl Provider {
-    /// The provider of that name: `cpu` or `cuda`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for another name; [`Error::NotCompiled`] for `cuda` without the
-    /// cargo feature of that name.
-    pub fn from_name(name: &str) -> Result<Provider> {
-        match name {
-            "cpu" => Ok(Provider::Cpu),
-            "cuda" if cfg!(feature = "cuda") => Ok(Provider::Cuda),
-            "cuda" => Err(Error::NotCompiled { feature: "cuda" }),
-            _ => Err(Error::invalid("onnx_provider", format!("`{name}` is none of cpu, cuda"))),
-        }
-    }
-
-    /// The name that [`Provider::from_name`] reads.
-    pub fn name(self) -> &'static str {
-        match self {
-            Provider::Cpu => "cpu",
-            Provider::Cuda => "cuda",
-        }
-    }
-}
-
-/// Where a model comes from.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "onnx"), expect(dead_code, reason = "that build loads no models"))]
-pub(super) enum Model<'a> {
-    File(&'a Path),
-    Bytes(&'a [u8]),
-}
-
-/// An input or output as the model declares it. Sides that vary are negative.
-pub(super) struct Outlet {
-    pub name: String,
-    /// `f32` or the name of another element type; `None` for what is no tensor.
-    pub element: Option<String>,
-    pub dimensions: Vec<i64>,
-}
 
 /// Feature maps by an ONNX model.
 pub struct OnnxEncoder {
@@ -331,12 +283,5 @@ mod tests {
         let unknown = output_names(&outputs, &["layer4".into()]).unwrap_err();
         assert!(unknown.contains("`layer4`") && unknown.contains("map [-1, 384, -1, -1]"));
         assert!(output_names(&outputs[2..], &[]).unwrap_err().contains("labels"));
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    #[test]
-    fn cuda_without_its_feature_says_so() {
-        let error = Provider::from_name("cuda").unwrap_err();
-        assert!(matches!(error, Error::NotCompiled { feature: "cuda" }));
     }
 }

@@ -1,7 +1,7 @@
 //! The functions of `onnx_session.rs` in a build without the feature `onnx`: loading a model
 //! answers [`Error::NotCompiled`], so no session ever exists.
 
-use super::onnx::{Model, Outlet, Provider};
+use super::onnx_model::{Model, Outlet, Provider};
 use crate::{Error, Result};
 use std::convert::Infallible;
 

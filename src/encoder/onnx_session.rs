@@ -1,8 +1,8 @@
 //! One ONNX model loaded and run through `ort`: the only file that knows its session types.
 //! (`onnx_absent.rs` has the same functions for builds without the feature `onnx`.)
 
-use super::onnx::{Model, Outlet, Provider};
 use super::onnx_library;
+use super::onnx_model::{Model, Outlet, Provider};
 use crate::{Error, Result};
 #[cfg(feature = "cuda")]
 use ort::ep::{self, cuda::ConvAlgorithmSearch};

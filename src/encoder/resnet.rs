@@ -1,10 +1,10 @@
 //! A ResNet as encoder: its deeper maps of normalised images (patent ¶32, ¶53).
 
-use super::source::EncoderOptions;
+use super::options::EncoderOptions;
 use super::{Encoder, MapDescription, common_multiple, make_room};
 use crate::backbone::architecture::Architecture;
 use crate::backbone::checkpoint::Checkpoint;
-use crate::backbone::networks::Choice;
+use crate::backbone::choice::Choice;
 use crate::backbone::operations::Map;
 use crate::backbone::resnet::{ResNet, ResNetPlan};
 use crate::backbone::resnet_weights::{ENCODER_KEY, ResNetWeights};

@@ -4,7 +4,7 @@
 //! Boxes are kept as f64 xywh, in which COCO files are written and pycocotools computes, so that
 //! overlaps have the same bits. f32 xyxy arrays are converted exactly as `x1 - x0` in f64.
 
-use super::files::FileNotes;
+use super::notes::FileNotes;
 use crate::data::coco::CocoCategory;
 use crate::data::coco::ids::DenseIds;
 use crate::geometry::BoundingBox;

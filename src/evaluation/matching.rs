@@ -6,7 +6,7 @@
 //! number of times, and the overlap with it is a share of the detection alone. Of equal overlaps
 //! the later object wins, as in pycocotools.
 
-use super::{AREA_RANGES, AREAS_COUNT, THRESHOLDS_COUNT, iou_thresholds};
+use super::protocol::{AREA_RANGES, AREAS_COUNT, THRESHOLDS_COUNT, iou_thresholds};
 
 /// One bit for each IoU threshold, lowest threshold first.
 pub(super) type ThresholdBits = u16;

@@ -5,7 +5,7 @@
 //! at every threshold, cost one addition.
 
 use super::matching::{ALL_THRESHOLDS, CategoryOutcomes, Outcome, ThresholdBits};
-use super::{AREAS_COUNT, RECALLS_COUNT, THRESHOLDS_COUNT, recall_points};
+use super::protocol::{AREAS_COUNT, RECALLS_COUNT, THRESHOLDS_COUNT, recall_points};
 
 /// What pycocotools writes where there is nothing to measure.
 pub(super) const UNDEFINED: f64 = -1.0;

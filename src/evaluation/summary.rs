@@ -3,10 +3,11 @@
 //! The mean of 80,000 numbers depends, in its last bits, on the order of its additions;
 //! [`pairwise_sum`] adds in numpy's order, so that figures can be compared for equality.
 
-use super::files::FileNotes;
 use super::input::EvaluationInput;
+use super::notes::FileNotes;
+use super::options::EvaluationOptions;
 use super::precision::{CategoryCurves, UNDEFINED};
-use super::{AREAS_COUNT, EvaluationOptions, RECALLS_COUNT, THRESHOLDS_COUNT};
+use super::protocol::{AREAS_COUNT, RECALLS_COUNT, THRESHOLDS_COUNT};
 use crate::data::coco::CocoCategory;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

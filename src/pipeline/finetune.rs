@@ -11,12 +11,15 @@
 //! ```
 
 pub(crate) mod record;
+mod request;
+
+pub use request::{FinetuneRequest, TestSet};
 
 use super::config::RunConfig;
 use super::predict::{PredictRequest, PredictionForm, predict_images};
 use super::pretrain::initial_weights::{ENCODER, RANDOM, start_backbone};
 use super::pretrain::stage_identity::steps_done;
-use super::pretrain::{stage_config, view};
+use super::stage_keys::{stage_config, view};
 use super::step_memory::{self, SizesOf};
 use super::workspace::{Step, Workspace};
 use crate::control::Control;
@@ -30,54 +33,18 @@ use crate::detector::weights::take_over;
 use crate::detector::whole_detector::{Detector, PredictionOptions};
 use crate::evaluation::{self, Evaluation, EvaluationInput, EvaluationOptions};
 use crate::nn::parameters::{Parameter, Role};
-use crate::training::stage::{StageConfig, StageOutcome, StagePaths, train};
+use crate::training::stage::{StageOutcome, train};
+use crate::training::stage_config::{StageConfig, StagePaths};
 use crate::training::trainable::{TrainableDetector, View};
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
 use crate::{Error, Result};
-use record::FinetuneRecord;
+use record::{FinetuneRecord, STAGE};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The only stage of a run.
-const STAGE: u16 = 1;
 /// The file of its detector.
 const DETECTOR: &str = "detector.safetensors";
-
-/// True labels for measuring.
-#[derive(Debug, Clone, Copy)]
-pub struct TestSet<'a> {
-    /// COCO file.
-    pub annotations: &'a Path,
-    /// Folder of its images.
-    pub images: &'a Path,
-}
-
-/// What to train on, and from what.
-#[derive(Debug, Clone, Copy)]
-pub struct FinetuneRequest<'a> {
-    /// COCO file with true labels.
-    pub annotations: &'a Path,
-    /// Folder of its images.
-    pub images: &'a Path,
-    /// `random`, `encoder` (its weights in the backbone), or a safetensors file: of a detector or a
-    /// checkpoint, of which everything but the class head is taken and which then gives the sizes,
-    /// `frozen` and `dropout` aside; or of a ResNet, for the backbone. Files that do not say their
-    /// sizes have those of `config`.
-    pub init: &'a str,
-    /// Share of the images in (0, 1]; see [`TrainingSet::subset`].
-    pub fraction: f64,
-    /// Which images they are.
-    pub split_seed: u64,
-    pub config: &'a RunConfig,
-    /// Where to measure the result.
-    pub test: Option<TestSet<'a>>,
-    /// What would be left out is an error: broken images, and boxes of the labels.
-    pub strict: bool,
-    /// Begins anew: once the inputs are found good, the files that an earlier run wrote into the
-    /// folder are removed, and no others.
-    pub restart: bool,
-}
 
 /// What a run did.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! What the machine offers to a run: processors and memory, as far as this process may use them.
 
-use crate::memory;
+use crate::{byte_count, memory};
 use std::fmt;
 
 /// A machine, or the part of it that a container or a scheduler gives.
@@ -25,7 +25,7 @@ impl fmt::Display for Machine {
         let plural = if self.processors == 1 { "" } else { "s" };
         write!(formatter, "{} processor{plural}", self.processors)?;
         match self.memory_bytes {
-            Some(bytes) => write!(formatter, " and {} of free memory", memory::text(bytes)),
+            Some(bytes) => write!(formatter, " and {} of free memory", byte_count::text(bytes)),
             None => Ok(()),
         }
     }

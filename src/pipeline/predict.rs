@@ -3,16 +3,16 @@
 
 use crate::control::Control;
 use crate::data::atomic_file;
-use crate::data::coco::problems::Problems;
 use crate::data::coco::write::{write_dataset, write_detections};
 use crate::data::coco::{CocoCategory, CocoImage, LabelledBox};
-use crate::data::folder::{self, BrokenImage, FolderImage, LeftOut};
+use crate::data::folder::{self, FolderImage};
 use crate::data::image::{Image, ImageLimits, decode};
 use crate::detector::prediction::Detections;
 use crate::detector::predictor::PredictorMemory;
 use crate::detector::whole_detector::{Detector, PredictionOptions};
-use crate::pipeline::folder_extraction::{is_about_the_image, skip, skipped_by_reason};
+use crate::pipeline::folder_extraction::{is_about_the_image, skip};
 use crate::pipeline::predict_names::{Listed, Names};
+use crate::pipeline::predict_report::PredictReport;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::path::Path;
@@ -44,31 +44,6 @@ pub struct PredictRequest<'a> {
     /// A broken image is an error, and so are a file that the listing leaves out and what the
     /// annotations hold that is left out.
     pub strict: bool,
-}
-
-/// What was written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PredictReport {
-    pub images_count: usize,
-    pub boxes_count: usize,
-    /// Images that could not be read, or are not as large as the annotations say; they are left
-    /// out.
-    pub broken: Vec<BrokenImage>,
-    /// Files that are no images to this library.
-    pub left_out: Vec<LeftOut>,
-    /// Images of the folder that the annotations do not list; they are left out.
-    pub images_unlisted: usize,
-    /// Images of the annotations that have no `file_name`; they are left out.
-    pub images_nameless: Problems,
-    /// Classes of the detector that the annotations do not list; their own ids are written.
-    pub categories_unknown: Problems,
-}
-
-impl PredictReport {
-    /// How many files were skipped, for each reason that there is, by the reason's name.
-    pub fn skipped_by_reason(&self) -> Vec<(&'static str, u64)> {
-        skipped_by_reason(&self.broken, &self.left_out)
-    }
 }
 
 /// Images that are decoded ahead of their predictions, for each thread, and at most: all of them are in

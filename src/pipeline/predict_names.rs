@@ -1,11 +1,11 @@
 //! Under which ids and names a detector's boxes are written: the ranks of the folder and the
 //! detector's categories, or those of a data set that the boxes are to be compared with.
 
-use super::predict::PredictReport;
+use super::predict_report::PredictReport;
 use crate::data::coco::folder_places::FolderPlaces;
-use crate::data::coco::foreign_ids::settle;
 use crate::data::coco::join::pair_categories;
 use crate::data::coco::read::read_dataset;
+use crate::data::coco::settle::settle;
 use crate::data::coco::{CocoCategory, CocoFile, CocoImage};
 use crate::data::folder::FolderImage;
 use crate::{Error, Result};

@@ -3,10 +3,7 @@
 //! A preset is a set of keys under the user's own: the configuration document wins over it.
 
 use super::config::RunConfig;
-use super::machine::Machine;
-use super::step_memory::StepMemory;
 use crate::criterion::{ClassTarget, LabelScore};
-use crate::memory;
 use crate::training::config::Schedule;
 use crate::training::relabel::{BoxScore, Suppression};
 use crate::{Error, Result};
@@ -47,36 +44,6 @@ pub fn for_finetuning(name: &str) -> Result<RunConfig> {
     // The pretrained detector's file holds one group; what fresh ones beside it give was not measured.
     config.detector.query_groups_count = 1;
     Ok(config)
-}
-
-/// Processors below which nobody waits for a preset, in the order of [`NAMES`].
-const PROCESSORS_MIN: [usize; 3] = [64, 8, 1];
-
-/// The largest preset that runs on `machine`: its processors are enough, and a training step of
-/// `config_of` the preset, which is what a run would read, fits into its memory.
-///
-/// # Errors
-/// Those of `config_of` and [`StepMemory::of`]; [`Error::InvalidArgument`] naming every preset when
-/// not even the smallest one fits.
-pub fn suitable(
-    machine: &Machine,
-    config_of: impl Fn(&str) -> Result<RunConfig>,
-) -> Result<&'static str> {
-    let mut needed_bytes = 0;
-    for (name, processors_min) in NAMES.iter().zip(PROCESSORS_MIN) {
-        if machine.processors >= processors_min {
-            let step = StepMemory::of(&config_of(name)?, machine.processors)?;
-            needed_bytes = step.total_bytes();
-            if machine.memory_bytes.is_none_or(|bytes| needed_bytes <= bytes) {
-                return Ok(name);
-            }
-        }
-    }
-    let needed = memory::text(needed_bytes);
-    let names = NAMES.join(", ");
-    let reason =
-        format!("a step of the smallest takes {needed}, there are {machine}; name one of {names}");
-    Err(Error::invalid("preset", reason))
 }
 
 /// Hours on a processor of a few cores: the default encoder's backbone, three layers each way. What
@@ -189,19 +156,5 @@ mod tests {
         // All queries are matched together, and the image is labelled as it is.
         assert!(detector.query_groups_count == 1 && !relabel.mirrored);
         assert!(!detector.box_refinement && !detector.look_forward_twice);
-    }
-
-    #[test]
-    fn the_largest_preset_that_a_machine_carries_is_chosen() {
-        let chosen =
-            |processors, memory_bytes| suitable(&Machine { processors, memory_bytes }, by_name);
-        const GB: u64 = 1_000_000_000;
-        assert_eq!(chosen(2, Some(16 * GB)).unwrap(), "tiny");
-        assert_eq!(chosen(16, None).unwrap(), "small");
-        assert_eq!(chosen(16, Some(64 * GB)).unwrap(), "small");
-        assert_eq!(chosen(128, Some(64 * GB)).unwrap(), "small");
-        assert_eq!(chosen(128, Some(10_000 * GB)).unwrap(), "deformable-detr-r50");
-        let error = chosen(1, Some(1_000_000)).unwrap_err().to_string();
-        assert!(error.contains("1 processor and 1.0 MB") && error.contains("tiny"), "{error}");
     }
 }

@@ -14,6 +14,7 @@
 //! What happens to a run whose inputs or keys have changed in between is decided in
 //! [`super::workspace::identity`]. With a detector of the host its files end with `.host` and `.toml` instead of `.safetensors`.
 
+pub mod config;
 pub(crate) mod initial_weights;
 pub(crate) mod stage_identity;
 
@@ -22,10 +23,12 @@ use super::config::RunConfig;
 use super::export::export;
 use super::extract::{Begin, ExtractRequest, Prepared, check_proposals};
 use super::folder_extraction::FolderReport;
+use super::measure::context::Context;
 use super::measure::figures::Truth;
 use super::measure::held_out::CheckedHeldOut;
-use super::measure::stages::{Context, Measuring, Truths};
+use super::measure::stages::{Measuring, Truths};
 use super::measure::{HeldOut, MeasuredImages, MeasuredKind, MeasuredRow};
+use super::stage_keys::{stage_config, view};
 use super::step_memory::{self, SizesOf};
 use super::workspace::{OpenRun, RunRecord, Step, Workspace};
 use crate::Result;
@@ -37,35 +40,15 @@ use crate::detector::config::DetectorConfig;
 use crate::training::relabel::{
     DESCRIPTION, Purpose, RelabelRequest, discard, relabel, weights_of,
 };
-use crate::training::stage::{StageConfig, StagePaths, train};
-use crate::training::trainable::{TrainableDetector, View};
+use crate::training::stage::train;
+use crate::training::stage_config::StagePaths;
+use crate::training::trainable::TrainableDetector;
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
 use initial_weights::{check_backbone, fingerprint_of, start_backbone};
-use serde::{Deserialize, Serialize};
 use stage_identity::{HOST_START, StageIdentity};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The keys of a whole run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PretrainConfig {
-    /// Stages of training after clustering. Default 2: the patent's third gains little (Table 4).
-    pub stages_count: u16,
-    /// Each stage starts from the weights that the first one started with, instead of the last
-    /// one's. Default false.
-    pub cold: bool,
-    /// What the backbone starts from: `encoder` (Algorithm 1 writes both as g_b), `random`, or a
-    /// safetensors file of a ResNet. Default `encoder`.
-    pub backbone_init: String,
-}
-
-impl Default for PretrainConfig {
-    fn default() -> PretrainConfig {
-        PretrainConfig { stages_count: 2, cold: false, backbone_init: "encoder".into() }
-    }
-}
 
 /// One set of labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -376,22 +359,6 @@ fn recalls(measured: &[MeasuredRow], stage: u16) -> Option<[f64; 3]> {
     Some(measured.iter().find(is_it)?.figures.recalls())
 }
 
-/// What stage `stage` of a run of `config` reads; `settings` is what its checkpoints belong to.
-pub fn stage_config(config: &RunConfig, stage: u16, settings: String) -> StageConfig {
-    StageConfig {
-        training: config.training.clone(),
-        augmentation: config.augmentation.clone(),
-        loader: config.loader.clone(),
-        view: view(config),
-        limits: config.limits.clone(),
-        box_score: config.relabel.box_score,
-        seed: config.seed,
-        stage,
-        fresh: is_fresh(config, stage),
-        settings,
-    }
-}
-
 /// The labels that `stage` learns from: with their scores from the second one on, if these count, as
 /// a detector wrote them then. The `score` of T_0 is a rank and says nothing about its box.
 ///
@@ -407,15 +374,4 @@ pub(super) fn labels_for(
         true => TrainingSet::read_scored(annotations, images),
         false => TrainingSet::read(annotations, images),
     }
-}
-
-/// Whether a stage starts from the weights that a run starts with.
-pub(super) fn is_fresh(config: &RunConfig, stage: u16) -> bool {
-    stage == 1 || config.pretrain.cold
-}
-
-/// Images are labelled at the largest size that the detector was trained on.
-pub fn view(config: &RunConfig) -> View {
-    let resize = config.augmentation.seen_size();
-    View { resize, normalisation: config.encoder.normalisation() }
 }

@@ -11,8 +11,8 @@ use super::pretrain::initial_weights::fingerprint_of;
 use super::pretrain::stage_identity::{self, HOST_START, StageIdentity};
 use super::pretrain::{
     PretrainReport, PretrainRequest, built_in, labels_for, pretrain_keeping, pretrain_with,
-    stage_config, view,
 };
+use super::stage_keys::{stage_config, view};
 use super::step_memory::{self, SizesOf};
 use super::workspace::stage_record::StageRecord;
 use super::workspace::{Step, Workspace};
@@ -30,7 +30,8 @@ use crate::training::host_model::HostModel;
 use crate::training::relabel::{
     DESCRIPTION, Purpose, RelabelReport, RelabelRequest, relabel, weights_of,
 };
-use crate::training::stage::{StagePaths, train};
+use crate::training::stage::train;
+use crate::training::stage_config::StagePaths;
 use crate::training::step::{StepPlace, StepReport};
 use crate::training::trainable::{StageStart, TrainableDetector};
 use crate::training::trainer::Trainer;

@@ -6,11 +6,12 @@
 
 use super::config::RunConfig;
 use super::preset;
+use crate::byte_count::text;
 use crate::data::training::buckets::Buckets;
 use crate::detector::config::DetectorConfig;
 use crate::detector::network::{BatchShape, DetectorNetwork};
 use crate::detector::parameters::parameter_table;
-use crate::memory::{self, bytes_of, text};
+use crate::memory::{self, bytes_of};
 use crate::nn::network::Purpose;
 use crate::nn::parameters::ParameterTable;
 use crate::{Error, Result};

@@ -3,7 +3,7 @@
 
 use super::components::{Component, Components, NO_LABEL};
 use super::config::ProposalConfig;
-use super::extractor::ExtractCounts;
+use super::counts::ExtractCounts;
 use super::features::Features;
 use super::filters::components_count::find_noisy;
 use super::filters::similar_centroids::SimilarCentroids;

@@ -2,92 +2,21 @@
 
 use super::collector::Clustering;
 use super::config::{OverlapMerge, ProposalConfig, Score, SemanticMerge};
+use super::counts::ExtractCounts;
 use super::filters::{duplicates, large, nested};
-use super::grid::{Grid, ImageGeometry};
+use super::grid::Grid;
+use super::image_maps::{ImageMaps, LevelMap};
 use super::map_clustering::MapRequest;
 use super::merges::semantic;
 use super::output::{OutputRegion, fill_from_regions};
 use super::pooling::pool;
 use super::scratch::Scratch;
 use crate::control::Control;
-use crate::data::feature_map::FeatureMapView;
 use crate::data::proposal_set::ProposalSet;
 use crate::geometry;
 use crate::ranking::rank;
 use crate::workers::Workers;
 use crate::{Error, Result};
-
-/// One map of an image as an encoder describes it.
-#[derive(Debug, Clone, Copy)]
-pub struct LevelMap<'a> {
-    pub map: FeatureMapView<'a>,
-    /// Pixels of the resized image for each cell.
-    pub stride: usize,
-    /// Sizes of groups of consecutive channels of one kind; empty for one group.
-    pub groups: &'a [usize],
-}
-
-/// The maps of one image, deepest (largest stride) first. Regions are pooled over the first.
-#[derive(Debug, Clone, Copy)]
-pub struct ImageMaps<'a> {
-    pub maps: &'a [LevelMap<'a>],
-    pub geometry: ImageGeometry,
-    /// Key of the image's random numbers.
-    pub image_id: u32,
-}
-
-/// What happened in one extraction, or in many: counts add up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ExtractCounts {
-    /// Clusterings done.
-    pub clusterings: usize,
-    /// Clusterings left out because K was not below the number of cells.
-    pub clusterings_skipped: usize,
-    /// Maps whose eigenvectors did not reach `eigen_tolerance` (they are used as they are).
-    pub maps_unconverged: usize,
-    /// Filter (a): clusters that became part of a similar one.
-    pub clusters_merged: usize,
-    /// Filter (b): clusters in too many parts.
-    pub clusters_noisy: usize,
-    /// Connected parts under `region_size_min`.
-    pub regions_small: usize,
-    /// Regions that the filters below saw.
-    pub regions_found: usize,
-    /// Regions that became part of another by `overlap_merge` or `semantic_merge`.
-    pub regions_merged: usize,
-    /// Filter (c).
-    pub regions_duplicate: usize,
-    /// Filter (d).
-    pub regions_nested: usize,
-    /// Regions whose box is over `box_share_max`.
-    pub regions_large: usize,
-    /// Filter (e).
-    pub regions_over_cap: usize,
-    /// Regions with a zero vector.
-    pub regions_without_direction: usize,
-    /// Regions that became proposals.
-    pub proposals: usize,
-}
-
-impl ExtractCounts {
-    /// Adds the counts of another image.
-    pub fn add(&mut self, other: &ExtractCounts) {
-        self.clusterings += other.clusterings;
-        self.clusterings_skipped += other.clusterings_skipped;
-        self.maps_unconverged += other.maps_unconverged;
-        self.clusters_merged += other.clusters_merged;
-        self.clusters_noisy += other.clusters_noisy;
-        self.regions_small += other.regions_small;
-        self.regions_found += other.regions_found;
-        self.regions_merged += other.regions_merged;
-        self.regions_duplicate += other.regions_duplicate;
-        self.regions_nested += other.regions_nested;
-        self.regions_large += other.regions_large;
-        self.regions_over_cap += other.regions_over_cap;
-        self.regions_without_direction += other.regions_without_direction;
-        self.proposals += other.proposals;
-    }
-}
 
 /// Local clustering with one configuration. Shared between threads; each brings its scratch.
 #[derive(Debug, Clone)]

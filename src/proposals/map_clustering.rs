@@ -6,9 +6,9 @@
 use super::affinity::{Graph, GraphScratch};
 use super::config::{LocalMethod, ProposalConfig};
 use super::eigenvectors::Eigenvectors;
-use super::extractor::LevelMap;
 use super::features::{FeatureScratch, Features, Standardisation};
 use super::grid::Grid;
+use super::image_maps::LevelMap;
 use super::kmeans::{KMeans, Points, STARTS_MAX};
 use super::numeric::{bytes_of, normalise, sized};
 use crate::Result;

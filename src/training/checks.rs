@@ -5,7 +5,7 @@
 //! A checkpoint holds all checks up to its step ([`super::checkpoint::Position`]), so that a stage
 //! that was killed decides as one that was not; the lines in `metrics.jsonl` are for people.
 
-use super::metrics::whole_lines;
+use super::metric_lines::{CheckLine, whole_lines};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -34,21 +34,6 @@ pub fn best(checks: &[Check]) -> Option<Check> {
 pub fn are_over(checks: &[Check], patience: usize) -> bool {
     let since = |best: Check| checks.iter().filter(|check| check.step > best.step).count();
     patience != 0 && best(checks).is_some_and(|best| since(best) >= patience)
-}
-
-/// A check's line in `metrics.jsonl`, behind that of its step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CheckLine {
-    pub stage: u16,
-    /// Optimiser steps of the stage that are done.
-    pub step: usize,
-    /// [`Check::own_recall`].
-    pub held_out_own_recall: f64,
-}
-
-/// Stage and step of a check's line; `None` for any other.
-pub(super) fn place_of(line: &str) -> Option<(u16, usize)> {
-    serde_json::from_str::<CheckLine>(line).ok().map(|line| (line.stage, line.step))
 }
 
 /// Every check's line of a metrics file; one that a kill cut short, or that is being written, is

@@ -7,10 +7,11 @@
 
 use super::checkpoint::Position;
 use super::checkpoint_files::{Keep, prune};
-use super::checks::{Check, CheckLine, are_over, best};
-use super::metrics::{Metrics, MetricsLine};
+use super::checks::{Check, are_over, best};
+use super::metric_lines::{CheckLine, MetricsLine};
+use super::metrics::Metrics;
 use super::own_recall::HeldOutImages;
-use super::stage::{StageConfig, StagePaths};
+use super::stage_config::{StageConfig, StagePaths};
 use super::step::StepReport;
 use super::trainable::TrainableDetector;
 use crate::Result;

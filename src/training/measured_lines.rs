@@ -5,26 +5,12 @@
 //! their lines, or change with the true boxes, and are put where they belong. What stands in a line
 //! is the business of who measures.
 
-use super::metrics::place_of;
+use super::metric_lines::{MEASURED, MeasuredLine, measured_stage_of, place_of};
 use crate::data::atomic_file;
 use crate::{Error, Result};
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::Path;
-
-/// The step of a measured line: behind every other.
-pub(super) const MEASURED: usize = usize::MAX;
-
-#[derive(Serialize, Deserialize)]
-struct MeasuredLine<T> {
-    stage: u16,
-    measured: T,
-}
-
-/// The stage of a measured line; `None` for any other.
-pub(super) fn stage_of(line: &str) -> Option<u16> {
-    serde_json::from_str::<MeasuredLine<IgnoredAny>>(line).ok().map(|line| line.stage)
-}
 
 /// Puts what was measured after `stage` in its place, where the same does not stand already.
 ///
@@ -62,7 +48,7 @@ pub fn put<T: Serialize>(path: &Path, stage: u16, measured: &T) -> Result<()> {
 /// [`Error::Io`]; [`Error::Format`] for a line that holds something else than `T`.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<(u16, T)>> {
     let text = text_of(path)?;
-    let measured = text.lines().enumerate().filter(|(_, line)| stage_of(line).is_some());
+    let measured = text.lines().enumerate().filter(|(_, line)| measured_stage_of(line).is_some());
     let parse = |(index, line)| match serde_json::from_str::<MeasuredLine<T>>(line) {
         Ok(line) => Ok((line.stage, line.measured)),
         Err(error) => Err(Error::format(path, format!("line {}: {error}", index + 1))),
@@ -80,7 +66,8 @@ fn text_of(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::metrics::{self, Metrics, MetricsLine};
+    use crate::training::metric_lines::MetricsLine;
+    use crate::training::metrics::{self, Metrics};
     use crate::training::step::StepReport;
 
     fn line(stage: u16, step: usize) -> MetricsLine {

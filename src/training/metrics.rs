@@ -5,63 +5,12 @@
 //! Times are not in it, because they would differ; a resumed run cuts the lines after its
 //! checkpoint and writes them again.
 
-use super::checks;
-use super::measured_lines::{self, MEASURED};
-use super::step::StepReport;
+use super::metric_lines::{MetricsLine, check_place_of, measured_stage_of, place_of, whole_lines};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricsLine {
-    pub stage: u16,
-    /// Optimiser steps of the stage that are done.
-    pub step: usize,
-    /// Weighted sum of all losses of all layers.
-    pub loss: f64,
-    /// Of the last layer, before its weight.
-    pub loss_class: f64,
-    /// Of the last layer, before its weight.
-    pub loss_l1: f64,
-    /// Of the last layer, before its weight.
-    pub loss_giou: f64,
-    /// Share of the last layer's matched queries whose best class is their target's.
-    pub matched_class_accuracy: f64,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// Of the parameters outside the backbone.
-    pub learning_rate: f64,
-    /// Targets of each training image, mean of the step.
-    pub boxes_per_image: f64,
-}
-
-impl MetricsLine {
-    /// The line of a step.
-    pub fn new(
-        stage: u16,
-        step: usize,
-        report: &StepReport,
-        rate: f64,
-        images: usize,
-    ) -> MetricsLine {
-        let last = &report.last_layer;
-        MetricsLine {
-            stage,
-            step,
-            loss: report.loss,
-            loss_class: last.class,
-            loss_l1: last.l1,
-            loss_giou: last.giou,
-            matched_class_accuracy: last.accuracy,
-            gradient_norm: report.gradient_norm,
-            learning_rate: rate * report.rate_factor,
-            boxes_per_image: report.boxes_count as f64 / images.max(1) as f64,
-        }
-    }
-}
 
 /// The open file of a run.
 #[derive(Debug)]
@@ -110,14 +59,6 @@ impl Metrics {
     }
 }
 
-/// Stage and step of a line of any kind; `None` for what is no line of ours.
-pub(super) fn place_of(line: &str) -> Option<(u16, usize)> {
-    let of_step = || serde_json::from_str::<MetricsLine>(line).ok();
-    let measured = || measured_lines::stage_of(line).map(|stage| (stage, MEASURED));
-    let of_check = || checks::place_of(line);
-    of_step().map(|line| (line.stage, line.step)).or_else(of_check).or_else(measured)
-}
-
 /// Every line of a step; one that a kill cut short, or that is being written, is left out.
 ///
 /// # Errors
@@ -129,19 +70,17 @@ pub fn read(path: &Path) -> Result<Vec<MetricsLine>> {
             .map_err(|error| Error::format(path, format!("line {}: {error}", index + 1)))
     };
     let of_steps = |(_, line): &(usize, &str)| {
-        measured_lines::stage_of(line).is_none() && checks::place_of(line).is_none()
+        measured_stage_of(line).is_none() && check_place_of(line).is_none()
     };
     whole_lines(&text).enumerate().filter(of_steps).map(parse).collect()
-}
-
-/// The lines of a file but one that a kill cut short, or that is being written.
-pub(super) fn whole_lines(text: &str) -> std::str::Lines<'_> {
-    text.rfind('\n').map_or("", |end| &text[..end]).lines()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::metric_lines::CheckLine;
+    use crate::training::step::StepReport;
+    use crate::training::{checks, measured_lines};
 
     fn line(stage: u16, step: usize) -> MetricsLine {
         MetricsLine::new(stage, step, &StepReport::default(), 1e-3, 2)
@@ -171,7 +110,7 @@ mod tests {
     fn a_check_stands_behind_its_step_and_is_cut_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let check = |step| checks::CheckLine { stage: 1, step, held_out_own_recall: 1.0 / 3.0 };
+        let check = |step| CheckLine { stage: 1, step, held_out_own_recall: 1.0 / 3.0 };
         let mut metrics = Metrics::resume(&path, 1, 0).unwrap();
         metrics.write(&line(1, 2)).unwrap();
         metrics.write(&check(2)).unwrap();

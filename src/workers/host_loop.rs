@@ -4,10 +4,17 @@
 //! memory, or leave some unwritten, without anybody's notice. Each task claims its bit before it
 //! runs; the first fault keeps every later task from running, and ends the call.
 
-use super::{HostParallelFor, Task, end_call};
+use super::ending::end_call;
 use crate::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The host's job system: runs `task(i)` once for every `i` below the count, in any order, on any
+/// threads, and returns when all are done. One that does otherwise ends the call that asked it.
+pub type HostParallelFor = Arc<dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Send + Sync>;
+
+/// A task of a loop, by its index.
+pub(super) type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// Words of claims on the stack, so that loops of up to 1,024 tasks allocate nothing.
 const WORDS_INLINE: usize = 16;
@@ -116,7 +123,6 @@ mod tests {
     use super::*;
     use crate::workers::ended_by;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Arc;
 
     /// How often each of `tasks` tasks ran, and what ended the loop.
     fn outcome(

@@ -4,7 +4,7 @@
 use simdetr::data::image::{Normalisation, ResizeRule};
 use simdetr::detector::config::DetectorConfig;
 use simdetr::detector::description::DetectorDescription;
-use simdetr::detector::weights::Naming;
+use simdetr::detector::naming::Naming;
 use simdetr::detector::whole_detector::Detector;
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, Command, Common};
 use super::printing;
 use simdetr::pipeline::config::RunConfig;
 use simdetr::pipeline::machine::Machine;
-use simdetr::pipeline::{demo, preset};
+use simdetr::pipeline::{demo, preset, preset_choice};
 use simdetr::{Error, Result};
 use std::path::Path;
 
@@ -85,7 +85,7 @@ fn choose(run: &Path, config_of: impl Fn(&str) -> Result<RunConfig>) -> Result<C
         }
     }
     let machine = Machine::here();
-    let name = preset::suitable(&machine, &config_of)?;
+    let name = preset_choice::suitable(&machine, &config_of)?;
     let names = preset::NAMES.join(", ");
     let sentence = format!("preset {name}, which suits {machine}; --preset names one of {names}");
     Ok(Choice { name, sentence })

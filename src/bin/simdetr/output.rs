@@ -13,7 +13,7 @@ use simdetr::pipeline::export::ExportReport;
 use simdetr::pipeline::finetune::FinetuneReport;
 use simdetr::pipeline::folder_extraction::FolderReport;
 use simdetr::pipeline::measure::{MeasuredImages, table};
-use simdetr::pipeline::predict::PredictReport;
+use simdetr::pipeline::predict_report::PredictReport;
 use simdetr::pipeline::pretrain::PretrainReport;
 use std::fmt::Write;
 use std::path::Path;

@@ -40,7 +40,7 @@ pub fn check(path: &Path) -> Result<()> {
                 // Nothing is appended: the operating system says whether it could be.
                 File::options().append(true).open(&place).map_err(|e| Error::io(path, e))?;
             }
-            check_place(path, target::folder_of(&place))?;
+            check_place(path, temporary::folder_of(&place))?;
             temporary::remove_leftovers(&place);
             Ok(())
         }
@@ -127,7 +127,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn make_folder_of(place: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(target::folder_of(place))
+    std::fs::create_dir_all(temporary::folder_of(place))
 }
 
 /// Gives the new file the mode of the old one. File systems without modes refuse to change any, so

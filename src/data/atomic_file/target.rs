@@ -1,6 +1,6 @@
 //! What stands at a path that is to be written, and whether it can be.
 
-use super::temporary::Temporary;
+use super::temporary::{Temporary, folder_of};
 use crate::{Error, Result};
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
@@ -130,14 +130,6 @@ fn descriptor(place: &Path) -> Option<Place> {
         2 if own => Place::Standard(Standard::Error),
         _ => Place::Descriptor(place.into()),
     })
-}
-
-/// The folder of a file, `.` for a bare name.
-pub(super) fn folder_of(place: &Path) -> &Path {
-    match place.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 /// Whether files can be made in `folder`, or in what must be made first; `path` is what the user

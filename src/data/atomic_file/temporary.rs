@@ -77,10 +77,18 @@ fn prefix(target: &Path) -> OsString {
     prefix
 }
 
+/// The folder of a file, `.` for a bare name.
+pub(super) fn folder_of(place: &Path) -> &Path {
+    match place.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Removes leftovers of killed writers of `target`.
 pub(super) fn remove_leftovers(target: &Path) {
     let prefix = prefix(target);
-    remove_where(super::target::folder_of(target), |name| {
+    remove_where(folder_of(target), |name| {
         name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
     });
 }

@@ -25,6 +25,7 @@ mod plain;
 pub mod problems;
 pub mod read;
 mod records;
+pub mod settle;
 mod values;
 pub mod write;
 

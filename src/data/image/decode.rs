@@ -14,65 +14,15 @@
 //! - A format that is known but not read is an error of its own, so that nobody takes a photograph
 //!   in HEIC for a broken file.
 
+use super::encoded::Encoded;
 use super::format::{Format, READABLE, unsupported_by_content};
-use super::{Image, gif, jpeg, orientation, tiff};
+use super::limits::{ImageLimits, check_limit};
+use super::{Image, gif, jpeg, orientation, png, tiff, webp};
 use crate::{Error, Result, memory};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-use serde::{Deserialize, Serialize};
-use std::fmt::Display;
 use std::io::{Cursor, Read};
 use std::path::Path;
-
-/// What an image may cost at most; checked before memory is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ImageLimits {
-    /// Most pixels an image may have by its header. Default 100 million (conventions.md), 300 MB
-    /// as 8-bit RGB: above any camera, below what stops a machine.
-    pub pixels_max: u64,
-    /// Most encoded bytes. Default 268,435,456 (256 MiB): an uncompressed image of 16-bit RGB
-    /// with 44 million pixels, or 2.7 bytes for each pixel of the largest image.
-    pub bytes_max: u64,
-}
-
-impl Default for ImageLimits {
-    fn default() -> ImageLimits {
-        ImageLimits { pixels_max: 100_000_000, bytes_max: 256 << 20 }
-    }
-}
-
-impl ImageLimits {
-    /// # Errors
-    /// [`Error::InvalidArgument`] for a limit of 0, under which no image exists.
-    pub fn validate(&self) -> Result<()> {
-        for (name, value) in [("pixels_max", self.pixels_max), ("bytes_max", self.bytes_max)] {
-            if value == 0 {
-                return Err(Error::invalid(name, "0; at least 1 is needed"));
-            }
-        }
-        Ok(())
-    }
-
-    /// # Errors
-    /// [`Error::ImageTooLarge`] when `width` x `height` is over the limit of pixels.
-    pub fn check_pixels(&self, name: impl Display, width: u32, height: u32) -> Result<()> {
-        let pixels = u64::from(width) * u64::from(height);
-        check_limit(name, "pixels", pixels, self.pixels_max)
-    }
-}
-
-fn check_limit(name: impl Display, what: &'static str, got: u64, limit: u64) -> Result<()> {
-    match got > limit {
-        true => Err(Error::ImageTooLarge { image: name.to_string(), what, got, limit }),
-        false => Ok(()),
-    }
-}
-
-/// Widest sample layout of any format read here: RGBA of 16 bits.
-const PIXEL_BYTES_MAX: u64 = 8;
-/// What a decoder may take beside the pixels: tables, profiles, texts.
-const DECODER_BYTES: u64 = 64 << 20;
 
 /// Reads and decodes one file.
 ///
@@ -107,13 +57,13 @@ pub fn decode(bytes: &[u8], name: &str, limits: &ImageLimits) -> Result<Image> {
             let plain = Encoded { bytes: &segments.plain, ..input };
             (plain.decode_as(ImageFormat::Jpeg)?, segments.metadata.orientation())
         }
-        Format::Png => (input.decode_as(ImageFormat::Png)?, orientation::of(bytes, format)),
+        Format::Png => (input.decode_as(ImageFormat::Png)?, png::metadata(bytes).orientation()),
         Format::WebP => {
             input.check_riff_length()?;
-            (input.decode_as(ImageFormat::WebP)?, orientation::of(bytes, format))
+            (input.decode_as(ImageFormat::WebP)?, webp::metadata(bytes).orientation())
         }
         Format::Bmp => (input.decode_as(ImageFormat::Bmp)?, Orientation::NoTransforms),
-        Format::Tiff => (tiff::decode(&input)?.into(), orientation::of(bytes, format)),
+        Format::Tiff => (tiff::decode(&input)?.into(), orientation::of_tiff(bytes)),
         Format::Gif => (gif::decode(&input)?.into(), Orientation::NoTransforms),
     };
     Ok(to_upright_rgb(decoded, orientation))
@@ -131,44 +81,7 @@ fn not_readable(bytes: &[u8], name: &str) -> Error {
     }
 }
 
-/// One encoded image and what its reading is bound to.
-#[derive(Clone, Copy)]
-pub(super) struct Encoded<'a> {
-    pub bytes: &'a [u8],
-    /// Stands in errors.
-    pub name: &'a str,
-    pub format: Format,
-    pub limits: &'a ImageLimits,
-}
-
 impl Encoded<'_> {
-    /// The error that this image cannot be read for `reason`.
-    pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
-        let reason = format!("{}: {reason}", self.format.name());
-        Error::ImageDecode { image: self.name.into(), reason }
-    }
-
-    /// Holds the sides that a header states against the limits.
-    pub(super) fn check_sides(&self, width: u32, height: u32) -> Result<()> {
-        self.limits.check_pixels(self.name, width, height)?;
-        match width == 0 || height == 0 {
-            true => Err(self.refuse(format!("{width}x{height} pixels"))),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether there is memory for the decoder's own samples, and for the same as RGB twice: as
-    /// they lie and turned upright.
-    pub(super) fn probe_memory(&self, width: u32, height: u32, samples_bytes: u64) -> Result<()> {
-        let rgb_bytes = u64::from(width) * u64::from(height) * 3;
-        memory::probe(samples_bytes.saturating_add(2 * rgb_bytes), self.name)
-    }
-
-    /// Most bytes that a decoder may take.
-    pub(super) fn memory_max(&self) -> u64 {
-        self.limits.pixels_max.saturating_mul(PIXEL_BYTES_MAX).saturating_add(DECODER_BYTES)
-    }
-
     fn decode_as(&self, format: ImageFormat) -> Result<DynamicImage> {
         let refuse = |error: image::ImageError| self.refuse(cause(&error));
         let mut reader = ImageReader::with_format(Cursor::new(self.bytes), format);

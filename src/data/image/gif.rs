@@ -5,7 +5,7 @@
 //! numbers behind the end of the table are black, and without a table they are greys. Pixels that
 //! look transparent keep their colour, as everywhere here.
 
-use super::decode::Encoded;
+use super::encoded::Encoded;
 use crate::Result;
 use image::RgbImage;
 use std::array;

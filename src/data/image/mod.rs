@@ -7,9 +7,11 @@
 pub mod decode;
 mod directory;
 pub mod encode;
+mod encoded;
 pub mod format;
 mod gif;
 mod jpeg;
+mod limits;
 pub mod normalise;
 mod orientation;
 mod png;
@@ -18,8 +20,9 @@ pub mod sampler;
 mod tiff;
 mod tiff_colours;
 pub mod view;
+mod webp;
 
-pub use decode::ImageLimits;
+pub use limits::ImageLimits;
 pub use normalise::Normalisation;
 pub use resize::{ResizeRule, resize};
 pub use sampler::{Sampler, Window};

@@ -1,15 +1,12 @@
-//! Which way up an image is: the answer of Pillow's `ImageOps.exif_transpose`, container by
-//! container.
+//! Which way up an image is: the answer of Pillow's `ImageOps.exif_transpose`.
 //!
 //! The EXIF block decides if it holds the tag, whatever number type it is written in and whether
 //! its value makes sense or not; else the XMP packet does. Which of several blocks counts is a
-//! habit of each container: JPEG joins its EXIF segments and takes the last XMP packet, PNG takes
-//! the last chunk of each wherever it stands, WebP the first that its header announces, and TIFF
-//! has both as tags of its own.
+//! habit of each container ([`super::jpeg`], [`super::png`], [`super::webp`]): JPEG joins its EXIF
+//! segments and takes the last XMP packet, PNG takes the last chunk of each wherever it stands, WebP
+//! the first that its header announces, and TIFF has both as tags of its own.
 
 use super::directory::Directory;
-use super::format::Format;
-use super::png;
 use image::metadata::Orientation;
 use std::borrow::Cow;
 
@@ -23,19 +20,11 @@ pub(super) struct Metadata<'a> {
 const ORIENTATION: u16 = 274;
 const XMP: u16 = 700;
 
-/// The orientation of a whole file, JPEG excepted, whose segments are walked for more than this
-/// ([`jpeg::Segments`]).
-pub(super) fn of(bytes: &[u8], format: Format) -> Orientation {
-    match format {
-        Format::Jpeg | Format::Bmp | Format::Gif => Orientation::NoTransforms,
-        Format::Png => png::metadata(bytes).orientation(),
-        Format::WebP => web_p(bytes).orientation(),
-        Format::Tiff => {
-            let directory = Directory::first(bytes);
-            let xmp = directory.as_ref().and_then(|directory| directory.bytes(XMP));
-            resolve(directory.as_ref(), xmp)
-        }
-    }
+/// The orientation of a TIFF, which has both as tags of its own.
+pub(super) fn of_tiff(bytes: &[u8]) -> Orientation {
+    let directory = Directory::first(bytes);
+    let xmp = directory.as_ref().and_then(|directory| directory.bytes(XMP));
+    resolve(directory.as_ref(), xmp)
 }
 
 impl Metadata<'_> {
@@ -69,32 +58,6 @@ fn in_xmp(packet: &[u8]) -> Option<f64> {
         }
         _ => None,
     })
-}
-
-/// The chunks of a WebP that its extended header announces.
-fn web_p(bytes: &[u8]) -> Metadata<'_> {
-    const EXIF_ANNOUNCED: u8 = 0x08;
-    const XMP_ANNOUNCED: u8 = 0x04;
-    let mut metadata = Metadata::default();
-    let (mut at, mut announced) = (12, 0);
-    while let Some(&[a, b, c, d, l0, l1, l2, l3]) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        let Some(body) = bytes.get(at + 8..).and_then(|rest| rest.get(..length)) else { break };
-        let chosen = match &[a, b, c, d] {
-            b"VP8X" if at == 12 => {
-                announced = body.first().copied().unwrap_or(0);
-                None
-            }
-            b"EXIF" if announced & EXIF_ANNOUNCED != 0 => Some(&mut metadata.exif),
-            b"XMP " if announced & XMP_ANNOUNCED != 0 => Some(&mut metadata.xmp),
-            _ => None,
-        };
-        if let Some(chosen) = chosen {
-            chosen.get_or_insert(Cow::Borrowed(body));
-        }
-        at += 8 + length + length % 2;
-    }
-    metadata
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 //! What is not supported is an error that names it: Lab, masks, samples in floating point or with
 //! a sign, chroma subsampled outside JPEG, depths other than 1, 2, 4, 8 and 16 bits.
 
-use super::decode::Encoded;
 use super::directory::Directory;
+use super::encoded::Encoded;
 use super::tiff_colours::{Colours, Samples};
 use crate::Result;
 use image::RgbImage;

@@ -7,7 +7,7 @@ use super::names::{BACKBONE_PREFIX, CLASS_BIAS, QUERIES, places};
 use crate::backbone::architecture::STAGES;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::detector::config::DetectorConfig;
-use crate::detector::weights::Naming;
+use crate::detector::naming::Naming;
 use crate::detector::weights_read::is_of_training;
 
 /// A file's detector, seen through a naming.

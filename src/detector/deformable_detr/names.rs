@@ -5,7 +5,7 @@
 //! with box refinement both repeat the box heads under the decoder.
 
 use crate::detector::config::DetectorConfig;
-use crate::detector::weights::Naming;
+use crate::detector::naming::Naming;
 
 /// What stands before the backbone's torchvision names.
 pub const BACKBONE_PREFIX: &str = "backbone.0.body.";

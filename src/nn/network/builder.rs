@@ -2,6 +2,7 @@
 
 use super::constants::constant_tensors;
 use super::lives::{Lives, lay_out};
+use super::purpose::Purpose;
 use super::{Network, Node, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;
 use crate::nn::cpu::Real;
@@ -9,17 +10,6 @@ use crate::nn::op::Op;
 use crate::nn::operation::INPUTS_MAX;
 use std::marker::PhantomData;
 use std::ops::Range;
-
-/// What a network is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Forward and backward. With `recompute`, the outputs of cheap operations are computed again
-    /// on the way back where that saves memory; the numbers are the same.
-    Training { recompute: bool },
-    /// Forward alone: buffers are free as soon as nothing ahead reads them, and what does not
-    /// depend on data is computed once ([`super::Constants`]).
-    Prediction,
-}
 
 /// Collects the operations of a network.
 #[derive(Debug)]

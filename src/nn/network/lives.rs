@@ -3,8 +3,8 @@
 //! Time runs 0..n over the forward, n while the caller turns outputs into gradients, and
 //! n+1..=2n back. What a backward does not read is free after the last forward that does.
 
-use super::builder::Purpose;
 use super::constants::is_prepared;
+use super::purpose::Purpose;
 use super::recompute::LateReads;
 use super::{Node, Places, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;

@@ -11,13 +11,15 @@ mod constants;
 mod footprint;
 mod lives;
 pub mod named;
+mod purpose;
 mod recompute;
 mod run;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use builder::{NetworkBuilder, Purpose};
+pub use builder::NetworkBuilder;
 pub use constants::{Constants, PREDICTION};
+pub use purpose::Purpose;
 pub use run::Memory;
 
 use super::op::Op;

@@ -41,8 +41,19 @@ const TASKS_MAX: usize = 4;
 
 impl DeformableAttention {
     /// Cells of all levels.
-    pub(super) fn cells(&self) -> usize {
+    fn cells(&self) -> usize {
         self.levels.iter().map(|(height, width)| height * width).sum()
+    }
+
+    /// The cells of one head of one image, among the `values` of all.
+    fn head_cells<'a, T: Real>(
+        &self,
+        values: &'a [T],
+        image: usize,
+        head: usize,
+    ) -> HeadCells<'a, T> {
+        let length = self.cells() * self.heads * self.dim;
+        HeadCells::new(&values[image * length..][..length], head, self.heads, self.dim)
     }
 
     /// Samples of one query and head.
@@ -161,7 +172,7 @@ impl<T: Real> Kernel for Sampling<'_, T> {
             let count = (rest.len() / row_length).min(queries - first % queries);
             let (output, after) = rest.split_at_mut(count * row_length);
             for head in 0..heads {
-                let cells = HeadCells::new(self.shape, self.inputs[0], first / queries, head);
+                let cells = self.shape.head_cells(self.inputs[0], first / queries, head);
                 let cells = cells.packed(self.shape.packs(count), self.packed);
                 sample(self.shape, &cells, self.inputs, [first, head], output);
             }
@@ -215,7 +226,7 @@ impl<T: Real> Kernel for HeadGradient<'_, T> {
         let location_gradients = location_gradients.as_chunks_mut::<2>().0;
         let [values, locations, weights] = self.inputs;
         let locations = locations.as_chunks::<2>().0;
-        let cells = HeadCells::new(self.shape, values, image, head);
+        let cells = self.shape.head_cells(values, image, head);
         let cells = cells.packed(self.shape.packs(queries), self.packed);
         value_gradients.fill(T::ZERO);
         for first in (0..samples).step_by(SAMPLES) {

@@ -4,7 +4,6 @@
 //! by side they stay in a core's second cache while the queries pass, so that is what the samples of
 //! many queries are taken from.
 
-use super::deformable_attention::DeformableAttention;
 use super::deformable_samples::Corners;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::bilinear::{
@@ -23,15 +22,8 @@ pub(super) struct HeadCells<'a, T> {
 }
 
 impl<'a, T: Real> HeadCells<'a, T> {
-    pub fn new(
-        shape: &DeformableAttention,
-        values: &'a [T],
-        image: usize,
-        head: usize,
-    ) -> HeadCells<'a, T> {
-        let DeformableAttention { heads, dim, .. } = *shape;
-        let length = shape.cells() * heads * dim;
-        let values = &values[image * length..][..length];
+    /// Head `head` of `heads` in the `values` of one image, each `dim` long.
+    pub fn new(values: &'a [T], head: usize, heads: usize, dim: usize) -> HeadCells<'a, T> {
         HeadCells { values, start: head * dim, stride: heads * dim, dim, packed: None }
     }
 

@@ -10,30 +10,21 @@
 mod grounds;
 mod noise;
 mod painting;
+mod scene;
 mod things;
+
+pub use scene::Scene;
 
 use crate::control::Control;
 use crate::data::atomic_file;
 use crate::data::coco::{CocoCategory, CocoImage, LabelledBox, write::write_dataset};
-use crate::data::image::{Image, encode};
-use crate::geometry::BoundingBox;
+use crate::data::image::encode;
 use crate::random::{Purpose, Random, StreamKey};
 use crate::workers::Workers;
 use crate::{Error, Result};
 use std::ops::Range;
 use std::path::Path;
 use things::Kind;
-
-/// An image and what is in it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scene {
-    /// 320x240 to 480x360 pixels.
-    pub image: Image,
-    /// xyxy in pixels, around the visible part.
-    pub boxes: Vec<BoundingBox>,
-    /// Kind of each object, 0 to 7: places in [`kind_names`].
-    pub kinds: Vec<u32>,
-}
 
 /// Names of the kinds of objects.
 pub fn kind_names() -> Vec<&'static str> {

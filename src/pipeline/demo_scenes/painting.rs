@@ -1,8 +1,8 @@
 //! Puts a scene together: ground, placed objects with smooth edges, sensor noise, visible boxes.
 
-use super::Scene;
 use super::grounds::{Colour, Ground};
 use super::noise::Noise;
+use super::scene::Scene;
 use super::things::Kind;
 use crate::data::image::Image;
 use crate::geometry::{BoundingBox, area, intersection};

@@ -2,7 +2,7 @@
 //!
 //! The test set is no part of it: it only measures, and that is done on every call.
 
-use super::{FinetuneRequest, STAGE};
+use super::request::FinetuneRequest;
 use crate::config::{differences, to_table};
 use crate::control::Control;
 use crate::data::image_sources::ImageSources;
@@ -19,6 +19,9 @@ use crate::workers::Workers;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// The only stage of a run.
+pub(super) const STAGE: u16 = 1;
 
 /// What `finetune.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

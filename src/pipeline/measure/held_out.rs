@@ -6,9 +6,9 @@
 //! of the run beside them: on other images they begin anew.
 
 use super::HeldOut;
+use super::context::Context;
 use super::figures::Truth;
 use super::kept::Kept;
-use super::stages::Context;
 use crate::clustering::{Centroids, Resources};
 use crate::data::coco::folder_places::FolderPlaces;
 use crate::data::fingerprint;

@@ -18,6 +18,7 @@
 //! `validation/` and `validation-100/` are runs of `extract` on the held-out images, and
 //! `metrics.jsonl` gets a line for each stage.
 
+pub mod context;
 pub mod figures;
 pub mod fixed_boxes;
 pub mod held_out;

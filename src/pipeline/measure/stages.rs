@@ -1,43 +1,29 @@
 //! Measures stage after stage: predicts what is not kept, scores it, and writes a line of
 //! `metrics.jsonl` for each.
 
+use super::context::Context;
 use super::figures::Truth;
 use super::fixed_boxes::FixedBoxes;
 use super::held_out::{CheckedHeldOut, cap};
 use super::kept::Kept;
 use super::{MeasuredImages, MeasuredKind, MeasuredRow};
-use crate::control::Control;
 use crate::data::coco::CocoFile;
 use crate::data::coco::read::{read_dataset, read_detections};
 use crate::data::training::set::TrainingSet;
 use crate::detector::prediction::OBJECTS_ORDER;
 use crate::kernels::simd;
-use crate::pipeline::config::RunConfig;
-use crate::pipeline::pretrain::view;
+use crate::pipeline::stage_keys::view;
 use crate::pipeline::workspace::files::MEASURED;
 use crate::training::measured_lines;
 use crate::training::relabel::{
     self, MEASURED_BOXES_MAX, Purpose, RelabelRequest, discard, relabel, weights_of,
 };
-use crate::training::stage::StagePaths;
+use crate::training::stage_config::StagePaths;
 use crate::training::trainable::TrainableDetector;
-use crate::workers::Workers;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What measuring shares with its run.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    pub config: &'a RunConfig,
-    /// Folder of the run.
-    pub root: &'a Path,
-    /// A broken image is an error.
-    pub strict: bool,
-    pub workers: &'a Workers,
-    pub control: &'a Control<'a>,
-}
 
 /// True boxes that were found good, of both kinds of images.
 #[derive(Debug, Default)]
@@ -66,13 +52,6 @@ struct Side {
     sources: String,
     /// T_{s-1} of these images.
     labels: PathBuf,
-}
-
-impl Context<'_> {
-    /// A file of boxes that are measured.
-    pub(super) fn measured(&self, name: &str) -> PathBuf {
-        self.root.join(MEASURED).join(name)
-    }
 }
 
 impl Measuring {

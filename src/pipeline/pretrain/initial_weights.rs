@@ -5,7 +5,7 @@ use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::backbone::resnet_weights::ENCODER_KEY;
 use crate::detector::backbone_weights::BackboneWeights;
 use crate::detector::config::{DetectorConfig, WEIGHTS_KEY};
-use crate::encoder::{fingerprint, source};
+use crate::encoder::{fingerprint, options, source};
 use crate::nn::parameters::ParameterTable;
 use crate::pipeline::config::RunConfig;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn weights<'a>(init: &'a str, config: &'a RunConfig) -> Result<Option<BackboneWe
         ENCODER => Some(BackboneWeights {
             name: init,
             file: source::weights(encoder)?,
-            prefix: if encoder.encoder == source::DEFAULT { "" } else { &encoder.weights_prefix },
+            prefix: if encoder.encoder == options::DEFAULT { "" } else { &encoder.weights_prefix },
             key: ENCODER_KEY,
         }),
         path => Some(BackboneWeights {

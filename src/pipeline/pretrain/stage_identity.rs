@@ -1,12 +1,12 @@
 //! What a stage of training reads, by content, and whether its folder holds the same.
 
-use super::is_fresh;
 use crate::Result;
 use crate::data::fingerprint::{self, ContentHasher};
 use crate::data::image_sources::ImageSources;
 use crate::data::training::set::TrainingSet;
 use crate::error::Difference;
 use crate::pipeline::config::RunConfig;
+use crate::pipeline::stage_keys::is_fresh;
 use crate::pipeline::workspace::identity::{self, STAGE_TABLES};
 use crate::pipeline::workspace::stage_record::StageRecord;
 use crate::training::checkpoint_files::last_checkpoint;

@@ -1,6 +1,6 @@
 //! The page around the content: head, style, sections, tables, escaping.
 
-use super::ReportTable;
+use super::parts::ReportTable;
 
 /// What says whose document it is.
 pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"simdetr\">";

@@ -7,14 +7,14 @@
 mod charts;
 mod curves;
 mod markup;
+mod parts;
 mod pictures;
 
 pub use charts::Histogram;
 pub use curves::{Curves, Line};
+pub use parts::{ReportClass, ReportImage, ReportTable};
 
 use crate::data::atomic_file;
-use crate::data::image::Image;
-use crate::geometry::BoundingBox;
 use crate::{Error, Result};
 use markup::{Page, escape};
 use std::path::Path;
@@ -40,36 +40,6 @@ pub struct ReportInput {
     pub histograms: Vec<Histogram>,
     /// Every key of the configuration and its value.
     pub settings: Vec<(String, String)>,
-}
-
-/// A table with a heading.
-#[derive(Debug, Clone, Default)]
-pub struct ReportTable {
-    pub title: String,
-    pub columns: Vec<String>,
-    /// One text for each column.
-    pub rows: Vec<Vec<String>>,
-}
-
-/// An image of the run; it is made smaller for the report.
-#[derive(Debug, Clone, Default)]
-pub struct ReportImage {
-    pub name: String,
-    pub image: Image,
-    /// xyxy in pixels of `image`.
-    pub boxes: Vec<BoundingBox>,
-    /// Pseudo-class of each box, from which its colour follows.
-    pub classes: Vec<u32>,
-}
-
-/// A pseudo-class and some of what is in it.
-#[derive(Debug, Clone, Default)]
-pub struct ReportClass {
-    pub class: u32,
-    /// Boxes of the class in the whole run.
-    pub boxes_count: u64,
-    /// Cut out of the images; they are made smaller for the report.
-    pub crops: Vec<Image>,
 }
 
 /// Writes the report; a file of that name is replaced.
@@ -146,17 +116,11 @@ pub fn html(input: &ReportInput) -> Result<String> {
     Ok(page.finish())
 }
 
-/// The colour of a pseudo-class: neighbours in number are far apart in hue, by the golden angle.
-fn class_colour(class: u32) -> String {
-    let hue = (f64::from(class) * 137.507_764).rem_euclid(360.0);
-    // Three levels of lightness tell apart hues that come close after many classes.
-    let lightness = 46 + 9 * (class % 3);
-    format!("hsl({hue:.0} 80% {lightness}%)")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::pictures::class_colour;
     use super::*;
+    use crate::data::image::Image;
 
     fn input() -> ReportInput {
         let image = Image::filled(64, 48, [10, 200, 30]).unwrap();

@@ -1,7 +1,7 @@
 //! Images with boxes over them, and crops of pseudo-classes.
 
 use super::markup::escape;
-use super::{ReportClass, ReportImage, class_colour};
+use super::parts::{ReportClass, ReportImage};
 use crate::Result;
 use crate::data::image::{Image, encode, resize};
 use base64::Engine;
@@ -87,4 +87,12 @@ fn counted_boxes(count: u64) -> String {
 fn data_url(image: &Image) -> Result<String> {
     let bytes = encode::jpeg(image, JPEG_QUALITY)?;
     Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes)))
+}
+
+/// The colour of a pseudo-class: neighbours in number are far apart in hue, by the golden angle.
+pub(super) fn class_colour(class: u32) -> String {
+    let hue = (f64::from(class) * 137.507_764).rem_euclid(360.0);
+    // Three levels of lightness tell apart hues that come close after many classes.
+    let lightness = 46 + 9 * (class % 3);
+    format!("hsl({hue:.0} 80% {lightness}%)")
 }

@@ -1,7 +1,7 @@
 //! A COCO file in a report: the boxes that `predict` or another program wrote.
 
-use super::figures_table;
 use super::pictures::Pictures;
+use super::texts::figures_table;
 use crate::control::Control;
 use crate::data::coco::read::{read_dataset, read_detections};
 use crate::data::coco::{CocoAnnotation, CocoFile};

@@ -13,18 +13,19 @@
 mod annotations;
 mod pictures;
 mod stage0;
+mod texts;
 mod training;
 
-use super::report::{self, ReportInput, ReportTable};
+use super::report::{self, ReportInput};
 use super::workspace::{RunRecord, Step, Workspace};
 use crate::control::Control;
 use crate::data::atomic_file;
-use crate::evaluation::Evaluation;
-use crate::training::stage::StagePaths;
+use crate::training::stage_config::StagePaths;
 use crate::workers::Workers;
 use crate::{Error, Result};
 use pictures::Pictures;
 use std::path::{Path, PathBuf};
+use texts::flatten;
 
 /// What is reported.
 #[derive(Debug, Clone, Copy)]
@@ -165,23 +166,4 @@ fn fine_tuning(
         flatten(&table, "", &mut input.settings);
     }
     Ok(input)
-}
-
-/// Every key of a document under its whole name.
-fn flatten(table: &toml::Table, prefix: &str, settings: &mut Vec<(String, String)>) {
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => flatten(inner, &format!("{prefix}{key}."), settings),
-            value => settings.push((format!("{prefix}{key}"), value.to_string())),
-        }
-    }
-}
-
-fn figures_table(title: &str, found: &Evaluation) -> ReportTable {
-    let row = |(name, value): (String, f64)| vec![name, format!("{value:.4}")];
-    ReportTable {
-        title: title.into(),
-        columns: vec!["figure".into(), "value".into()],
-        rows: found.figures().into_iter().map(row).collect(),
-    }
 }

@@ -1,7 +1,7 @@
 //! Stage 0 in a report: proposals and, where they are clustered, pseudo-classes.
 
 use super::pictures::Pictures;
-use super::{figures_table, flatten};
+use super::texts::{figures_table, flatten};
 use crate::Error;
 use crate::Result;
 use crate::clustering::{Centroids, Resources};

@@ -6,8 +6,8 @@
 
 use super::super::batch_geometry::BatchGeometry;
 use super::super::sizes::heads_count;
-use super::Inputs;
 use super::encoder::{References, attend, attended};
+use super::inputs::Inputs;
 use super::parts::{Parts, Rows};
 use crate::Result;
 use crate::nn::network::TensorId;

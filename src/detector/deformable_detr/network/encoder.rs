@@ -1,7 +1,7 @@
 //! The encoder: every cell of every level looks at sampled cells of all levels.
 
 use super::super::batch_geometry::BatchGeometry;
-use super::Inputs;
+use super::inputs::Inputs;
 use super::parts::{Parts, Rows};
 use crate::Result;
 use crate::nn::network::TensorId;

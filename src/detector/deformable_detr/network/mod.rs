@@ -6,6 +6,7 @@
 mod backbone;
 mod decoder;
 mod encoder;
+mod inputs;
 mod parts;
 
 use super::batch_geometry::{BatchGeometry, GeometryTensors};
@@ -17,44 +18,8 @@ use crate::detector::network::{BatchShape, Layers, SizeInputs, query_groups};
 use crate::nn::network::{Memory, Network, Purpose, TensorId};
 use crate::nn::ops::sine_positions::sine_positions;
 use crate::nn::parameters::ParameterTable;
+use inputs::Inputs;
 use parts::Parts;
-
-/// What the caller fills before each forward; in prediction all but the images once.
-#[derive(Debug, Clone, Copy)]
-struct Inputs {
-    /// `[images, height, width, 3]`, normalised; padding is 0.
-    images: TensorId,
-    /// `[images, cells]`.
-    mask: TensorId,
-    /// `[images, levels, 2]`.
-    valid_shares: TensorId,
-    /// `[images, cells, levels, 2]`.
-    references: TensorId,
-    /// `[images, cells, hidden]`.
-    positions: TensorId,
-}
-
-impl Inputs {
-    fn new(
-        parts: &mut Parts<'_>,
-        purpose: Purpose,
-        (height, width): (usize, usize),
-        (cells, levels): (usize, usize),
-    ) -> Inputs {
-        let (images, columns) = (parts.images, parts.config.hidden_size);
-        let mut of_sizes = |length: usize| match purpose {
-            Purpose::Training { .. } => parts.builder.network.data(length),
-            Purpose::Prediction => parts.builder.network.constant(length),
-        };
-        Inputs {
-            mask: of_sizes(images * cells),
-            valid_shares: of_sizes(images * levels * 2),
-            references: of_sizes(images * cells * levels * 2),
-            positions: of_sizes(images * cells * columns),
-            images: parts.builder.network.data(images * height * width * 3),
-        }
-    }
-}
 
 /// Adds the operations of a Deformable DETR.
 ///

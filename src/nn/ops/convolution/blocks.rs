@@ -1,6 +1,6 @@
 //! Packs blocks of pixels for [`outer_products`](crate::kernels::simd::outer_products).
 
-use super::Convolution;
+use super::description::Convolution;
 use crate::kernels::activation::{Activation, Layout};
 use crate::kernels::simd::outer_products::{LEFT_WIDTH, RIGHT_WIDTH};
 use std::ops::Range;

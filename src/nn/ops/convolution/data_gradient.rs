@@ -1,9 +1,10 @@
 //! The gradient of the input map: a convolution of the output's gradient with turned weights.
 
+use super::description::Convolution;
 use super::direct::{Direct, KERNEL_MAX, Window};
 use super::forward::{run_winograd, winograd_pays};
+use super::operands::Inputs;
 use super::packing::{Source, pack, transform_turned};
-use super::{Convolution, Inputs};
 use crate::kernels::activation::Activation;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;

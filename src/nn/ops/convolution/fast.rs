@@ -2,28 +2,18 @@
 
 use super::bordered::copy_with_border;
 use super::data_gradient::DataGradient;
+use super::description::Convolution;
+use super::forward;
+use super::operands::{Given, Gradients};
+use super::scratch_lines::{sum_of_lines, take};
 use super::weight_gradient::WeightGradient;
-use super::{Convolution, Given, Gradients, forward};
 use crate::kernels::activation::Activation;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
-use crate::memory::aligned::LINE;
 use crate::nn::cpu::GradientMut;
 use crate::nn::ops::column_sums;
 use crate::nn::ops::relu::masked;
 use crate::workers::Workers;
-
-/// Takes the first `length` floats of `scratch`, rounded up to whole cache lines.
-pub(super) fn take<'a>(scratch: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
-    let (part, rest) = std::mem::take(scratch).split_at_mut(length.next_multiple_of(LINE));
-    *scratch = rest;
-    &mut part[..length]
-}
-
-/// Floats that [`take`] takes for all these lengths.
-pub(super) fn sum_of_lines(lengths: &[usize]) -> usize {
-    lengths.iter().map(|length| length.next_multiple_of(LINE)).sum()
-}
 
 /// Floats of scratch memory of either direction.
 pub(super) fn scratch_length(layer: &Convolution) -> usize {

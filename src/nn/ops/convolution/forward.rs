@@ -2,10 +2,12 @@
 //! once for prediction, and runs the vector kernels.
 
 use super::bordered::copy_with_border;
+use super::description::Convolution;
 use super::direct::{Direct, KERNEL_MAX, Window};
-use super::fast::{sum_of_lines, take};
+use super::geometry::Geometry;
+use super::operands::Inputs;
 use super::packing::{Source, pack, transform};
-use super::{Convolution, Geometry, Inputs};
+use super::scratch_lines::{sum_of_lines, take};
 use crate::kernels::activation::{Activation, Band, Layout};
 use crate::kernels::simd::Level;
 use crate::kernels::simd::panels::PanelsView;

@@ -1,6 +1,6 @@
 //! Packs raw weights for one step: transposed where needed, scaled by the frozen norm.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::kernels::simd::Level;
 use crate::kernels::simd::panels::{PanelsView, panel_width};
 use crate::kernels::simd::winograd::{KERNEL_VALUES, Kernels};

@@ -1,7 +1,8 @@
 //! The definition as matrix products, for any number type: each image's windows as the rows of a
 //! matrix.
 
-use super::{Convolution, Given, Gradients, Inputs};
+use super::description::Convolution;
+use super::operands::{Given, Gradients, Inputs};
 use crate::kernels::matrix_product::{Matrix, MatrixMut, Update, product};
 use crate::nn::cpu::{GradientMut, Real};
 use crate::nn::ops::column_sums;

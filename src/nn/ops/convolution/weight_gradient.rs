@@ -6,7 +6,8 @@
 //! sums are cut into parts whose number depends on the shapes alone, and added in order.
 
 use super::blocks::{PIXELS_MAX, pack_left, pack_right};
-use super::{Convolution, Inputs};
+use super::description::Convolution;
+use super::operands::Inputs;
 use crate::kernels::activation::Activation;
 use crate::kernels::matrix_product::Update;
 use crate::kernels::simd::Level;
