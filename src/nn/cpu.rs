@@ -1,14 +1,21 @@
 //! How the CPU computes an operation: forward, backward, and the memory that they need.
 
+use super::backend::Backend;
+use super::element::Element;
+use super::op::Op;
 use super::operation::{Operation, StepKey};
 use crate::kernels::matrix_product::{Scalar, Update};
 use crate::workers::Workers;
 use num_traits::{Float, NumAssign};
 use std::fmt::Debug;
 use std::iter::Sum;
+use std::marker::PhantomData;
 
 /// Numbers that a network computes with: `f32`, and `f64` for finite differences.
 pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
+    /// What plans call them.
+    const ELEMENT: Element;
+
     /// The nearest number.
     fn from_f64(value: f64) -> Self;
     /// The same number in `f64`.
@@ -26,6 +33,8 @@ pub trait Real: Scalar + Float + NumAssign + Sum + Debug + Default {
 }
 
 impl Real for f32 {
+    const ELEMENT: Element = Element::F32;
+
     fn from_f64(value: f64) -> f32 {
         value as f32
     }
@@ -55,6 +64,8 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const ELEMENT: Element = Element::F64;
+
     fn from_f64(value: f64) -> f64 {
         value
     }
@@ -168,4 +179,39 @@ pub trait OnCpu<T: Real>: Operation {
 
     /// Writes, or adds to, the gradients of the inputs.
     fn backward(&self, run: Backward<'_, '_, T>);
+}
+
+/// The CPU, in numbers `T`, on up to some workers.
+#[derive(Debug)]
+pub struct Cpu<T> {
+    workers_count: usize,
+    numbers: PhantomData<fn() -> T>,
+}
+
+impl<T: Real> Cpu<T> {
+    pub fn new(workers_count: usize) -> Cpu<T> {
+        Cpu { workers_count, numbers: PhantomData }
+    }
+}
+
+impl<T: Real> Backend for Cpu<T> {
+    fn element(&self) -> Element {
+        T::ELEMENT
+    }
+
+    fn scratch_length(&self, op: &Op) -> usize {
+        op.on_cpu::<T>().scratch_length(self.workers_count)
+    }
+
+    fn prediction_scratch_length(&self, op: &Op, prepared: bool) -> usize {
+        op.on_cpu::<T>().prediction_scratch_length(self.workers_count, prepared)
+    }
+
+    fn prediction_saved_length(&self, op: &Op) -> usize {
+        op.on_cpu::<T>().prediction_saved_length()
+    }
+
+    fn prepared_length(&self, op: &Op) -> usize {
+        op.on_cpu::<T>().prepared_length()
+    }
 }

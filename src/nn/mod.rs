@@ -5,7 +5,9 @@
 //! | [`operation`] | what an operation is, whoever computes it |
 //! | [`op`] | the list of all operations, which every backend matches |
 //! | [`ops`] | the operations, one file each: description, CPU, tests |
-//! | [`cpu`] | how the CPU computes one |
+//! | [`element`] | the kinds of numbers that tensors hold |
+//! | [`backend`] | what a plan has to know of who runs it |
+//! | [`cpu`] | how the CPU computes an operation |
 //! | [`network`] | operations in order, every buffer's place, training and prediction |
 //! | [`parameters`] | names, shapes and places of a network's parameters |
 //! | [`parameter_values`] | their values, and what prediction packed from them |
@@ -13,8 +15,10 @@
 //! | [`kept`] | networks of the sizes that were used last |
 //! | [`batch_norm`] | a batch normalisation folded into a convolution, for other programs |
 
+pub mod backend;
 pub mod batch_norm;
 pub mod cpu;
+pub mod element;
 pub mod kept;
 pub mod network;
 pub mod op;

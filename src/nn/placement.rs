@@ -1,11 +1,13 @@
 //! Where the buffers of a network lie in one arena: those never alive together share memory.
 
-use crate::memory::aligned::LINE;
 use crate::ranking::rank;
 use std::ops::Range;
 
-/// Puts each buffer at the lowest place that no buffer alive at the same time holds, the largest
-/// buffer first.
+/// Bytes of which every place is a multiple: what CUDA's allocations start at, and four cache lines.
+pub const ALIGNMENT_BYTES: usize = 256;
+
+/// Puts each buffer, of that many bytes, at the lowest place that no buffer alive at the same time
+/// holds, the largest buffer first.
 pub fn place(lengths: &[usize], lives: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     rank(&mut order, &|a, b| lengths[b].cmp(&lengths[a]));
@@ -22,7 +24,7 @@ pub fn place(lengths: &[usize], lives: &[Range<usize>]) -> Vec<Range<usize>> {
             if range.start >= start + lengths[buffer] {
                 break;
             }
-            start = start.max(range.end.next_multiple_of(LINE));
+            start = start.max(range.end.next_multiple_of(ALIGNMENT_BYTES));
         }
         places[buffer] = start..start + lengths[buffer];
         placed.push(buffer);
@@ -36,11 +38,11 @@ mod tests {
 
     #[test]
     fn buffers_alive_together_never_overlap_and_memory_is_reused() {
-        let lengths = [100, 64, 64, 300, 16, 80];
+        let lengths = [1600, 1024, 1024, 4800, 256, 1280];
         let lives = [0..1, 0..3, 1..2, 2..4, 3..5, 4..usize::MAX];
         let places = place(&lengths, &lives);
         for (one, first) in places.iter().enumerate() {
-            assert_eq!(first.len(), lengths[one]);
+            assert_eq!((first.len(), first.start % ALIGNMENT_BYTES), (lengths[one], 0));
             for (other, second) in places.iter().enumerate().skip(one + 1) {
                 let together =
                     lives[one].start < lives[other].end && lives[other].start < lives[one].end;

@@ -1,11 +1,13 @@
 //! Collects the operations of a network and decides who gets a gradient.
 
+use super::Network;
 use super::constants::constant_tensors;
 use super::lives::{Lives, lay_out};
+use super::plan::{Node, Plan, Source, TensorId, TensorInfo};
 use super::purpose::Purpose;
-use super::{Network, Node, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;
-use crate::nn::cpu::Real;
+use crate::nn::backend::Backend;
+use crate::nn::cpu::{Cpu, Real};
 use crate::nn::op::Op;
 use crate::nn::operation::INPUTS_MAX;
 use std::marker::PhantomData;
@@ -70,12 +72,21 @@ impl NetworkBuilder {
         output
     }
 
-    /// Lays the network out for the CPU, in numbers `T`. `outputs` keep their values until the
-    /// backward, or the next forward.
+    /// Lays the network out for the CPU, in numbers `T`; see [`NetworkBuilder::plan`].
+    ///
+    /// # Panics
+    /// As [`NetworkBuilder::plan`].
+    pub fn finish<T: Real>(self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+        let backend = Cpu::<T>::new(self.workers_count);
+        Network { plan: self.plan(outputs, purpose, &backend), numbers: PhantomData }
+    }
+
+    /// Lays the network out for a backend. `outputs` keep their values until the backward, or the next
+    /// forward.
     ///
     /// # Panics
     /// When a network for training has constants.
-    pub fn finish<T: Real>(mut self, outputs: &[TensorId], purpose: Purpose) -> Network<T> {
+    pub fn plan(mut self, outputs: &[TensorId], purpose: Purpose, backend: &dyn Backend) -> Plan {
         if purpose == Purpose::Prediction {
             self.leave_out_unread(outputs);
         }
@@ -85,9 +96,9 @@ impl NetworkBuilder {
         };
         let (updates, reached) = self.updates(outputs, &wants);
         let constant = self.constant_tensors(outputs, purpose);
-        let lives =
-            Lives::new::<T>(&self.tensors, &self.nodes, outputs, (&updates, &constant), purpose);
-        let places = lay_out::<T>(&self.tensors, &self.nodes, &lives, self.workers_count);
+        let (tensors, nodes) = (&self.tensors, &self.nodes);
+        let lives = Lives::new(tensors, nodes, outputs, (&updates, &constant), (purpose, backend));
+        let places = lay_out(tensors, nodes, &lives, backend);
         let unreached = self.tensors.iter().zip(reached).filter_map(|(tensor, reached)| {
             match (&tensor.source, reached, purpose) {
                 (Source::Parameter { range, trained: true }, false, Purpose::Training { .. }) => {
@@ -96,7 +107,8 @@ impl NetworkBuilder {
                 _ => None,
             }
         });
-        Network {
+        Plan {
+            element: backend.element(),
             unreached: unreached.collect(),
             outputs: outputs.to_vec(),
             places,
@@ -104,7 +116,6 @@ impl NetworkBuilder {
             updates,
             tensors: self.tensors,
             nodes: self.nodes,
-            numbers: PhantomData,
         }
     }
 

@@ -6,7 +6,8 @@
 //! network, because they depend on its sizes; packed weights lie with the parameters and serve
 //! networks of all sizes ([`ParameterValues::packed`]).
 
-use super::{Network, Node, Source, TensorId};
+use super::Network;
+use super::plan::{Node, Source, TensorId};
 use crate::Result;
 use crate::memory::aligned::Aligned;
 use crate::nn::cpu::{Forward, Real};
@@ -72,22 +73,23 @@ impl<T: Real> Network<T> {
         given: &[(TensorId, &[T])],
         workers: &Workers,
     ) -> Result<Constants<T>> {
-        let mut values: Vec<Aligned<T>> = self.tensors.iter().map(|_| Aligned::zeros(0)).collect();
+        let mut values: Vec<Aligned<T>> =
+            self.plan.tensors.iter().map(|_| Aligned::zeros(0)).collect();
         for (tensor, given) in given {
             assert_eq!(given.len(), self.length(*tensor), "a constant of another length");
             values[tensor.index] = block(given.len())?;
             values[tensor.index].as_mut_slice().copy_from_slice(given);
         }
-        for (tensor, values) in self.tensors.iter().zip(&values) {
+        for (tensor, values) in self.plan.tensors.iter().zip(&values) {
             let filled =
                 tensor.source != Source::Constant || values.as_slice().len() == tensor.length;
             assert!(filled, "a constant of {} numbers was not given", tensor.length);
         }
-        for node in self.nodes.iter().filter(|node| self.constant[node.output]) {
+        for node in self.plan.nodes.iter().filter(|node| self.plan.constant[node.output]) {
             values[node.output] = self.compute(node, parameters, &values, workers)?;
         }
-        let mut packed = Vec::with_capacity(self.nodes.len());
-        for number in 0..self.nodes.len() {
+        let mut packed = Vec::with_capacity(self.plan.nodes.len());
+        for number in 0..self.plan.nodes.len() {
             packed.push(self.pack(number, parameters, &values, workers)?);
         }
         for (read, values) in self.constants_read().into_iter().zip(&mut values) {
@@ -138,7 +140,7 @@ impl<T: Real> Network<T> {
         if !self.is_prepared(number) {
             return Ok(None);
         }
-        let node = &self.nodes[number];
+        let node = &self.plan.nodes[number];
         let block = parameters.packed(number, || {
             let mut inputs: Vec<&[T]> = vec![&[]; node.inputs.len()];
             let operation = node.op.on_cpu::<T>();
@@ -160,7 +162,7 @@ impl<T: Real> Network<T> {
         parameters: &'a ParameterValues<T>,
         values: &'a [Aligned<T>],
     ) -> &'a [T] {
-        match &self.tensors[tensor].source {
+        match &self.plan.tensors[tensor].source {
             Source::Parameter { range, .. } => &parameters.as_slice()[range.clone()],
             _ => values[tensor].as_slice(),
         }
@@ -168,14 +170,15 @@ impl<T: Real> Network<T> {
 
     /// Whether a node's weights are packed once: data passes through it, and its weights are fixed.
     pub(super) fn is_prepared(&self, number: usize) -> bool {
-        is_prepared::<T>(&self.nodes[number], &self.constant)
+        let node = &self.plan.nodes[number];
+        is_prepared(node, &self.plan.constant, node.op.on_cpu::<T>().prepared_length())
     }
 
     /// For each tensor, whether a forward reads its constant values.
     fn constants_read(&self) -> Vec<bool> {
-        let mut read = vec![false; self.tensors.len()];
-        for (number, node) in self.nodes.iter().enumerate() {
-            if self.constant[node.output] {
+        let mut read = vec![false; self.plan.tensors.len()];
+        for (number, node) in self.plan.nodes.iter().enumerate() {
+            if self.plan.constant[node.output] {
                 continue;
             }
             let packed = match self.is_prepared(number) {
@@ -183,18 +186,18 @@ impl<T: Real> Network<T> {
                 false => 0..0,
             };
             for (place, input) in node.inputs.iter().enumerate() {
-                read[input.index] |= self.constant[input.index] && !packed.contains(&place);
+                read[input.index] |= self.plan.constant[input.index] && !packed.contains(&place);
             }
         }
         read
     }
 }
 
-/// [`Network::is_prepared`], before there is a network.
-pub(super) fn is_prepared<T: Real>(node: &Node, constant: &[bool]) -> bool {
-    let operation = node.op.on_cpu::<T>();
-    let mut weights = operation.prepared_inputs();
-    operation.prepared_length() > 0
+/// [`Network::is_prepared`], before there is a network, for an operation whose backend brings its weights
+/// into a form of `prepared_length` numbers.
+pub(super) fn is_prepared(node: &Node, constant: &[bool], prepared_length: usize) -> bool {
+    let mut weights = node.op.description().prepared_inputs();
+    prepared_length > 0
         && !constant[node.output]
         && weights.all(|place| constant[node.inputs[place].index])
 }

@@ -1,6 +1,7 @@
 //! Bytes of a network's own description; its values lie in the arena.
 
-use super::{Network, Node, Places};
+use super::Network;
+use super::plan::{Node, Places};
 use crate::nn::cpu::Real;
 use std::mem::size_of;
 use std::ops::Range;
@@ -14,15 +15,15 @@ impl<T: Real> Network<T> {
     /// Bytes held beside the arena: operations, tensors and their places.
     pub fn memory_bytes(&self) -> usize {
         let of_node = |node: &Node| node.op.description().list_bytes() + list_bytes(&node.inputs);
-        let lists = list_bytes(&self.tensors)
-            + list_bytes(&self.nodes)
-            + list_bytes(&self.outputs)
-            + list_bytes(&self.constant)
-            + list_bytes(&self.updates)
-            + list_bytes(&self.unreached);
-        let inner: usize = self.nodes.iter().map(of_node).sum();
-        let updates: usize = self.updates.iter().map(list_bytes).sum();
-        size_of::<Network<T>>() + lists + inner + updates + self.places.list_bytes()
+        let lists = list_bytes(&self.plan.tensors)
+            + list_bytes(&self.plan.nodes)
+            + list_bytes(&self.plan.outputs)
+            + list_bytes(&self.plan.constant)
+            + list_bytes(&self.plan.updates)
+            + list_bytes(&self.plan.unreached);
+        let inner: usize = self.plan.nodes.iter().map(of_node).sum();
+        let updates: usize = self.plan.updates.iter().map(list_bytes).sum();
+        size_of::<Network<T>>() + lists + inner + updates + self.plan.places.list_bytes()
     }
 }
 

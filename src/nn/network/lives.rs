@@ -4,11 +4,11 @@
 //! n+1..=2n back. What a backward does not read is free after the last forward that does.
 
 use super::constants::is_prepared;
+use super::plan::{Node, Places, Source, TensorId, TensorInfo};
 use super::purpose::Purpose;
 use super::recompute::LateReads;
-use super::{Node, Places, Source, TensorId, TensorInfo};
 use crate::kernels::matrix_product::Update;
-use crate::nn::cpu::Real;
+use crate::nn::backend::Backend;
 use crate::nn::placement::place;
 use std::ops::Range;
 
@@ -39,31 +39,35 @@ enum ScratchOf {
 }
 
 impl ScratchOf {
-    fn each<T: Real>(nodes: &[Node], constant: &[bool], purpose: Purpose) -> Vec<ScratchOf> {
+    fn each(
+        nodes: &[Node],
+        constant: &[bool],
+        (purpose, backend): (Purpose, &dyn Backend),
+    ) -> Vec<ScratchOf> {
         let of = |node: &Node| match purpose {
             Purpose::Training { .. } => ScratchOf::Training,
             Purpose::Prediction if constant[node.output] => ScratchOf::Nothing,
             Purpose::Prediction => {
-                ScratchOf::Prediction { prepared: is_prepared::<T>(node, constant) }
+                let prepared = is_prepared(node, constant, backend.prepared_length(&node.op));
+                ScratchOf::Prediction { prepared }
             }
         };
         nodes.iter().map(of).collect()
     }
 
-    fn saved_length<T: Real>(self, node: &Node) -> usize {
+    fn saved_length(self, node: &Node, backend: &dyn Backend) -> usize {
         match self {
             ScratchOf::Training => node.op.description().saved_length(),
-            ScratchOf::Prediction { .. } => node.op.on_cpu::<T>().prediction_saved_length(),
+            ScratchOf::Prediction { .. } => backend.prediction_saved_length(&node.op),
             ScratchOf::Nothing => 0,
         }
     }
 
-    fn length<T: Real>(self, node: &Node, workers_count: usize) -> usize {
-        let operation = node.op.on_cpu::<T>();
+    fn length(self, node: &Node, backend: &dyn Backend) -> usize {
         match self {
-            ScratchOf::Training => operation.scratch_length(workers_count),
+            ScratchOf::Training => backend.scratch_length(&node.op),
             ScratchOf::Prediction { prepared } => {
-                operation.prediction_scratch_length(workers_count, prepared)
+                backend.prediction_scratch_length(&node.op, prepared)
             }
             ScratchOf::Nothing => 0,
         }
@@ -71,12 +75,12 @@ impl ScratchOf {
 }
 
 impl Lives {
-    pub(super) fn new<T: Real>(
+    pub(super) fn new(
         tensors: &[TensorInfo],
         nodes: &[Node],
         outputs: &[TensorId],
         (updates, constant): (&[Vec<Option<Update>>], &[bool]),
-        purpose: Purpose,
+        (purpose, backend): (Purpose, &dyn Backend),
     ) -> Lives {
         let count = nodes.len();
         let moment = |number: usize| moment_back(count, number);
@@ -122,7 +126,7 @@ impl Lives {
                 (values[number], gradients[number]) = (0..0, 0..0);
             }
         }
-        let scratch = ScratchOf::each::<T>(nodes, constant, purpose);
+        let scratch = ScratchOf::each(nodes, constant, (purpose, backend));
         for (life, scratch) in saved.iter_mut().zip(&scratch) {
             if *scratch == ScratchOf::Nothing {
                 *life = 0..0;
@@ -168,15 +172,16 @@ fn extend(life: &mut Range<usize>, moment: usize) {
 }
 
 /// Places every buffer.
-pub(super) fn lay_out<T: Real>(
+pub(super) fn lay_out(
     tensors: &[TensorInfo],
     nodes: &[Node],
     lives: &Lives,
-    workers_count: usize,
+    backend: &dyn Backend,
 ) -> Places {
-    let (mut lengths, mut times) = (Vec::new(), Vec::new());
+    let (mut sizes, mut times) = (Vec::new(), Vec::new());
+    let number_bytes = backend.element().bytes();
     let mut push = |length: usize, life: Range<usize>| {
-        lengths.push(if life.is_empty() { 0 } else { length });
+        sizes.push(if life.is_empty() { 0 } else { length * number_bytes });
         times.push(life);
     };
     for (tensor, life) in tensors.iter().zip(&lives.values) {
@@ -189,29 +194,29 @@ pub(super) fn lay_out<T: Real>(
         push(tensor.length, life.clone());
     }
     for (number, (node, life)) in nodes.iter().zip(&lives.saved).enumerate() {
-        push(lives.scratch[number].saved_length::<T>(node), life.clone());
+        push(lives.scratch[number].saved_length(node, backend), life.clone());
     }
     let last = 2 * nodes.len();
     for (number, node) in nodes.iter().enumerate() {
-        let length = lives.scratch[number].length::<T>(node, workers_count);
+        let length = lives.scratch[number].length(node, backend);
         push(length, number..number + 1);
         let back = if lives.backward[number] { length } else { 0 };
         push(back, last - number..last - number + 1);
         let again = lives.again[number].map_or(0..0, |moment| moment..moment + 1);
         push(length, again);
     }
-    let mut places = place(&lengths, &times).into_iter();
+    let mut places = place(&sizes, &times).into_iter();
     let mut take = |count: usize| places.by_ref().take(count).collect::<Vec<_>>();
     let (values, late_values) = (take(tensors.len()), take(tensors.len()));
     let gradients = take(tensors.len());
     let (saved, scratch) = (take(nodes.len()), take(3 * nodes.len()));
     let all = [&values, &late_values, &gradients, &saved, &scratch].into_iter().flatten();
-    let length = all.map(|place| place.end).max().unwrap_or(0);
+    let bytes = all.map(|place| place.end).max().unwrap_or(0);
     let mut again = vec![Vec::new(); nodes.len()];
     for (number, moment) in lives.again.iter().enumerate() {
         if let Some(moment) = moment {
             again[last - moment].push(number);
         }
     }
-    Places { values, late_values, gradients, saved, scratch, again, length }
+    Places { values, late_values, gradients, saved, scratch, again, bytes }
 }

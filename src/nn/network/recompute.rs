@@ -5,7 +5,7 @@
 //! only where those inputs are kept anyway. The second run reads the same numbers, so its output
 //! has the same bits.
 
-use super::{Node, Source, TensorId, TensorInfo};
+use super::plan::{Node, Source, TensorId, TensorInfo};
 use std::ops::Range;
 
 /// First and one past the last moment at which the way back reads each tensor; empty for those

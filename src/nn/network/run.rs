@@ -1,8 +1,9 @@
 //! Forward and backward over the arena.
 
+use super::Network;
 use super::carve::{Request, carve};
 use super::constants::{Constants, PREDICTION};
-use super::{Network, Source, TensorId};
+use super::plan::{Source, TensorId};
 use crate::Result;
 use crate::control::Control;
 use crate::kernels::matrix_product::Update;
@@ -11,6 +12,7 @@ use crate::nn::cpu::{Backward, Forward, GradientMut, Real};
 use crate::nn::operation::{INPUTS_MAX, StepKey};
 use crate::nn::parameter_values::ParameterValues;
 use crate::workers::Workers;
+use std::ops::Range;
 
 /// The arena of one step at a time; networks of several sizes share it.
 #[derive(Debug)]
@@ -72,10 +74,19 @@ struct Run<'a, T> {
 }
 
 impl<T: Real> Network<T> {
+    fn to_read(place: &Range<usize>) -> Request {
+        Request::read(&Self::numbers_of(place))
+    }
+
+    fn to_write(place: &Range<usize>) -> Request {
+        Request::write(&Self::numbers_of(place))
+    }
+
     /// A data tensor, to be filled before each forward.
     pub fn data_mut<'a>(&self, memory: &'a mut Memory<T>, tensor: TensorId) -> &'a mut [T] {
         memory.ensure(self);
-        &mut memory.arena.as_mut_slice()[self.places.values[tensor.index].clone()]
+        let values = Self::numbers_of(&self.plan.places.values[tensor.index]);
+        &mut memory.arena.as_mut_slice()[values]
     }
 
     /// Several different data tensors at once; see [`Network::data_mut`].
@@ -88,14 +99,15 @@ impl<T: Real> Network<T> {
         tensors: [TensorId; COUNT],
     ) -> [&'a mut [T]; COUNT] {
         memory.ensure(self);
-        let requests = tensors.map(|tensor| Request::write(&self.places.values[tensor.index]));
+        let requests = tensors.map(|tensor| Self::to_write(&self.plan.places.values[tensor.index]));
         let mut parts = carve(memory.arena.as_mut_slice(), &requests);
         std::array::from_fn(|place| parts[place].write())
     }
 
     /// An output of the last forward, by its place in the list of outputs.
     pub fn output<'a>(&self, memory: &'a Memory<T>, output: usize) -> &'a [T] {
-        &memory.arena.as_slice()[self.places.values[self.outputs[output].index].clone()]
+        let tensor = self.plan.outputs[output].index;
+        &memory.arena.as_slice()[Self::numbers_of(&self.plan.places.values[tensor])]
     }
 
     /// Values of several different outputs and their gradients, which the caller writes between
@@ -110,9 +122,9 @@ impl<T: Real> Network<T> {
     ) -> [(&'a [T], &'a mut [T]); COUNT] {
         let mut requests = [Request::read(&(0..0)); 2 * INPUTS_MAX];
         for (place, output) in outputs.into_iter().enumerate() {
-            let tensor = self.outputs[output].index;
-            requests[2 * place] = Request::read(&self.places.values[tensor]);
-            requests[2 * place + 1] = Request::write(&self.places.gradients[tensor]);
+            let tensor = self.plan.outputs[output].index;
+            requests[2 * place] = Self::to_read(&self.plan.places.values[tensor]);
+            requests[2 * place + 1] = Self::to_write(&self.plan.places.gradients[tensor]);
         }
         let mut parts = carve(memory.arena.as_mut_slice(), &requests[..2 * COUNT]);
         std::array::from_fn(|place| (parts[2 * place].read(), parts[2 * place + 1].write()))
@@ -132,7 +144,7 @@ impl<T: Real> Network<T> {
         memory.ensure(self);
         let run = Run { parameters, constants: None, step, workers };
         workers.within(|| {
-            for number in 0..self.nodes.len() {
+            for number in 0..self.plan.nodes.len() {
                 self.forward_of(number, Pass::There, memory, &run);
             }
         });
@@ -158,8 +170,8 @@ impl<T: Real> Network<T> {
         let parameters = parameters.as_slice();
         let run = Run { parameters, constants: Some(constants), step: &PREDICTION, workers };
         workers.within(|| {
-            for (number, node) in self.nodes.iter().enumerate() {
-                if !self.constant[node.output] {
+            for (number, node) in self.plan.nodes.iter().enumerate() {
+                if !self.plan.constant[node.output] {
                     control.check()?;
                     self.forward_of(number, Pass::There, memory, &run);
                 }
@@ -169,11 +181,11 @@ impl<T: Real> Network<T> {
     }
 
     fn forward_of(&self, number: usize, pass: Pass, memory: &mut Memory<T>, run: &Run<'_, T>) {
-        let (node, places) = (&self.nodes[number], &self.places);
+        let (node, places) = (&self.plan.nodes[number], &self.plan.places);
         let (count, output) = (node.inputs.len(), node.output);
         let mut requests = [Request::read(&(0..0)); INPUTS_MAX + 3];
         for (request, input) in requests.iter_mut().zip(&node.inputs) {
-            *request = Request::read(match pass {
+            *request = Self::to_read(match pass {
                 Pass::There => &places.values[input.index],
                 Pass::Back => places.late(input.index),
             });
@@ -182,15 +194,15 @@ impl<T: Real> Network<T> {
             Pass::There => (&places.values[output], &places.scratch[3 * number]),
             Pass::Back => (places.late(output), &places.scratch[3 * number + 2]),
         };
-        requests[count] = Request::write(output);
-        requests[count + 1] = Request::write(&places.saved[number]);
-        requests[count + 2] = Request::write(scratch);
+        requests[count] = Self::to_write(output);
+        requests[count + 1] = Self::to_write(&places.saved[number]);
+        requests[count + 2] = Self::to_write(scratch);
         let mut parts = carve(memory.arena.as_mut_slice(), &requests[..count + 3]);
         let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
         for (place, input) in node.inputs.iter().enumerate() {
-            inputs[place] = match (&self.tensors[input.index].source, run.constants) {
+            inputs[place] = match (&self.plan.tensors[input.index].source, run.constants) {
                 (Source::Parameter { range, .. }, _) => &run.parameters[range.clone()],
-                (_, Some(constants)) if self.constant[input.index] => {
+                (_, Some(constants)) if self.plan.constant[input.index] => {
                     constants.values[input.index].as_slice()
                 }
                 _ => parts[place].read(),
@@ -220,13 +232,13 @@ impl<T: Real> Network<T> {
         workers: &Workers,
     ) {
         if update == Update::Overwrite {
-            self.unreached.iter().for_each(|range| gradients[range.clone()].fill(T::ZERO));
+            self.plan.unreached.iter().for_each(|range| gradients[range.clone()].fill(T::ZERO));
         }
         let run = Run { parameters, constants: None, step, workers };
         workers.within(|| {
-            for number in (0..self.nodes.len()).rev() {
-                if self.updates[number].iter().any(Option::is_some) {
-                    for &again in &self.places.again[number] {
+            for number in (0..self.plan.nodes.len()).rev() {
+                if self.plan.updates[number].iter().any(Option::is_some) {
+                    for &again in &self.plan.places.again[number] {
                         self.forward_of(again, Pass::Back, memory, &run);
                     }
                     self.backward_of(number, memory, &run, gradients, update);
@@ -243,38 +255,38 @@ impl<T: Real> Network<T> {
         gradients: &mut [T],
         update: Update,
     ) {
-        let node = &self.nodes[number];
-        let (count, places) = (node.inputs.len(), &self.places);
-        let (reads, updates) = (node.op.description().backward_reads(), &self.updates[number]);
+        let node = &self.plan.nodes[number];
+        let (count, places) = (node.inputs.len(), &self.plan.places);
+        let (reads, updates) = (node.op.description().backward_reads(), &self.plan.updates[number]);
         let nothing = Request::read(&(0..0));
         let mut requests = [nothing; 2 * INPUTS_MAX + 4];
         let mut parameter_requests = [Request::write(&(0..0)); INPUTS_MAX];
         for (place, input) in node.inputs.iter().enumerate() {
             if reads.inputs[place] {
-                requests[place] = Request::read(places.late(input.index));
+                requests[place] = Self::to_read(places.late(input.index));
             }
             requests[count + place] = match updates[place] {
-                Some(_) => Request::write(&places.gradients[input.index]),
+                Some(_) => Self::to_write(&places.gradients[input.index]),
                 None => Request::write(&(0..0)),
             };
             if let (Some(_), Source::Parameter { range, .. }) =
-                (updates[place], &self.tensors[input.index].source)
+                (updates[place], &self.plan.tensors[input.index].source)
             {
                 parameter_requests[place] = Request::write(range);
             }
         }
         if reads.output {
-            requests[2 * count] = Request::read(places.late(node.output));
+            requests[2 * count] = Self::to_read(places.late(node.output));
         }
-        requests[2 * count + 1] = Request::read(&places.gradients[node.output]);
-        requests[2 * count + 2] = Request::read(&places.saved[number]);
-        requests[2 * count + 3] = Request::write(&places.scratch[3 * number + 1]);
+        requests[2 * count + 1] = Self::to_read(&places.gradients[node.output]);
+        requests[2 * count + 2] = Self::to_read(&places.saved[number]);
+        requests[2 * count + 3] = Self::to_write(&places.scratch[3 * number + 1]);
         let mut parts = carve(memory.arena.as_mut_slice(), &requests[..2 * count + 4]);
         let mut parameter_parts = carve(gradients, &parameter_requests[..count]);
         let mut inputs: [&[T]; INPUTS_MAX] = [&[]; INPUTS_MAX];
         let mut input_gradients: [Option<GradientMut<'_, T>>; INPUTS_MAX] = Default::default();
         for (place, input) in node.inputs.iter().enumerate() {
-            let range = match &self.tensors[input.index].source {
+            let range = match &self.plan.tensors[input.index].source {
                 Source::Parameter { range, .. } => Some(range),
                 _ => None,
             };

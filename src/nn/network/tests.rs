@@ -1,11 +1,16 @@
 //! The plan against hand-made sums: gradients through shared tensors, detached edges, frozen
 //! parameters and several parts of a step.
 
+use super::plan::Places;
 use super::*;
 use crate::kernels::matrix_product::Update;
-use crate::nn::cpu::{Backward, Forward, GradientMut, OnCpu, Real};
+use crate::nn::backend::Backend;
+use crate::nn::cpu::{Backward, Cpu, Forward, GradientMut, OnCpu, Real};
+use crate::nn::element::Element;
+use crate::nn::op::Op;
 use crate::nn::operation::{BackwardReads, Operation, StepKey};
 use crate::nn::ops::add::Add;
+use crate::nn::placement::ALIGNMENT_BYTES;
 use crate::workers::Workers;
 
 /// z = a * b, element by element.
@@ -130,6 +135,58 @@ fn prediction_needs_less_memory_than_training() {
     };
     assert!(chain(Purpose::Prediction) < 2200);
     assert!(chain(TRAINING) >= 11_000);
+}
+
+/// A backend that computes nothing.
+#[derive(Debug)]
+struct Elsewhere;
+
+impl Backend for Elsewhere {
+    fn element(&self) -> Element {
+        Element::F32
+    }
+
+    fn scratch_length(&self, _: &Op) -> usize {
+        7
+    }
+
+    fn prediction_scratch_length(&self, _: &Op, _: bool) -> usize {
+        5
+    }
+
+    fn prediction_saved_length(&self, _: &Op) -> usize {
+        0
+    }
+
+    fn prepared_length(&self, _: &Op) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_plan_is_laid_out_in_bytes_from_what_its_backend_says() {
+    let plan = |purpose, backend: &dyn Backend| {
+        let mut builder = NetworkBuilder::new(1);
+        let (data, weights) = (builder.data(100), builder.parameter(0..100, true));
+        let map = builder.add(Multiply(100), &[data, weights]);
+        builder.plan(&[map], purpose, backend)
+    };
+    let lengths = |ranges: &[Range<usize>]| ranges.iter().map(Range::len).collect::<Vec<_>>();
+    let there = plan(TRAINING, &Elsewhere);
+    assert_eq!((there.element(), lengths(&there.places.saved)), (Element::F32, vec![4]));
+    // There, back, and not again.
+    assert_eq!(lengths(&there.places.scratch), [28, 28, 0]);
+    assert_eq!(lengths(&there.places.values), [400, 0, 400]);
+    let prediction = plan(Purpose::Prediction, &Elsewhere);
+    assert_eq!(lengths(&prediction.places.scratch), [20, 0, 0]);
+    assert_eq!(lengths(&prediction.places.saved), [0]);
+    for plan in [there, prediction, plan(TRAINING, &Cpu::<f64>::new(3))] {
+        let Places { values, gradients, saved, scratch, bytes, .. } = &plan.places;
+        for place in [values, gradients, saved, scratch].into_iter().flatten() {
+            assert_eq!(place.start % ALIGNMENT_BYTES, 0);
+            assert!(place.end <= *bytes && place.len() % plan.element().bytes() == 0);
+        }
+    }
 }
 
 #[test]
