@@ -5,7 +5,6 @@
 //! nothing of its parent's: values stand in a chain with the process that made each, a process uses
 //! its own, and neither finding nor adding one waits for anything that the parent may have held.
 
-use crate::Result;
 use std::sync::OnceLock;
 
 /// One value for each process that asks.
@@ -29,7 +28,7 @@ impl<T> PerProcess<T> {
     ///
     /// # Errors
     /// Those of `make`; the next call tries again.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let process = std::process::id();
         let mut place = self;
         while let Some(link) = place.first.get() {
@@ -69,8 +68,8 @@ mod tests {
         let kept = PerProcess::new();
         let failed = kept.get_or_make(|| Err(Error::invalid("threads", "none left")));
         assert!(failed.is_err());
-        assert_eq!(kept.get_or_make(|| Ok(3)).unwrap(), &3);
-        assert_eq!(kept.get_or_make(|| Ok(4)).unwrap(), &3);
+        assert_eq!(kept.get_or_make(|| Ok::<_, Error>(3)).unwrap(), &3);
+        assert_eq!(kept.get_or_make(|| Ok::<_, Error>(4)).unwrap(), &3);
     }
 
     #[test]
@@ -79,7 +78,7 @@ mod tests {
         let kept = PerProcess::new();
         let link = Link { process: 0, value: foreign.clone(), next: PerProcess::new() };
         assert!(kept.first.set(Box::new(link)).is_ok());
-        assert_eq!(**kept.get_or_make(|| Ok(own.clone())).unwrap(), 2);
+        assert_eq!(**kept.get_or_make(|| Ok::<_, Error>(own.clone())).unwrap(), 2);
         drop(kept);
         assert_eq!((Arc::strong_count(&foreign), Arc::strong_count(&own)), (2, 1));
     }

@@ -98,8 +98,20 @@ impl Workers {
         }
     }
 
+    /// Only the caller's thread, with scratch for one thread a processor: what a handle keeps whose calls
+    /// bring workers of their own, which [`Workers::sharing_scratch`] of it.
+    pub fn keeper() -> Workers {
+        Workers { kind: Kind::Caller, scratch: Arc::new(Scratch::new(pools::processors())) }
+    }
+
+    /// The same workers with the scratch of `other`.
+    pub fn sharing_scratch(self, other: &Workers) -> Workers {
+        Workers { scratch: Arc::clone(&other.scratch), ..self }
+    }
+
     /// Runs `task`, part of a loop on these workers, with `length` floats of scratch memory, whose
-    /// contents are whatever another task left. Allocates nothing once tasks of that length have run.
+    /// contents are whatever another task left. Allocates nothing once each thread has run a task of that
+    /// length.
     pub fn with_scratch<R>(&self, length: usize, task: impl FnOnce(&mut [f32]) -> R) -> R {
         self.scratch.with(length, task)
     }

@@ -10,18 +10,22 @@ use super::guard::{Poison, guard_handle};
 use super::pointers::{has_room, output};
 use super::status::simdetr_status_t;
 use crate::encoder::{Encoder, MapDescription};
+use crate::workers::Workers;
 use std::ffi::c_char;
 use std::sync::Arc;
 
 /// Where feature maps come from. Never changes; any number of threads may use one.
 pub struct simdetr_encoder_t {
     pub(super) encoder: Arc<dyn Encoder>,
+    /// Whose scratch the workers of every call share.
+    pub(super) keeper: Workers,
     poison: Poison,
 }
 
 impl simdetr_encoder_t {
     pub(super) fn new(encoder: Arc<dyn Encoder>) -> simdetr_encoder_t {
-        simdetr_encoder_t { encoder, poison: Poison::default() }
+        let keeper = Workers::keeper();
+        simdetr_encoder_t { encoder, keeper, poison: Poison::default() }
     }
 }
 
@@ -96,6 +100,6 @@ memory_bytes!(
 
 impl simdetr_encoder_t {
     fn memory_bytes(&self) -> usize {
-        self.encoder.memory_bytes()
+        self.encoder.memory_bytes() + self.keeper.memory_bytes()
     }
 }

@@ -63,6 +63,7 @@ unsafe fn encode(
 ) -> Result<()> {
     let target = borrow_mut(feature_maps, "feature_maps")?;
     let (rule, workers) = encode_options(options)?;
+    let workers = workers.sharing_scratch(&encoder.keeper);
     let encoder = &*encoder.encoder;
     let rule = rule_for(encoder, &rule)?;
     let limits = ImageLimits::default();

@@ -20,6 +20,8 @@ pub(super) struct F32Filter {
     dimensions: usize,
     length_max: f32,
     bias_max: f32,
+    /// Slabs are shared among the workers; inside of one there is its thread alone.
+    alone: Workers,
 }
 
 impl F32Filter {
@@ -46,6 +48,7 @@ impl F32Filter {
             length_max,
             biases,
             classes,
+            alone: Workers::caller(),
         }
     }
 
@@ -69,7 +72,7 @@ impl F32Filter {
             let values = Matrix::new(values, classes, self.dimensions).transposed();
             scores.resize(count * classes, 0.0);
             let output = MatrixMut::new(scores, count, classes);
-            product(output, vectors, values, Update::Overwrite, &Workers::caller());
+            product(output, vectors, values, Update::Overwrite, &self.alone);
             for (row, scores) in scores.chunks_exact(classes).enumerate() {
                 for (column, score) in scores.iter().enumerate() {
                     let score = score + self.biases[first + column];

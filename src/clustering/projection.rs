@@ -32,6 +32,8 @@ pub(super) struct Projection {
     directions: usize,
     dimensions: usize,
     center_square: f32,
+    /// Slabs are shared among the workers; inside of one there is its thread alone.
+    alone: Workers,
 }
 
 impl Projection {
@@ -67,6 +69,7 @@ impl Projection {
             directions: columns.len(),
             dimensions,
             center_square: squared_length(center) as f32,
+            alone: Workers::caller(),
         }
     }
 
@@ -89,7 +92,7 @@ impl Projection {
         let output = MatrixMut::new(projected, count, length);
         let vectors_view = Matrix::new(vectors, count, self.dimensions);
         let basis = Matrix::new(&self.basis, self.dimensions, length);
-        product(output, vectors_view, basis, Update::Overwrite, &Workers::caller());
+        product(output, vectors_view, basis, Update::Overwrite, &self.alone);
         let rows = vectors.chunks_exact(self.dimensions);
         for ((row, vector), offset) in
             projected.chunks_exact_mut(length).zip(rows).zip(offsets.iter_mut())

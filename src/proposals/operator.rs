@@ -118,10 +118,11 @@ impl Operator {
         }
         let vectors = RowView::dense(transposed, width, cells);
         let blocks = &mut self.blocks[..columns.div_ceil(CHANNELS_BLOCK)];
+        let alone = workers.alone();
         workers.for_each_piece(blocks, 1, |_, piece| {
             let ChannelBlock { product, inner } = &mut piece[0];
             let inner = sized(inner, width * CHANNELS_BLOCK);
-            product.multiply(vectors, inner, CHANNELS_BLOCK, &workers.alone());
+            product.multiply(vectors, inner, CHANNELS_BLOCK, &alone);
         });
         let blocks = &*blocks;
         self.product.load(columns, width, |channel, vector| {

@@ -355,19 +355,22 @@ mod tests {
         for (x, y) in [2, 7, 9].into_iter().flat_map(|x| (0..4).map(move |y| (x, y))) {
             image.set_pixel(x, y, [255; 3]);
         }
-        let resize = ResizeRule { image_short_side: 4, image_long_side_max: 10, side_multiple: 1 };
+        // Twice the image's sides.
+        let resize = ResizeRule { image_short_side: 8, image_long_side_max: 20, side_multiple: 1 };
         let view = View { resize, normalisation: Normalisation::default() };
-        let labels = |predictions_share, suppression, mirrored| {
+        let limited = |predictions_share, suppression, mirrored, box_share_max| {
             let config = RelabelConfig {
                 predictions_per_image: 0,
                 predictions_share,
                 suppression,
                 mirrored,
+                box_share_max,
                 ..RelabelConfig::default()
             };
             let found = labels_of(&mut Columns, &image, &view, &config).unwrap();
             found.iter().map(|one| (one.bounds[0], one.score)).collect::<Vec<_>>()
         };
+        let labels = |share, suppression, mirrored| limited(share, suppression, mirrored, 1.0);
         assert_eq!(labels(1.0, Suppression::Off, false), [(2.0, 0.48), (7.0, 0.43), (9.0, 0.41)]);
         let both = labels(1.0, Suppression::Fuse, true);
         assert_eq!(both.iter().map(|one| one.0).collect::<Vec<_>>(), [9.0, 2.0, 7.0]);
@@ -375,6 +378,9 @@ mod tests {
         {
             assert!((score - (1.0 - (1.0 - own) * (1.0 - other))).abs() < 1e-6, "{both:?}");
         }
+        // Each column is a tenth of the image.
+        assert_eq!(limited(1.0, Suppression::Fuse, true, 0.1), both);
+        assert_eq!(limited(1.0, Suppression::Fuse, true, 0.09), []);
         // A share of the queries, whose boxes come twice.
         assert_eq!(labels(0.67, Suppression::Fuse, true), both[..2]);
     }

@@ -124,15 +124,28 @@ static void *busy(void *data) {
   return NULL;
 }
 
+/* Keeps a thread of the parent inside a handle that the children inherit. */
+static void *busy_on(void *clusterer) {
+  static uint32_t labels[ROWS];
+  simdetr_error_t failure;
+  while (!is_over) {
+    EXPECT(simdetr_clusterer_assign_f32((simdetr_clusterer_t *)clusterer, rows, ROWS, DIMENSIONS, labels, NULL,
+                                        &failure) == SIMDETR_OK);
+  }
+  return NULL;
+}
+
 static void beside_a_busy_thread(void) {
   colours_t own, others;
   handles_t handles;
-  pthread_t thread;
+  pthread_t thread, on_handle;
   int i;
   start_colours(&own);
   start_colours(&others);
   handles = new_handles(&own, 2, NULL);
   EXPECT(pthread_create(&thread, NULL, busy, &others) == 0);
+  use(&handles);
+  EXPECT(pthread_create(&on_handle, NULL, busy_on, handles.clusterer) == 0);
   for (i = 0; i < FORKS; i++) {
     pid_t forked = fork();
     if (forked == 0) child(&own, &handles, 1, 0);
@@ -140,6 +153,7 @@ static void beside_a_busy_thread(void) {
   }
   is_over = 1;
   EXPECT(pthread_join(thread, NULL) == 0);
+  EXPECT(pthread_join(on_handle, NULL) == 0);
   use(&handles);
   end(&handles);
 }
