@@ -29,7 +29,7 @@
 //! | [`data`] | images, folders, COCO files, the proposal store, augmentation, batches |
 //! | [`backbone`] | ResNet: what encoders and detectors share |
 //! | [`nn`] | operations, networks of them over one arena, training and prediction |
-//! | [`kernels`] | vector kernels and matrix products |
+//! | [`kernels`] | vector kernels and matrix products, over memory of [`memory::aligned`] |
 //!
 //! Arrows point down only: `capi, bin → pipeline → training → detector, criterion → matching → data,
 //! backbone → nn → kernels`; `proposals, clustering, evaluation, encoder` stand beside training and know

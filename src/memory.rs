@@ -3,7 +3,8 @@
 //! `Vec` ends the process where the system refuses it memory, and a system that promises more than it
 //! has ends the process later, when the memory is touched. A library must do neither to its host: what
 //! may be large is taken here, where a refusal is [`Error::OutOfMemory`], and before something is taken
-//! that is very large, it is compared with what the machine has ([`machine`]).
+//! that is very large, it is compared with what the machine has ([`machine`]). Memory that vector code reads
+//! starts on a cache line, and large blocks go back to the system when they are freed ([`aligned`]).
 
 pub mod aligned;
 mod machine;

@@ -25,9 +25,10 @@ import sys
 
 from command import Cells, merged, write
 
-# Of the demo beside the preset `tiny`: objects of its scenes stand before a background.
-SCENES = {"proposals": {"box_share_max": 0.64}, "relabel": {"box_share_max": 0.64}}
-# One change each over the preset `tiny`, whose detector has 100 queries.
+# What the demo has beside the preset: objects of its scenes stand before a background.
+BEFORE_A_BACKGROUND = {"proposals": {"box_share_max": 0.64}, "relabel": {"box_share_max": 0.64}}
+ANY_SIZE = {"proposals": {"box_share_max": 1.0}, "relabel": {"box_share_max": 1.0}}
+# One change each over the preset `tiny`, whose detector has 100 queries; on scenes with the demo's keys.
 OPTIONS = {
     "preset": {},
     # What ranks boxes.
@@ -51,7 +52,6 @@ OPTIONS = {
     "third of the rate": {"training": {"learning_rate": 1e-3}},
     "batches of eight": {"training": {"batch_size": 8}},
     "64 pseudo-classes": {"cluster": {"classes": 64}},
-    "whole images too": {"proposals": {"box_share_max": 1.0}, "relabel": {"box_share_max": 1.0}},
     "ten boxes in T_0": {"proposals": {"proposals_max": 10}},
 }
 # Steps of a stage of the two short runs that tell what a step takes; they have as many stages as a trial.
@@ -64,10 +64,12 @@ class Tuning:
         self.options = options
         self.cells = Cells(options.out, options.simdetr, options.threads, options.only)
         self.data = self.data_arguments()
-        self.base = {} if options.images else SCENES
+        self.base = {} if options.images else BEFORE_A_BACKGROUND
+        large = {"no whole images": BEFORE_A_BACKGROUND} if options.images else {"whole images too": ANY_SIZE}
+        self.changes = OPTIONS | large
 
     def keys(self, option):
-        return merged(self.base, OPTIONS[option])
+        return merged(self.base, self.changes[option])
 
     def data_arguments(self):
         """Arguments that say what is trained and measured on; renders scenes where nothing was given."""
@@ -123,7 +125,7 @@ class Tuning:
 
     def table(self):
         rows = []
-        for option in OPTIONS:
+        for option in self.changes:
             found = [self.trial(option, seed) for seed in range(self.options.seeds)]
             found = [trial for trial in found if trial]
             if found:

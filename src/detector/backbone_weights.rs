@@ -34,7 +34,8 @@ impl BackboneWeights<'_> {
     /// Copies the ResNet to the parameters whose names stand behind `place`.
     ///
     /// # Errors
-    /// As [`BackboneWeights::check_resnet`]; those of [`ResNetWeights::read`].
+    /// As [`BackboneWeights::check_resnet`]; those of [`ResNetWeights::read`]; [`Error::Shape`] where the
+    /// parameters are not those of `config`.
     pub(super) fn start_resnet(
         self,
         config: &DetectorConfig,
@@ -69,4 +70,61 @@ fn check_sizes(name: &str, found: &Architecture, config: &DetectorConfig) -> Res
         config.backbone_depth, config.backbone_width
     );
     Err(Error::invalid(format!("initial weights `{name}`"), reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::kind::Kind;
+    use crate::detector::parameters::parameter_table;
+
+    /// A ResNet-18 with 2 channels in its stem.
+    const RESNET: &[u8] = include_bytes!("../../tests/golden/resnet/contrastive.safetensors");
+
+    fn weights() -> BackboneWeights<'static> {
+        let file = Checkpoint::read(RESNET, "contrastive.safetensors").unwrap();
+        BackboneWeights { name: "mine", file, prefix: "", key: "the.key" }
+    }
+
+    fn config(depth: usize, width: usize) -> DetectorConfig {
+        let (backbone_depth, backbone_width) = (depth, width);
+        DetectorConfig { backbone_depth, backbone_width, hidden_size: 32, ..Default::default() }
+    }
+
+    #[test]
+    fn the_resnet_comes_to_its_place_and_nothing_else_changes() {
+        let (kind, config) = (Kind::default(), config(18, 2));
+        let table = parameter_table(&config).unwrap();
+        let mut parameters = vec![7.0; table.length()];
+        kind.check_backbone(weights(), &config).unwrap();
+        kind.start_backbone(weights(), &config, &table, &mut parameters).unwrap();
+        let read = weights();
+        let (resnet, _) = ResNetWeights::read(read.file, read.prefix, read.key).unwrap();
+        for parameter in table.iter() {
+            let found = &parameters[parameter.range.clone()];
+            match parameter.name.strip_prefix(kind.backbone_prefix()) {
+                Some(name) => assert_eq!(found, resnet.values(name), "{name}"),
+                None => assert!(found.iter().all(|value| *value == 7.0), "{}", parameter.name),
+            }
+        }
+    }
+
+    #[test]
+    fn another_resnet_is_refused_with_the_keys_that_would_fit() {
+        let kind = Kind::default();
+        for (depth, width) in [(34, 2), (18, 4)] {
+            let config = config(depth, width);
+            let table = parameter_table(&config).unwrap();
+            let mut parameters = vec![7.0; table.length()];
+            for error in [
+                kind.check_backbone(weights(), &config).unwrap_err(),
+                kind.start_backbone(weights(), &config, &table, &mut parameters).unwrap_err(),
+            ] {
+                let message = error.to_string();
+                assert!(message.starts_with("initial weights `mine`: is a ResNet-18 with 2"));
+                assert!(message.contains("`detector.backbone_width = 2`"), "{message}");
+            }
+            assert!(parameters.iter().all(|value| *value == 7.0));
+        }
+    }
 }

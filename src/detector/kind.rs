@@ -68,7 +68,8 @@ pub trait DetectorKind: fmt::Debug + Send + Sync {
     /// Puts `weights` into the backbone's place.
     ///
     /// # Errors
-    /// As [`DetectorKind::check_backbone`]; [`Error::Format`] for numbers that are none.
+    /// As [`DetectorKind::check_backbone`]; [`Error::Format`] for numbers that are none; [`Error::Shape`]
+    /// where `table` is not of `config`.
     fn start_backbone(
         &self,
         weights: BackboneWeights<'_>,

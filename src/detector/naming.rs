@@ -1,6 +1,5 @@
-//! Who names the parameters of a detector's file, and the shapes of those that a naming splits.
-
-use crate::nn::parameters::Parameter;
+//! Who names the parameters of a detector's file: below the detector's folder, which knows both, and
+//! those who read and write files.
 
 /// Who names the parameters of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +8,4 @@ pub enum Naming {
     Official,
     /// `transformers`.
     HuggingFace,
-}
-
-/// The shape of one of `count` tensors that make up a parameter, by its rows.
-pub(crate) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
-    let mut shape = parameter.shape.clone();
-    if let Some(rows) = shape.first_mut() {
-        *rows /= count;
-    }
-    shape
 }

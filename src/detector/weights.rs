@@ -5,7 +5,8 @@
 
 use super::config::DetectorConfig;
 use super::kind::DetectorKind;
-use super::naming::{Naming, part_shape};
+use super::naming::Naming;
+use super::weights_read::part_shape;
 pub use super::weights_read::{has_heads, naming_of, open, query_groups_of, read, read_network};
 use crate::data::tensor_file_write::{NamedTensor, little_endian, write_tensors};
 use crate::nn::parameters::{Parameter, ParameterTable, Role};

@@ -5,7 +5,7 @@
 
 use super::config::{DetectorConfig, WEIGHTS_KEY};
 use super::kind::{DetectorKind, KINDS};
-use super::naming::{Naming, part_shape};
+use super::naming::Naming;
 use crate::backbone::checkpoint::Checkpoint;
 use crate::backbone::networks;
 use crate::nn::parameters::{Parameter, ParameterTable, Role};
@@ -205,4 +205,12 @@ fn check_shapes(
     };
     let (expected, got): (Vec<String>, Vec<String>) = other.into_iter().take(SHAPES_LISTED).unzip();
     Err(Error::shape(name, expected.join(", "), got.join(", ")))
+}
+/// The shape of one of `count` tensors that make up a parameter, by its rows.
+pub(super) fn part_shape(parameter: &Parameter, count: usize) -> Vec<usize> {
+    let mut shape = parameter.shape.clone();
+    if let Some(rows) = shape.first_mut() {
+        *rows /= count;
+    }
+    shape
 }

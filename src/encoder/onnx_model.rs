@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Where ONNX Runtime does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
+pub(super) enum Provider {
     /// The processor.
     Cpu,
     /// An NVIDIA device, for the whole model.
@@ -19,7 +19,7 @@ impl Provider {
     /// # Errors
     /// [`Error::InvalidArgument`] for another name; [`Error::NotCompiled`] for `cuda` without the
     /// cargo feature of that name.
-    pub fn from_name(name: &str) -> Result<Provider> {
+    pub(super) fn from_name(name: &str) -> Result<Provider> {
         match name {
             "cpu" => Ok(Provider::Cpu),
             "cuda" if cfg!(feature = "cuda") => Ok(Provider::Cuda),
@@ -29,7 +29,7 @@ impl Provider {
     }
 
     /// The name that [`Provider::from_name`] reads.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Provider::Cpu => "cpu",
             Provider::Cuda => "cuda",

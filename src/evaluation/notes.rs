@@ -1,4 +1,5 @@
-//! What two files did not say alike, counted and told.
+//! What two files did not say alike, counted and told: those who read find it, and the figures carry
+//! it.
 
 use crate::data::coco::problems::Problems;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What a caller may choose of an evaluation.
+//! What a caller may choose of an evaluation: input, matching and summary each read a part.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

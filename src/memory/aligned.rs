@@ -43,7 +43,7 @@ impl<T: Pod> Memory<T> {
 }
 
 impl<T: Pod> Aligned<T> {
-    /// `length` zeros, for lengths that no caller decides: packed weights, blocks of a thread.
+    /// `length` zeros, for lengths that no caller decides: packed weights, scratch of a task.
     pub fn zeros(length: usize) -> Aligned<T> {
         let large = length >= PAGES_BYTES_MIN / size_of::<T>();
         let pages = if large { Pages::zeros(length) } else { None };

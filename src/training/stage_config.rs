@@ -1,4 +1,4 @@
-//! What a stage of training reads, and where it writes.
+//! What a stage of training reads, and where it writes: below the stage and its course, which share both.
 
 use super::checkpoint::stem_of;
 use super::config::TrainingConfig;

@@ -2,9 +2,8 @@
 //!
 //! The EXIF block decides if it holds the tag, whatever number type it is written in and whether
 //! its value makes sense or not; else the XMP packet does. Which of several blocks counts is a
-//! habit of each container ([`super::jpeg`], [`super::png`], [`super::webp`]): JPEG joins its EXIF
-//! segments and takes the last XMP packet, PNG takes the last chunk of each wherever it stands, WebP
-//! the first that its header announces, and TIFF has both as tags of its own.
+//! habit of each container ([`super::jpeg`], [`super::png`], [`super::webp`]); TIFF has both as tags of
+//! its own.
 
 use super::directory::Directory;
 use image::metadata::Orientation;

@@ -4,6 +4,7 @@
 use super::orientation::Metadata;
 use std::borrow::Cow;
 
+/// EXIF and XMP of the file `bytes`.
 pub(super) fn metadata(bytes: &[u8]) -> Metadata<'_> {
     const EXIF_ANNOUNCED: u8 = 0x08;
     const XMP_ANNOUNCED: u8 = 0x04;

@@ -1,4 +1,4 @@
-//! What measuring shares with its run.
+//! What measuring shares with its run: below the files of this folder, which all have a part of it.
 
 use crate::control::Control;
 use crate::pipeline::config::RunConfig;
