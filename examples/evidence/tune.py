@@ -51,6 +51,8 @@ OPTIONS = {
     "larger images": {"augmentation": {"image_short_sides": [160, 192, 224], "image_long_side_max": 300}},
     "third of the rate": {"training": {"learning_rate": 1e-3}},
     "batches of eight": {"training": {"batch_size": 8}},
+    # Ends a stage before its steps are done; its schedule is that of all steps.
+    "early stopping": {"training": {"held_out_share": 0.1, "check_steps": 100, "patience_checks": 3}},
     "64 pseudo-classes": {"cluster": {"classes": 64}},
     "ten boxes in T_0": {"proposals": {"proposals_max": 10}},
 }
