@@ -98,8 +98,8 @@ impl Workers {
         }
     }
 
-    /// Only the caller's thread, with scratch for one thread a processor: what a handle keeps whose calls
-    /// bring workers of their own, which [`Workers::sharing_scratch`] of it.
+    /// Only the caller's thread, with scratch for a thread of each processor: for a handle whose calls bring
+    /// workers of their own, which then share it by [`Workers::sharing_scratch`].
     pub fn keeper() -> Workers {
         Workers { kind: Kind::Caller, scratch: Arc::new(Scratch::new(pools::processors())) }
     }

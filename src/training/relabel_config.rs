@@ -27,7 +27,7 @@ pub struct RelabelConfig {
     pub suppression_iou: f64,
     /// A box that takes a larger share of the image's area, in (0, 1], is no label: what is behind all
     /// objects is the easiest thing to find, and would come first. The cut does not count it, and nothing
-    /// is joined with it. Default 1: off (¶40), as [`ProposalConfig::box_share_max`] of T_0.
+    /// is joined with it; a mean that is larger goes too. Default 1: off (¶40), as [`ProposalConfig::box_share_max`] of T_0.
     ///
     /// [`ProposalConfig::box_share_max`]: crate::proposals::config::ProposalConfig::box_share_max
     pub box_share_max: f64,
