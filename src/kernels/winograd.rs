@@ -8,7 +8,7 @@
 //! Barabasz, Anderson, Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd
 //! convolution", ACM TOMS 2020).
 
-use super::activation::{Activation, Band};
+use super::activation::{Activation, Band, Layout};
 use super::simd::Level;
 use super::simd::panels::{Epilogue, PanelsView, Rows, multiply};
 use super::simd::winograd::{
@@ -73,13 +73,6 @@ pub fn transform_weights(
     });
 }
 
-/// Rows of a band: about [`TILES_TOGETHER`] tiles, and bands of one image alike.
-fn band_rows(height: usize, width: usize) -> usize {
-    let (down, across) = (height.div_ceil(OUTPUT_SIDE), width.div_ceil(OUTPUT_SIDE));
-    let bands = (down * across + TILES_TOGETHER / 2) / TILES_TOGETHER;
-    down.div_ceil(bands.clamp(1, down.max(1))).max(1) * OUTPUT_SIDE
-}
-
 /// Transformed weights in borrowed memory.
 #[derive(Debug, Clone, Copy)]
 pub struct WinogradView<'a> {
@@ -111,17 +104,21 @@ impl WinogradView<'_> {
         PLACES * (whole + rest)
     }
 
-    /// Floats of scratch memory that one band needs, for an output of `height` by `width`.
-    pub fn scratch_length(&self, height: usize, width: usize) -> usize {
-        let rows = band_rows(height, width).min(height.next_multiple_of(OUTPUT_SIDE));
-        let tiles = rows / OUTPUT_SIDE * width.div_ceil(OUTPUT_SIDE);
+    /// Floats of scratch memory that a band of `rows` rows needs, for an output of that `width`.
+    pub fn scratch_length(&self, rows: usize, width: usize) -> usize {
+        let tiles = rows.div_ceil(OUTPUT_SIDE) * width.div_ceil(OUTPUT_SIDE);
         PLACES * (self.input_stride(tiles) + product_stride(tiles))
             + INPUT_SIDE * INPUT_SIDE * self.in_channels
     }
 
-    /// Rows of the bands into which an output of `height` by `width` is best cut.
-    pub fn band_rows(height: usize, width: usize) -> usize {
-        band_rows(height, width)
+    /// Rows of the bands into which each image of the output is best cut: about [`TILES_TOGETHER`]
+    /// tiles, bands of one image alike, and enough of them for `workers_count` workers where images
+    /// have as many rows of tiles.
+    pub fn band_rows(output: &Layout, workers_count: usize) -> usize {
+        let [down, across] = [output.height, output.width].map(|side| side.div_ceil(OUTPUT_SIDE));
+        let bands = (down * across + TILES_TOGETHER / 2) / TILES_TOGETHER;
+        let least = workers_count.div_ceil(output.images.max(1));
+        down.div_ceil(bands.max(least).clamp(1, down.max(1))).max(1) * OUTPUT_SIDE
     }
 
     /// Floats between the places of transformed input tiles. The extra line keeps the 36 streams

@@ -26,9 +26,10 @@ fn next_edition() -> u64 {
 pub struct ParameterValues<T> {
     values: Vec<T>,
     edition: u64,
-    /// By the number of the operation that reads it: networks of the same architecture have the
-    /// same operations in the same order, whatever their sizes.
-    packed: Mutex<BTreeMap<usize, Packed<T>>>,
+    /// By the number of the operation that reads it, since networks of the same architecture have the
+    /// same operations in the same order, whatever their sizes, and by the length of the packed form,
+    /// since one operation may have several: which is faster may depend on the size.
+    packed: Mutex<BTreeMap<(usize, usize), Packed<T>>>,
 }
 
 impl<T: Real> ParameterValues<T> {
@@ -54,22 +55,22 @@ impl<T: Real> ParameterValues<T> {
         self.edition
     }
 
-    /// The block of the operation `number`, which `pack` makes where there is none.
+    /// The block of `length` numbers of the operation `number`, which `pack` makes where there is none.
     ///
     /// # Errors
     /// Those of `pack`.
     pub fn packed(
         &self,
-        number: usize,
+        (number, length): (usize, usize),
         pack: impl FnOnce() -> Result<Aligned<T>>,
     ) -> Result<Packed<T>> {
-        if let Some(block) = self.blocks().get(&number) {
+        if let Some(block) = self.blocks().get(&(number, length)) {
             return Ok(block.clone());
         }
         // Packed without the lock: a thread that packs may run other tasks of its pool meanwhile, which
         // may want a block too. Who packs second has the same numbers, and takes the first one's.
         let block = Arc::new(pack()?);
-        Ok(self.blocks().entry(number).or_insert(block).clone())
+        Ok(self.blocks().entry((number, length)).or_insert(block).clone())
     }
 
     /// Bytes of the values and of what was packed from them.
@@ -78,7 +79,7 @@ impl<T: Real> ParameterValues<T> {
         self.values.capacity() * size_of::<T>() + packed
     }
 
-    fn blocks(&self) -> MutexGuard<'_, BTreeMap<usize, Packed<T>>> {
+    fn blocks(&self) -> MutexGuard<'_, BTreeMap<(usize, usize), Packed<T>>> {
         self.packed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,10 +101,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_packed_goes_with_the_values_that_it_was_made_of() {
+    fn what_was_packed_goes_with_the_values_and_the_form_that_it_was_made_of() {
         let mut values = ParameterValues::new(vec![1.0f32; 3]);
         let pack = |values: &ParameterValues<f32>, with: f32| {
-            let block = values.packed(4, || {
+            let block = values.packed((4, 1), || {
                 let mut block = Aligned::zeros(1);
                 block.as_mut_slice()[0] = with;
                 Ok(block)
@@ -116,6 +117,8 @@ mod tests {
         values.as_mut_slice()[0] = 2.0;
         assert_eq!((values.memory_bytes(), pack(&values, 7.0)), (plain, 7.0));
         assert_ne!(values.edition(), edition);
+        let longer = values.packed((4, 2), || Ok(Aligned::zeros(2))).unwrap();
+        assert_eq!((longer.as_slice().len(), pack(&values, 8.0)), (2, 7.0));
         let copy = values.clone();
         assert_eq!(copy, values);
         assert_ne!(copy.edition(), values.edition());

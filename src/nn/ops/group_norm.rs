@@ -22,6 +22,8 @@ pub struct GroupNorm {
 
 /// Pixels of one task.
 const PIXELS: usize = 64;
+/// Groups of one task of the moments.
+const GROUPS: usize = 8;
 /// Channels of one task of the parameters' gradients.
 const CHANNELS: usize = 16;
 
@@ -30,18 +32,39 @@ impl GroupNorm {
         self.channels / self.groups
     }
 
-    /// The group's channels of each pixel of one image.
-    fn rows<'a, T>(&self, map: &'a [T], number: usize) -> impl Iterator<Item = &'a [T]> + Clone {
-        let (image, group) = (number / self.groups, number % self.groups);
-        let (start, width) = (group * self.width(), self.width());
-        let image = &map[image * self.pixels * self.channels..][..self.pixels * self.channels];
-        image.chunks_exact(self.channels).map(move |pixel| &pixel[start..start + width])
+    /// Sums over `count` groups of the batch from `first` on: for each, `term(group, channel, at)` of its
+    /// numbers, `channel` in the group and `at` in the map, pixel after pixel. The groups go side by side, so that no addition waits for the
+    /// one before; beyond `count`, the last one again.
+    #[inline(always)]
+    fn sums<const COUNT: usize>(
+        &self,
+        first: usize,
+        count: usize,
+        term: impl Fn(usize, usize, usize) -> [f64; COUNT],
+    ) -> [[f64; COUNT]; GROUPS] {
+        let groups: [usize; GROUPS] = std::array::from_fn(|group| group.min(count - 1));
+        let starts = groups.map(|group| {
+            let (image, group) = ((first + group) / self.groups, (first + group) % self.groups);
+            image * self.pixels * self.channels + group * self.width()
+        });
+        let mut sums = [[0.0; COUNT]; GROUPS];
+        for pixel in 0..self.pixels {
+            for channel in 0..self.width() {
+                let at = pixel * self.channels + channel;
+                for index in 0..GROUPS {
+                    let terms = term(groups[index], channel, starts[index] + at);
+                    for (sum, term) in sums[index].iter_mut().zip(terms) {
+                        *sum += term;
+                    }
+                }
+            }
+        }
+        sums
     }
 
-    /// Mean and 1 / deviation of a group of the batch.
-    fn moments<'a, T: Real>(&self, saved: &'a [T], pixel: usize, channel: usize) -> &'a [T] {
-        let number = pixel / self.pixels * self.groups + channel / self.width();
-        &saved[2 * number..2 * number + 2]
+    /// The two numbers of each group in the image of a pixel of the batch: mean and 1 / deviation, or sums.
+    fn of_image<'a, T>(&self, numbers: &'a [T], pixel: usize) -> &'a [T] {
+        &numbers[pixel / self.pixels * 2 * self.groups..][..2 * self.groups]
     }
 
     /// The gradient of the map.
@@ -54,28 +77,31 @@ impl GroupNorm {
     ) {
         let (map, weight, saved, gradient) = run;
         let count = (self.pixels * self.width()) as f64;
-        workers.for_each_piece(sums, 2, |number, sums| {
-            let weight = &weight[number % self.groups * self.width()..][..self.width()];
-            let (mean, scale) = (saved[2 * number].as_f64(), saved[2 * number + 1].as_f64());
-            let (mut plain, mut along) = (0.0, 0.0);
-            for (values, gradient) in self.rows(map, number).zip(self.rows(gradient, number)) {
-                for ((value, gradient), weight) in values.iter().zip(gradient).zip(weight) {
-                    let gradient = gradient.as_f64() * weight.as_f64();
-                    plain += gradient;
-                    along += gradient * (value.as_f64() - mean) * scale;
-                }
+        workers.for_each_piece(sums, 2 * GROUPS, |piece, sums| {
+            let first = piece * GROUPS;
+            let weights: [&[T]; GROUPS] = std::array::from_fn(|group| {
+                &weight[(first + group) % self.groups * self.width()..][..self.width()]
+            });
+            let found = self.sums(first, sums.len() / 2, |group, channel, at| {
+                let number = 2 * (first + group);
+                let (mean, scale) = (saved[number].as_f64(), saved[number + 1].as_f64());
+                let gradient = gradient[at].as_f64() * weights[group][channel].as_f64();
+                [gradient, gradient * (map[at].as_f64() - mean) * scale]
+            });
+            for (sums, found) in sums.chunks_exact_mut(2).zip(found) {
+                (sums[0], sums[1]) = (T::from_f64(found[0] / count), T::from_f64(found[1] / count));
             }
-            (sums[0], sums[1]) = (T::from_f64(plain / count), T::from_f64(along / count));
         });
         let (sums, update, width) = (&*sums, to.update, self.width());
         workers.for_each_piece(to.values, PIXELS * self.channels, |piece, part| {
             for (index, to) in part.chunks_exact_mut(self.channels).enumerate() {
                 let pixel = piece * PIXELS + index;
                 let at = pixel * self.channels;
-                for (group, to) in to.chunks_exact_mut(width).enumerate() {
+                let moments = self.of_image(saved, pixel).chunks_exact(2);
+                let numbers = moments.zip(self.of_image(sums, pixel).chunks_exact(2));
+                let groups = to.chunks_exact_mut(width).enumerate();
+                for ((group, to), (moments, sums)) in groups.zip(numbers) {
                     let start = at + group * width;
-                    let moments = self.moments(saved, pixel, group * width);
-                    let sums = self.moments(sums, pixel, group * width);
                     let values = map[start..].iter().zip(&gradient[start..]);
                     let values = values.zip(&weight[group * width..]);
                     for (to, ((value, gradient), weight)) in to.iter_mut().zip(values) {
@@ -99,16 +125,19 @@ impl GroupNorm {
         let update = to.update;
         workers.for_each_piece(to.values, CHANNELS, |piece, part| {
             let first = piece * CHANNELS;
+            let group: [usize; CHANNELS] =
+                std::array::from_fn(|index| (first + index) / self.width());
             let mut sums = [0.0f64; CHANNELS];
             for (pixel, gradient) in gradient.chunks_exact(self.channels).enumerate() {
+                let at = pixel * self.channels + first;
+                let moments = self.of_image(saved, pixel);
                 for (index, sum) in sums[..part.len()].iter_mut().enumerate() {
-                    let channel = first + index;
                     let normal = map.map_or(1.0, |map| {
-                        let moments = self.moments(saved, pixel, channel);
-                        let value = map[pixel * self.channels + channel].as_f64();
-                        (value - moments[0].as_f64()) * moments[1].as_f64()
+                        let group = 2 * group[index];
+                        let (mean, scale) = (moments[group].as_f64(), moments[group + 1].as_f64());
+                        (map[at + index].as_f64() - mean) * scale
                     });
-                    *sum += gradient[channel].as_f64() * normal;
+                    *sum += gradient[first + index].as_f64() * normal;
                 }
             }
             for (to, sum) in part.iter_mut().zip(sums) {
@@ -151,24 +180,30 @@ impl<T: Real> OnCpu<T> for GroupNorm {
     fn forward(&self, run: Forward<'_, T>) {
         let (map, weight, bias) = (run.inputs[0], run.inputs[1], run.inputs[2]);
         let count = (self.pixels * self.width()) as f64;
-        run.workers.for_each_piece(run.saved, 2, |number, moments| {
-            let values = self.rows(map, number).flatten().map(|value| value.as_f64());
-            let mean = values.clone().sum::<f64>() / count;
-            let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-            moments[0] = T::from_f64(mean);
-            moments[1] = T::from_f64(1.0 / (variance + self.epsilon).sqrt());
+        run.workers.for_each_piece(run.saved, 2 * GROUPS, |piece, moments| {
+            let (first, groups) = (piece * GROUPS, moments.len() / 2);
+            let means = self.sums(first, groups, |_, _, at| [map[at].as_f64()]);
+            let means = means.map(|[sum]| sum / count);
+            let squares = self
+                .sums(first, groups, |group, _, at| [(map[at].as_f64() - means[group]).powi(2)]);
+            for (group, moments) in moments.chunks_exact_mut(2).enumerate() {
+                let variance = squares[group][0] / count;
+                moments[0] = T::from_f64(means[group]);
+                moments[1] = T::from_f64(1.0 / (variance + self.epsilon).sqrt());
+            }
         });
         let (saved, width) = (&*run.saved, self.width());
         run.workers.for_each_piece(run.output, PIXELS * self.channels, |piece, part| {
             for (index, to) in part.chunks_exact_mut(self.channels).enumerate() {
                 let pixel = piece * PIXELS + index;
-                let values = &map[pixel * self.channels..];
-                for (group, to) in to.chunks_exact_mut(width).enumerate() {
-                    let moments = self.moments(saved, pixel, group * width);
-                    for (index, to) in to.iter_mut().enumerate() {
-                        let channel = group * width + index;
-                        let normal = (values[channel] - moments[0]) * moments[1];
-                        *to = normal * weight[channel] + bias[channel];
+                let values = map[pixel * self.channels..].chunks_exact(width);
+                let along = weight.chunks_exact(width).zip(bias.chunks_exact(width));
+                let groups = to.chunks_exact_mut(width).zip(values).zip(along);
+                let moments = self.of_image(saved, pixel).chunks_exact(2);
+                for (((to, values), (weight, bias)), moments) in groups.zip(moments) {
+                    let channels = to.iter_mut().zip(values).zip(weight.iter().zip(bias));
+                    for ((to, value), (weight, bias)) in channels {
+                        *to = (*value - moments[0]) * moments[1] * *weight + *bias;
                     }
                 }
             }

@@ -20,6 +20,10 @@ use crate::workers::Workers;
 /// written and read again.
 const KERNEL_COST: usize = 2000;
 
+/// What reading one kernel that was transformed before costs beyond reading it as it is: four times the
+/// memory, from which the large layers of small maps live.
+const KERNEL_READ_COST: usize = 250;
+
 /// How a forward multiplies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -28,14 +32,10 @@ enum Form {
 }
 
 impl Form {
-    /// The faster one. Weights that are packed once have a form that does not depend on the size of
-    /// the map: transforming them costs a forward nothing.
+    /// The faster one, for a batch of any number of images.
     fn of(layer: &Convolution, prepared: bool) -> Form {
         let pays = match prepared {
-            true => {
-                let Geometry { in_channels, out_channels, .. } = layer.geometry;
-                winograd_serves(&layer.geometry) && WinogradView::pays(in_channels, out_channels)
-            }
+            true => winograd_pays_prepared(&layer.geometry, &layer.output_layout()),
             false => winograd_pays(&layer.geometry, &layer.output_layout()),
         };
         if pays { Form::Winograd } else { Form::Direct }
@@ -78,16 +78,32 @@ fn winograd_serves(geometry: &Geometry) -> bool {
 }
 
 /// Whether Winograd's form serves a convolution over an output of this layout, and is faster than the
+/// direct form where weights are transformed once.
+fn winograd_pays_prepared(geometry: &Geometry, output: &Layout) -> bool {
+    let (pixels, tiles) = pixels_and_tiles(output);
+    // Products go by six rows.
+    let rows = tiles.next_multiple_of(6);
+    winograd_serves(geometry)
+        && WinogradView::pays(geometry.in_channels, geometry.out_channels)
+        && KERNEL_VALUES * pixels > PLACES * rows + KERNEL_READ_COST
+}
+
+/// Of each image.
+fn pixels_and_tiles(output: &Layout) -> (usize, usize) {
+    let tiles = output.height.div_ceil(OUTPUT_SIDE) * output.width.div_ceil(OUTPUT_SIDE);
+    (output.height * output.width, tiles)
+}
+
+/// Whether Winograd's form serves a convolution over an output of this layout, and is faster than the
 /// direct form where weights are transformed for every step.
 pub(super) fn winograd_pays(geometry: &Geometry, output: &Layout) -> bool {
     // Gradients are added by whole vectors.
     let whole = |channels: usize| channels.is_multiple_of(LANES_MAX);
-    let tiles = output.height.div_ceil(OUTPUT_SIDE) * output.width.div_ceil(OUTPUT_SIDE);
-    let (direct, pixels) = (KERNEL_VALUES, output.height * output.width);
+    let (pixels, tiles) = pixels_and_tiles(output);
     winograd_serves(geometry)
         && whole(geometry.in_channels)
         && whole(geometry.out_channels)
-        && direct * output.images * pixels > PLACES * output.images * tiles + KERNEL_COST
+        && KERNEL_VALUES * output.images * pixels > PLACES * output.images * tiles + KERNEL_COST
 }
 
 /// Length of the inner dimension of the direct form.
@@ -245,13 +261,13 @@ pub(super) fn run_winograd(
     (output, layout): (&mut [f32], Layout),
     workers: &Workers,
 ) {
-    let band_rows = WinogradView::band_rows(layout.height, layout.width);
+    let band_rows = WinogradView::band_rows(&layout, workers.count());
     let bands = layout.height.div_ceil(band_rows);
     let first_row = |band: usize| (band * band_rows).min(layout.height);
     let start_of = |part: usize| {
         (part / bands * layout.height + first_row(part % bands)) * layout.row_length()
     };
-    let memory_length = view.scratch_length(layout.height, layout.width);
+    let memory_length = view.scratch_length(band_rows.min(layout.height), layout.width);
     workers.for_each_part(output, layout.images * bands, start_of, |part, data| {
         let rows = first_row(part % bands)..first_row(part % bands + 1);
         let band = Band { data, layout, image: part / bands, rows };
