@@ -6,6 +6,7 @@ pub mod checkpoint_files;
 pub mod checks;
 pub mod config;
 mod course;
+mod executor;
 pub mod fusion;
 pub mod groups;
 pub mod held_out;

@@ -199,12 +199,7 @@ fn label(
         let outcome = match set.load(index, limits) {
             Ok(sample) => {
                 let image = sample.image;
-                let found = match purpose {
-                    Purpose::Labels => labels_of(detector, &image, view, config)?,
-                    Purpose::Measuring => {
-                        detector.detect(&image, view, config.box_score, MEASURED_BOXES_MAX)?
-                    }
-                };
+                let found = boxes_of(purpose, detector, &image, view, config)?;
                 let boxes = found.iter().map(ShardBox::from).collect();
                 Outcome::Labelled { width: image.width, height: image.height, boxes }
             }
@@ -218,13 +213,17 @@ fn label(
     Ok(shard)
 }
 
-/// The labels of one image.
-fn labels_of(
+/// The boxes of one image.
+fn boxes_of(
+    purpose: Purpose,
     detector: &mut dyn TrainableDetector,
     image: &Image,
     view: &View,
     config: &RelabelConfig,
 ) -> Result<Vec<Detection>> {
+    if purpose == Purpose::Measuring {
+        return detector.detect(image, view, config.box_score, MEASURED_BOXES_MAX);
+    }
     let mut found = detector.detect(image, view, config.box_score, config.asked())?;
     let views_count = if config.mirrored { 2 } else { 1 };
     if config.mirrored {
@@ -367,7 +366,11 @@ mod tests {
                 box_share_max,
                 ..RelabelConfig::default()
             };
-            let found = labels_of(&mut Columns, &image, &view, &config).unwrap();
+            let boxes = |purpose| boxes_of(purpose, &mut Columns, &image, &view, &config).unwrap();
+            // What is measured are the detector's own boxes, whatever its labels may be.
+            let own: Vec<f32> = boxes(Purpose::Measuring).iter().map(|one| one.bounds[0]).collect();
+            assert_eq!(own, [2.0, 7.0, 9.0]);
+            let found = boxes(Purpose::Labels);
             found.iter().map(|one| (one.bounds[0], one.score)).collect::<Vec<_>>()
         };
         let labels = |share, suppression, mirrored| limited(share, suppression, mirrored, 1.0);

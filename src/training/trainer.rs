@@ -1,17 +1,18 @@
 //! The built-in detector in training: forward, loss and backward of each part of a step, then AdamW.
 //!
-//! Networks are laid out for the batch shapes that were used last and share one arena.
+//! Networks are laid out for the batch shapes that were used last; an [`Executor`] runs them.
 
 use super::adamw::{AdamW, StepSettings};
 use super::checkpoint::{self, Position};
 use super::config::TrainingConfig;
-use super::groups::{Group, groups};
+use super::executor::Executor;
+use super::groups::groups;
 use super::relabel_config::BoxScore;
 use super::schedule;
 use super::step::{Judge, StepPlace, StepReport};
 use super::trainable::{StageStart, TrainableDetector, View};
 use crate::control::Control;
-use crate::criterion::{CriterionConfig, Gradients};
+use crate::criterion::CriterionConfig;
 use crate::data::coco::CocoCategory;
 use crate::data::image::Image;
 use crate::data::training::batch::Batch;
@@ -26,11 +27,10 @@ use crate::detector::predictor::{Predictor, PredictorMemory};
 use crate::detector::weights::take_over;
 use crate::detector::whole_detector::Detector;
 use crate::kernels::matrix_product::Update;
-use crate::matching::{ClassLoss, Predictions};
+use crate::matching::ClassLoss;
 use crate::nn::kept::Kept;
-use crate::nn::network::{Memory, Purpose};
+use crate::nn::network::Purpose;
 use crate::nn::operation::StepKey;
-use crate::nn::parameter_values::ParameterValues;
 use crate::nn::parameters::ParameterTable;
 use crate::workers::Workers;
 use crate::{Error, Result, memory};
@@ -44,13 +44,9 @@ pub struct Trainer {
     detector: DetectorConfig,
     training: TrainingConfig,
     table: ParameterTable,
-    parameters: ParameterValues<f32>,
-    gradients: Vec<f32>,
-    optimiser: AdamW,
-    groups: Vec<Group>,
+    executor: Executor,
     judge: Judge,
     networks: Kept<BatchShape, DetectorNetwork>,
-    memory: Memory<f32>,
     prediction: PredictorMemory,
     /// What a fresh start draws from.
     seed: u64,
@@ -79,14 +75,12 @@ impl Trainer {
             return Err(Error::invalid("class_loss", reason));
         }
         let table = parameter_table(detector)?;
+        let (parameters, groups) = (initialise(&table, seed)?, groups(&table, training));
+        let executor = Executor::new(parameters, table.trained_length(), groups, workers.clone())?;
         Ok(Trainer {
-            parameters: ParameterValues::new(initialise(&table, seed)?),
-            gradients: memory::filled(0.0, table.trained_length(), "the gradients")?,
-            optimiser: AdamW::new(table.trained_length())?,
-            groups: groups(&table, training),
+            executor,
             judge: Judge::new(criterion)?,
             networks: Kept::new(training.networks_kept),
-            memory: Memory::default(),
             prediction: PredictorMemory::keeping(training.networks_kept),
             seed,
             start: None,
@@ -109,17 +103,18 @@ impl Trainer {
 
     /// The flat parameters, in the places that [`Trainer::table`] says.
     pub fn parameters(&self) -> &[f32] {
-        self.parameters.as_slice()
+        self.executor.parameters().as_slice()
     }
 
     /// The flat parameters, to be loaded.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
-        self.parameters.as_mut_slice()
+        self.executor.parameters_mut()
     }
 
     /// The flat parameters and the optimiser, to be saved or loaded together.
     pub fn state_mut(&mut self) -> (&ParameterTable, &mut [f32], &mut AdamW) {
-        (&self.table, self.parameters.as_mut_slice(), &mut self.optimiser)
+        let (parameters, optimiser) = self.executor.state_mut();
+        (&self.table, parameters, optimiser)
     }
 
     /// Applies `start` to the parameters, now and at every later fresh start.
@@ -127,7 +122,7 @@ impl Trainer {
     /// # Errors
     /// Those of `start`.
     pub fn start_with(&mut self, start: Start) -> Result<()> {
-        start(&self.table, self.parameters.as_mut_slice())?;
+        start(&self.table, self.executor.parameters_mut())?;
         self.start = Some(start);
         Ok(())
     }
@@ -135,8 +130,8 @@ impl Trainer {
     fn accumulate(
         &mut self,
         part: &Batch,
-        (report, place): (&mut StepReport, &StepPlace),
-        (update, key): (Update, &StepKey),
+        report: (&mut StepReport, &StepPlace),
+        step: (&StepKey, Update),
     ) -> Result<()> {
         let (images, height, width) = (part.images_count(), part.height, part.width);
         let shape = BatchShape { images, height, width };
@@ -145,25 +140,10 @@ impl Trainer {
                 (&self.table, Purpose::Training { recompute: self.training.recompute });
             DetectorNetwork::new(&self.detector, table, shape, purpose, self.workers.count())
         })?;
-        let memory = &mut self.memory;
-        memory.fit(network.network())?;
-        network.images_mut(memory).copy_from_slice(&part.maps);
-        network.set_sizes(memory, &part.sizes);
-        network.network().forward(memory, self.parameters.as_slice(), key, &self.workers);
-        let outputs = network.outputs(memory);
-        let predictions = Predictions::new(outputs.logits, outputs.boxes, network.predictions())?;
-        let (logits, boxes) = (outputs.logits_gradient, outputs.boxes_gradient);
-        let mut gradients = Gradients { logits, boxes };
-        self.judge.evaluate(&predictions, part, &mut gradients, (report, place), &self.workers)?;
-        network.network().backward(
-            memory,
-            self.parameters.as_slice(),
-            &mut self.gradients,
-            update,
-            key,
-            &self.workers,
-        );
-        Ok(())
+        let (judge, workers) = (&mut self.judge, &self.workers);
+        self.executor.accumulate(network, part, step, |predictions, gradients| {
+            judge.evaluate(predictions, part, gradients, report, workers)
+        })
     }
 }
 
@@ -174,12 +154,13 @@ impl TrainableDetector for Trainer {
 
     fn start_stage(&mut self, start: &StageStart) -> Result<()> {
         if start.fresh {
-            self.parameters = ParameterValues::new(initialise(&self.table, self.seed)?);
+            let parameters = self.executor.parameters_mut();
+            parameters.copy_from_slice(&initialise(&self.table, self.seed)?);
             if let Some(start) = &self.start {
-                start(&self.table, self.parameters.as_mut_slice())?;
+                start(&self.table, parameters)?;
             }
         }
-        self.optimiser = AdamW::new(self.table.trained_length())?;
+        self.executor.forget_steps()?;
         self.prediction = PredictorMemory::keeping(self.training.networks_kept);
         Ok(())
     }
@@ -196,7 +177,7 @@ impl TrainableDetector for Trainer {
                 training: true,
             };
             let update = if index == 0 { Update::Overwrite } else { Update::Add };
-            self.accumulate(part, (&mut report, place), (update, &key))?;
+            self.accumulate(part, (&mut report, place), (&key, update))?;
         }
         report.rate_factor = schedule::factor(&self.training, place.step, place.steps_count);
         let settings = StepSettings {
@@ -204,13 +185,7 @@ impl TrainableDetector for Trainer {
             weight_decay: self.training.weight_decay,
             gradient_norm_max: self.training.gradient_norm_max,
         };
-        report.gradient_norm = self.optimiser.step(
-            self.parameters.as_mut_slice(),
-            &self.gradients,
-            &self.groups,
-            &settings,
-            &self.workers,
-        );
+        report.gradient_norm = self.executor.update(&settings);
         match report.gradient_norm.is_finite() {
             true => Ok(report),
             false => Err(report.diverged(place)),
@@ -227,7 +202,7 @@ impl TrainableDetector for Trainer {
         let predictor = Predictor {
             config: &self.detector,
             table: &self.table,
-            parameters: &self.parameters,
+            parameters: self.executor.parameters(),
             resize: &view.resize,
             normalisation: &view.normalisation,
         };
@@ -242,12 +217,13 @@ impl TrainableDetector for Trainer {
     }
 
     fn save(&mut self, path: &Path, position: &Position) -> Result<()> {
-        checkpoint::save(path, position, &self.table, self.parameters(), &self.optimiser)
+        let (parameters, optimiser) = self.executor.state();
+        checkpoint::save(path, position, &self.table, parameters, optimiser)
     }
 
     fn load(&mut self, path: &Path, settings: &str) -> Result<Position> {
-        let (table, parameters) = (&self.table, self.parameters.as_mut_slice());
-        checkpoint::load(path, settings, table, parameters, &mut self.optimiser)
+        let (parameters, optimiser) = self.executor.state_mut();
+        checkpoint::load(path, settings, &self.table, parameters, optimiser)
     }
 
     fn write_detector(
@@ -271,15 +247,10 @@ impl TrainableDetector for Trainer {
     }
 
     fn memory_bytes(&self) -> usize {
-        let numbers = self.gradients.len() + 2 * self.table.trained_length();
-        let groups = self.groups.capacity() * size_of::<Group>();
         let networks: usize = self.networks.values().map(DetectorNetwork::memory_bytes).sum();
         size_of::<Trainer>()
-            + numbers * size_of::<f32>()
-            + groups
             + networks
-            + self.memory.memory_bytes()
-            + self.parameters.memory_bytes()
+            + self.executor.memory_bytes()
             + self.prediction.memory_bytes()
             + self.judge.memory_bytes()
     }
