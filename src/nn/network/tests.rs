@@ -3,6 +3,7 @@
 
 use super::plan::Places;
 use super::*;
+use crate::control::Control;
 use crate::kernels::matrix_product::Update;
 use crate::nn::backend::Backend;
 use crate::nn::cpu::{Backward, Cpu, Forward, GradientMut, OnCpu, Real};
@@ -10,6 +11,8 @@ use crate::nn::element::Element;
 use crate::nn::op::Op;
 use crate::nn::operation::{BackwardReads, Operation, StepKey};
 use crate::nn::ops::add::Add;
+use crate::nn::ops::convolution::{Channels, Convolution, Geometry};
+use crate::nn::parameter_values::ParameterValues;
 use crate::nn::placement::ALIGNMENT_BYTES;
 use crate::workers::Workers;
 
@@ -135,6 +138,54 @@ fn prediction_needs_less_memory_than_training() {
     };
     assert!(chain(Purpose::Prediction) < 2200);
     assert!(chain(TRAINING) >= 11_000);
+}
+
+/// A 3x3 convolution of 32 channels packs its weights as they are for a small map and transformed for a
+/// larger one: the same parameters serve both, and each form is packed once.
+#[test]
+fn sizes_that_want_other_forms_of_the_weights_share_the_parameters() {
+    const CHANNELS: usize = 32;
+    let geometry = Geometry {
+        in_channels: CHANNELS,
+        out_channels: CHANNELS,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let number = |index: usize| ((index * 7919 % 1009) as f32 - 504.0) / 5000.0;
+    let parameters = ParameterValues::new((0..geometry.weights_count()).map(number).collect());
+    let workers = Workers::caller();
+    let predict = |side: usize| {
+        let build = |purpose| {
+            let mut builder = NetworkBuilder::new(1);
+            let map = builder.data(side * side * CHANNELS);
+            let weights = builder.parameter(0..geometry.weights_count(), true);
+            let (channels, residual, relu) = (Channels::Plain, false, false);
+            let (images, height, width) = (1, side, side);
+            let layer = Convolution { geometry, images, height, width, channels, residual, relu };
+            let output = builder.add(layer, &[map, weights]);
+            (builder.finish::<f32>(&[output], purpose), map)
+        };
+        let fill = |values: &mut [f32]| {
+            values.iter_mut().enumerate().for_each(|(index, value)| *value = number(index + 5));
+        };
+        let (network, map) = build(Purpose::Prediction);
+        let constants = network.constants(&parameters, &[], &workers).unwrap();
+        let (mut memory, mut trained) = (Memory::default(), Memory::default());
+        fill(network.data_mut(&mut memory, map));
+        let runners = (&workers, &Control::default());
+        network.predict(&mut memory, &parameters, &constants, runners).unwrap();
+        let (other, map) = build(TRAINING);
+        fill(other.data_mut(&mut trained, map));
+        other.forward(&mut trained, parameters.as_slice(), &STEP, &workers);
+        for (one, other) in network.output(&memory, 0).iter().zip(other.output(&trained, 0)) {
+            assert!((one - other).abs() < 1e-5, "{side}: {one} and {other}");
+        }
+        parameters.memory_bytes()
+    };
+    let (small, both) = (predict(3), predict(12));
+    assert!(both > small, "one form serves both");
+    assert_eq!((predict(3), predict(12)), (both, both));
 }
 
 /// A backend that computes nothing.
