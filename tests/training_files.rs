@@ -78,7 +78,7 @@ impl Stage {
             true => Box::new(host(&self.config.training, &Arc::default())),
             false => {
                 let classes_count = self.set.classes_count();
-                Box::new(built_in(&self.config, classes_count, &Workers::caller()).unwrap())
+                Box::new(built_in(&self.config, None, classes_count, &Workers::caller()).unwrap())
             }
         };
         let settings = self.settings.into();
@@ -432,4 +432,16 @@ fn weights_are_known_by_the_content_of_every_file_of_the_last_checkpoint() {
     fs::write(&file, content).unwrap();
     assert_eq!(weights().unwrap(), first);
     assert!(matches!(weights_of(&folder, 2, stage.extensions()), Err(Error::RunStep { .. })));
+}
+
+/// Hours lie between a run's record and the moment at which its detector reads the weights that it starts from.
+#[test]
+fn weights_that_are_not_those_of_the_record_start_no_detector() {
+    let mut config = config();
+    config.pretrain.backbone_init = "random".into();
+    let make = |recorded: &str| built_in(&config, Some(recorded.into()), 2, &Workers::caller());
+    assert!(make("random").is_ok());
+    let refused = make("file:7:0123").map(|_| ()).unwrap_err().to_string();
+    let expected = "pretrain.backbone_init: `random` changed during the run: file:7:0123 before";
+    assert!(refused.starts_with(expected), "{refused}");
 }

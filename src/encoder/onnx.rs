@@ -38,11 +38,13 @@ impl OnnxEncoder {
     /// covers them.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read; then as [`OnnxEncoder::from_bytes`].
+    /// [`Error::Io`] when it cannot be read; [`Error::OnnxModel`] when it changes meanwhile; then as
+    /// [`OnnxEncoder::from_bytes`].
     pub fn from_file(path: &Path, options: &EncoderOptions) -> Result<OnnxEncoder> {
-        let fingerprint = onnx_external::fingerprint_of(path)?;
-        let label = path.display().to_string();
-        OnnxEncoder::open(Model::File(path), label, fingerprint, options)
+        onnx_external::open_fingerprinted(path, |fingerprint| {
+            let label = path.display().to_string();
+            OnnxEncoder::open(Model::File(path), label, fingerprint, options)
+        })
     }
 
     /// Loads a model from memory.

@@ -48,7 +48,7 @@ impl Message {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn fingerprint_of(path: &Path) -> Result<String> {
+fn fingerprint_of(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let own = fingerprint::of_bytes("onnx", &bytes);
     let mut files = BTreeSet::new();
@@ -63,6 +63,21 @@ pub fn fingerprint_of(path: &Path) -> Result<String> {
         hasher.update(format!("{file}\n{content}\n").as_bytes());
     }
     Ok(format!("{own}+{:032x}", hasher.finish()))
+}
+
+/// What `open` makes of the model file, which it reads itself, and of its fingerprint.
+///
+/// # Errors
+/// Those of `open`; [`Error::Io`]; [`Error::OnnxModel`] for files that changed meanwhile: nobody knows then
+/// which content was opened.
+pub fn open_fingerprinted<T>(path: &Path, open: impl FnOnce(String) -> Result<T>) -> Result<T> {
+    let fingerprint = fingerprint_of(path)?;
+    let opened = open(fingerprint.clone())?;
+    if fingerprint_of(path)? != fingerprint {
+        let reason = "it, or a file of its weights, changed while it was opened".into();
+        return Err(Error::OnnxModel { model: path.display().to_string(), reason });
+    }
+    Ok(opened)
 }
 
 fn gather(bytes: &[u8], message: Message, depth: usize, files: &mut BTreeSet<String>) {
@@ -153,6 +168,20 @@ mod tests {
         let nested = field(7, &field(1, &field(5, &field(5, &tensor))));
         std::fs::write(&path, &nested).unwrap();
         assert!(fingerprint_of(&path).unwrap().contains('+'));
+    }
+
+    #[test]
+    fn a_model_that_changes_while_it_is_opened_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, b"first").unwrap();
+        let answer = open_fingerprinted(&path, Ok).unwrap();
+        assert_eq!(answer, fingerprint::of_bytes("onnx", b"first"));
+        let changed = open_fingerprinted(&path, |_| {
+            std::fs::write(&path, b"other").unwrap();
+            Ok(())
+        });
+        assert!(changed.unwrap_err().to_string().contains("changed while it was opened"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ use crate::training::stage_config::StagePaths;
 use crate::training::trainable::TrainableDetector;
 use crate::training::trainer::Trainer;
 use crate::workers::Workers;
-use initial_weights::{check_backbone, fingerprint_of, start_backbone};
+use initial_weights::{check_backbone, check_unchanged, fingerprint_of, start_backbone};
 use stage_identity::{HOST_START, StageIdentity};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,9 +126,9 @@ pub fn pretrain_keeping(
     let init = &config.pretrain.backbone_init;
     check_backbone(init, config, &detector)?;
     let start = fingerprint_of(init, config)?;
-    let mut run = Run::begin(request, workspace, start, workers, control)?;
+    let mut run = Run::begin(request, workspace, start.clone(), workers, control)?;
     let set = run.first_labels()?;
-    let mut trainer = built_in(config, set.classes_count(), workers)?;
+    let mut trainer = built_in(config, Some(start), set.classes_count(), workers)?;
     let report = run.stages(&mut trainer, set)?;
     Ok((report, trainer))
 }
@@ -150,17 +150,26 @@ pub fn pretrain_with(
     run.stages(detector, set)
 }
 
-/// The built-in detector at the start of a run of `config`, for labels of `classes_count` classes.
+/// The built-in detector at the start of a run of `config`, for labels of `classes_count` classes. What its
+/// backbone starts from has to be what `recorded` says whenever it is read, where a record holds it: hours
+/// may lie between.
 ///
 /// # Errors
-/// As [`start_backbone`] and [`Trainer::new`].
-pub fn built_in(config: &RunConfig, classes_count: usize, workers: &Workers) -> Result<Trainer> {
+/// As [`start_backbone`], [`check_unchanged`] and [`Trainer::new`].
+pub fn built_in(
+    config: &RunConfig,
+    recorded: Option<String>,
+    classes_count: usize,
+    workers: &Workers,
+) -> Result<Trainer> {
     let detector = DetectorConfig { classes_count, ..config.detector.clone() };
     let (training, criterion) = (&config.training, &config.criterion);
     let mut trainer = Trainer::new(&detector, training, criterion, config.seed, workers.clone())?;
     let config = config.clone();
     trainer.start_with(Box::new(move |table, parameters| {
-        start_backbone(&config.pretrain.backbone_init, &config, &detector, table, parameters)
+        let init = &config.pretrain.backbone_init;
+        start_backbone(init, &config, &detector, table, parameters)?;
+        recorded.as_ref().map_or(Ok(()), |recorded| check_unchanged(init, &config, recorded))
     }))?;
     Ok(trainer)
 }

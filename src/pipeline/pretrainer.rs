@@ -330,7 +330,7 @@ impl Pretrainer {
                 let fits = |trainer: &Trainer| trainer.detector().classes_count == classes_count;
                 let trainer = match kept.take() {
                     Some(trainer) if fits(&trainer) => trainer,
-                    _ => Box::new(built_in(&self.config, classes_count, &self.workers)?),
+                    _ => Box::new(built_in(&self.config, None, classes_count, &self.workers)?),
                 };
                 Ok(kept.insert(trainer).as_mut())
             }

@@ -1,6 +1,5 @@
 //! What a detector's backbone starts from: nothing, the encoder's weights, or a file.
 
-use crate::Result;
 use crate::backbone::checkpoint::{Checkpoint, weights_file};
 use crate::backbone::resnet_weights::ENCODER_KEY;
 use crate::detector::backbone_weights::BackboneWeights;
@@ -8,6 +7,7 @@ use crate::detector::config::{DetectorConfig, WEIGHTS_KEY};
 use crate::encoder::{fingerprint, options, source};
 use crate::nn::parameters::ParameterTable;
 use crate::pipeline::config::RunConfig;
+use crate::{Error, Result};
 use std::path::Path;
 
 /// Weights as they were drawn.
@@ -25,6 +25,19 @@ pub fn fingerprint_of(init: &str, config: &RunConfig) -> Result<String> {
         ENCODER => source::weights_fingerprint(&config.encoder),
         path => fingerprint::of_file("file", &weights_file(Path::new(path))?),
     }
+}
+
+/// Checks that what `init` names, which has just been read, still is what a record says.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for other weights, with both fingerprints; those of [`fingerprint_of`].
+pub fn check_unchanged(init: &str, config: &RunConfig, recorded: &str) -> Result<()> {
+    let found = fingerprint_of(init, config)?;
+    if found != recorded {
+        let reason = format!("`{init}` changed during the run: {recorded} before, {found} now");
+        return Err(Error::invalid("pretrain.backbone_init", reason));
+    }
+    Ok(())
 }
 
 /// The weights that `init` names; `None` for drawn ones.
