@@ -67,12 +67,13 @@ def measure(binary, case, threads, rounds):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         ours = Ours(binary, case, threads, folder)
+        # The first call of each is its warm-up.
         ours.predict_ms()
         peer = session(folder / "model.onnx", threads)
         batch = numpy.fromfile(folder / "images.f32", dtype=numpy.float32).reshape(images, 3, height, width)
         feed = {peer.get_inputs()[0].name: batch}
-        # The first call of each is its warm-up.
         theirs = peer.run(None, feed)
+
         def peer_ms():
             start = time.perf_counter()
             peer.run(None, feed)

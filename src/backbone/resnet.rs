@@ -69,7 +69,7 @@ impl ResNet {
         })
     }
 
-    /// Bytes of the weights and, after the first plan, of what was packed from them.
+    /// Bytes of the weights and of what plans so far, of whatever sizes, packed from them.
     pub fn memory_bytes(&self) -> usize {
         self.parameters.memory_bytes()
     }

@@ -80,7 +80,7 @@ impl PredictorMemory {
         }
     }
 
-    /// Forgets the networks and what was packed for them: for parameters that are about to change.
+    /// Forgets the networks and their constants: for parameters that are about to change.
     pub fn forget(&mut self) {
         self.networks.clear();
         self.edition = None;

@@ -204,7 +204,7 @@ impl Detector {
         self.parameters.as_slice()
     }
 
-    /// Bytes of the parameters and, after the first prediction, of what was packed from them for it;
+    /// Bytes of the parameters and of what predictions so far, of whatever sizes, packed from them;
     /// networks lie in the memory of predictions.
     pub fn memory_bytes(&self) -> usize {
         self.parameters.memory_bytes()

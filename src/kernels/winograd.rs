@@ -18,7 +18,7 @@ use super::simd::winograd::{
 use crate::memory::aligned::LINE;
 use crate::workers::Workers;
 
-/// Tiles that one task transforms together at most: enough rows for the products to use a panel
+/// Tiles that one task transforms together, about: enough rows for the products to use a panel
 /// of weights often, few enough for the transformed tiles to stay in the cache.
 const TILES_TOGETHER: usize = 24;
 
@@ -86,10 +86,9 @@ pub struct WinogradView<'a> {
 }
 
 impl WinogradView<'_> {
-    /// Whether this form is faster than the direct one where weights are transformed once. Fewer
-    /// channels in a group than the transforms ask for leave too little multiplication to pay for
-    /// them.
-    pub fn pays(in_channels: usize, out_channels: usize) -> bool {
+    /// Whether there are enough channels: fewer in a group than the transforms ask for leave too little
+    /// multiplication to pay for them.
+    pub fn channels_suffice(in_channels: usize, out_channels: usize) -> bool {
         let last_group = (out_channels - 1) % GROUP + 1;
         in_channels.min(last_group) >= CHANNELS_MIN
     }
@@ -112,8 +111,8 @@ impl WinogradView<'_> {
     }
 
     /// Rows of the bands into which each image of the output is best cut: about [`TILES_TOGETHER`]
-    /// tiles, bands of one image alike, and enough of them for `workers_count` workers where images
-    /// have as many rows of tiles.
+    /// tiles, bands of one image alike, and no more rows of tiles than an even share of each of
+    /// `workers_count` workers.
     pub fn band_rows(output: &Layout, workers_count: usize) -> usize {
         let [down, across] = [output.height, output.width].map(|side| side.div_ceil(OUTPUT_SIDE));
         let bands = (down * across + TILES_TOGETHER / 2) / TILES_TOGETHER;

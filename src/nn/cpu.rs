@@ -157,10 +157,9 @@ pub trait OnCpu<T: Real>: Operation {
         0
     }
 
-    /// Brings weights into the form that forwards read, once for all of them. What it writes depends
-    /// on the size of the other inputs by its length alone, so that networks of several sizes share
-    /// what has one length.
-    /// Inputs outside [`Operation::prepared_inputs`] are empty slices.
+    /// Brings weights into the form that forwards read, once for all of them. The form may depend on
+    /// the size of the other inputs; forms that differ have different lengths, so that networks of
+    /// several sizes share what has one length. Inputs outside [`Operation::prepared_inputs`] are empty slices.
     fn prepare(&self, _inputs: &[&[T]], _to: &mut [T], _workers: &Workers) {}
 
     /// Numbers of scratch memory that a forward in prediction needs, with or without what was

@@ -1,6 +1,6 @@
 //! The values of a network's parameters, and what prediction packed from them.
 //!
-//! Weights are packed once for all predictions and all sizes of image. What was packed lies beside
+//! Weights are packed once for all predictions, in each form that some size of image wants. What was packed lies beside
 //! the values that it was made of, and is lent no more as soon as somebody may change them, so that
 //! no prediction reads weights of before.
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A block of packed weights, shared by the networks of all sizes.
+/// A block of packed weights, shared by the networks of all sizes that want this form.
 pub type Packed<T> = Arc<Aligned<T>>;
 
 /// Numbers editions: every change of any parameters has one of its own.
@@ -45,9 +45,14 @@ impl<T: Real> ParameterValues<T> {
 
     /// The values, to be changed; what was packed from them is forgotten.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        self.packed.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_packed();
         self.edition = next_edition();
         &mut self.values
+    }
+
+    /// Frees what was packed; who predicts again packs again.
+    pub fn forget_packed(&mut self) {
+        self.packed.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Tells these values from all others, earlier ones of the same network among them.
@@ -70,6 +75,7 @@ impl<T: Real> ParameterValues<T> {
         // Packed without the lock: a thread that packs may run other tasks of its pool meanwhile, which
         // may want a block too. Who packs second has the same numbers, and takes the first one's.
         let block = Arc::new(pack()?);
+        debug_assert_eq!(block.as_slice().len(), length, "a block of another length");
         Ok(self.blocks().entry((number, length)).or_insert(block).clone())
     }
 

@@ -54,6 +54,12 @@ impl AdamW {
         })
     }
 
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        let moments = self.means.len() + self.squares.len();
+        moments * size_of::<f32>() + size_of_val(self.partial_sums.as_slice())
+    }
+
     /// Changes `parameters` against `gradients` (as long as the moments) and answers the norm of
     /// the gradients before clipping. Where that is not finite nothing is changed.
     pub fn step(

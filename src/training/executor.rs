@@ -1,8 +1,9 @@
 //! What training steps change, and who runs them: parameters, their gradients, the optimiser's moments and
 //! the arena of activations, in the memory of the CPU.
 //!
-//! The trainer says which network runs, on which images, and how its predictions are judged; where the
-//! numbers lie is known here alone, so that a device is one more executor and no second trainer.
+//! The trainer says which network runs, on which images, and how its predictions are judged; it holds no
+//! gradient and no activation of training itself. Predictions, checkpoints and loading read the parameters
+//! where they lie.
 
 use super::adamw::{AdamW, StepSettings};
 use super::groups::Group;
@@ -71,7 +72,7 @@ impl Executor {
         (self.parameters.as_mut_slice(), &mut self.optimiser)
     }
 
-    /// An optimiser that has taken no step.
+    /// Puts an optimiser that has taken no step in place of this one.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
@@ -114,11 +115,15 @@ impl Executor {
         self.optimiser.step(parameters, gradients, &self.groups, settings, &self.workers)
     }
 
+    /// Frees what predictions packed from the parameters.
+    pub fn forget_packed(&mut self) {
+        self.parameters.forget_packed();
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        let numbers =
-            self.gradients.len() + self.optimiser.means.len() + self.optimiser.squares.len();
-        numbers * size_of::<f32>()
+        size_of_val(self.gradients.as_slice())
+            + self.optimiser.memory_bytes()
             + self.groups.capacity() * size_of::<Group>()
             + self.memory.memory_bytes()
             + self.parameters.memory_bytes()

@@ -221,9 +221,19 @@ fn boxes_of(
     view: &View,
     config: &RelabelConfig,
 ) -> Result<Vec<Detection>> {
-    if purpose == Purpose::Measuring {
-        return detector.detect(image, view, config.box_score, MEASURED_BOXES_MAX);
+    match purpose {
+        Purpose::Labels => labels_of(detector, image, view, config),
+        Purpose::Measuring => detector.detect(image, view, config.box_score, MEASURED_BOXES_MAX),
     }
+}
+
+/// The labels of one image.
+fn labels_of(
+    detector: &mut dyn TrainableDetector,
+    image: &Image,
+    view: &View,
+    config: &RelabelConfig,
+) -> Result<Vec<Detection>> {
     let mut found = detector.detect(image, view, config.box_score, config.asked())?;
     let views_count = if config.mirrored { 2 } else { 1 };
     if config.mirrored {

@@ -154,8 +154,9 @@ impl TrainableDetector for Trainer {
 
     fn start_stage(&mut self, start: &StageStart) -> Result<()> {
         if start.fresh {
+            let drawn = initialise(&self.table, self.seed)?;
             let parameters = self.executor.parameters_mut();
-            parameters.copy_from_slice(&initialise(&self.table, self.seed)?);
+            parameters.copy_from_slice(&drawn);
             if let Some(start) = &self.start {
                 start(&self.table, parameters)?;
             }
@@ -167,6 +168,7 @@ impl TrainableDetector for Trainer {
 
     fn step(&mut self, parts: &[Batch], place: &StepPlace) -> Result<StepReport> {
         self.prediction.forget();
+        self.executor.forget_packed();
         let mut report = StepReport::of(parts);
         for (index, part) in parts.iter().enumerate() {
             let key = StepKey {

@@ -141,7 +141,7 @@ fn prediction_needs_less_memory_than_training() {
 }
 
 /// A 3x3 convolution of 32 channels packs its weights as they are for a small map and transformed for a
-/// larger one: the same parameters serve both, and each form is packed once.
+/// larger one: the same parameters serve both, and each form is kept once.
 #[test]
 fn sizes_that_want_other_forms_of_the_weights_share_the_parameters() {
     const CHANNELS: usize = 32;

@@ -23,7 +23,7 @@ pub struct GroupNorm {
 /// Pixels of one task.
 const PIXELS: usize = 64;
 /// Groups of one task of the moments.
-const GROUPS: usize = 8;
+const GROUPS_TOGETHER: usize = 8;
 /// Channels of one task of the parameters' gradients.
 const CHANNELS: usize = 16;
 
@@ -33,25 +33,26 @@ impl GroupNorm {
     }
 
     /// Sums over `count` groups of the batch from `first` on: for each, `term(group, channel, at)` of its
-    /// numbers, `channel` in the group and `at` in the map, pixel after pixel. The groups go side by side, so that no addition waits for the
-    /// one before; beyond `count`, the last one again.
+    /// numbers, pixel after pixel, with `group` counted from `first`, `channel` in the group and `at` in the
+    /// map. The groups go side by side, so that no addition waits for the one before; beyond `count`, the
+    /// last one again.
     #[inline(always)]
-    fn sums<const COUNT: usize>(
+    fn sums<const TERMS: usize>(
         &self,
         first: usize,
         count: usize,
-        term: impl Fn(usize, usize, usize) -> [f64; COUNT],
-    ) -> [[f64; COUNT]; GROUPS] {
-        let groups: [usize; GROUPS] = std::array::from_fn(|group| group.min(count - 1));
+        term: impl Fn(usize, usize, usize) -> [f64; TERMS],
+    ) -> [[f64; TERMS]; GROUPS_TOGETHER] {
+        let groups: [usize; GROUPS_TOGETHER] = std::array::from_fn(|group| group.min(count - 1));
         let starts = groups.map(|group| {
             let (image, group) = ((first + group) / self.groups, (first + group) % self.groups);
             image * self.pixels * self.channels + group * self.width()
         });
-        let mut sums = [[0.0; COUNT]; GROUPS];
+        let mut sums = [[0.0; TERMS]; GROUPS_TOGETHER];
         for pixel in 0..self.pixels {
             for channel in 0..self.width() {
                 let at = pixel * self.channels + channel;
-                for index in 0..GROUPS {
+                for index in 0..GROUPS_TOGETHER {
                     let terms = term(groups[index], channel, starts[index] + at);
                     for (sum, term) in sums[index].iter_mut().zip(terms) {
                         *sum += term;
@@ -77,14 +78,18 @@ impl GroupNorm {
     ) {
         let (map, weight, saved, gradient) = run;
         let count = (self.pixels * self.width()) as f64;
-        workers.for_each_piece(sums, 2 * GROUPS, |piece, sums| {
-            let first = piece * GROUPS;
-            let weights: [&[T]; GROUPS] = std::array::from_fn(|group| {
+        workers.for_each_piece(sums, 2 * GROUPS_TOGETHER, |piece, sums| {
+            let first = piece * GROUPS_TOGETHER;
+            let weights: [&[T]; GROUPS_TOGETHER] = std::array::from_fn(|group| {
                 &weight[(first + group) % self.groups * self.width()..][..self.width()]
             });
+            let moments = &saved[2 * first..][..sums.len()];
+            let moments: [[f64; 2]; GROUPS_TOGETHER] = std::array::from_fn(|group| {
+                let place = (2 * group).min(moments.len() - 2);
+                [moments[place].as_f64(), moments[place + 1].as_f64()]
+            });
             let found = self.sums(first, sums.len() / 2, |group, channel, at| {
-                let number = 2 * (first + group);
-                let (mean, scale) = (saved[number].as_f64(), saved[number + 1].as_f64());
+                let [mean, scale] = moments[group];
                 let gradient = gradient[at].as_f64() * weights[group][channel].as_f64();
                 [gradient, gradient * (map[at].as_f64() - mean) * scale]
             });
@@ -125,7 +130,7 @@ impl GroupNorm {
         let update = to.update;
         workers.for_each_piece(to.values, CHANNELS, |piece, part| {
             let first = piece * CHANNELS;
-            let group: [usize; CHANNELS] =
+            let groups: [usize; CHANNELS] =
                 std::array::from_fn(|index| (first + index) / self.width());
             let mut sums = [0.0f64; CHANNELS];
             for (pixel, gradient) in gradient.chunks_exact(self.channels).enumerate() {
@@ -133,7 +138,7 @@ impl GroupNorm {
                 let moments = self.of_image(saved, pixel);
                 for (index, sum) in sums[..part.len()].iter_mut().enumerate() {
                     let normal = map.map_or(1.0, |map| {
-                        let group = 2 * group[index];
+                        let group = 2 * groups[index];
                         let (mean, scale) = (moments[group].as_f64(), moments[group + 1].as_f64());
                         (map[at + index].as_f64() - mean) * scale
                     });
@@ -180,8 +185,8 @@ impl<T: Real> OnCpu<T> for GroupNorm {
     fn forward(&self, run: Forward<'_, T>) {
         let (map, weight, bias) = (run.inputs[0], run.inputs[1], run.inputs[2]);
         let count = (self.pixels * self.width()) as f64;
-        run.workers.for_each_piece(run.saved, 2 * GROUPS, |piece, moments| {
-            let (first, groups) = (piece * GROUPS, moments.len() / 2);
+        run.workers.for_each_piece(run.saved, 2 * GROUPS_TOGETHER, |piece, moments| {
+            let (first, groups) = (piece * GROUPS_TOGETHER, moments.len() / 2);
             let means = self.sums(first, groups, |_, _, at| [map[at].as_f64()]);
             let means = means.map(|[sum]| sum / count);
             let squares = self

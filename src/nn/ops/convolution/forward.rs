@@ -20,9 +20,12 @@ use crate::workers::Workers;
 /// written and read again.
 const KERNEL_COST: usize = 2000;
 
-/// What reading one kernel that was transformed before costs beyond reading it as it is: four times the
-/// memory, from which the large layers of small maps live.
+/// What reading one kernel that was transformed before costs, in multiplications of Winograd's form: 36
+/// values come from memory where the direct form reads nine. From 256 x 256 channels over 5x7 pixels on two
+/// cores with AVX2: 0.86 ms in Winograd's form, 0.58 ms in the direct one.
 const KERNEL_READ_COST: usize = 250;
+/// Rows of a product that cost as much as one: an estimate, as fewer go together too.
+const ROWS_TOGETHER: usize = 6;
 
 /// How a forward multiplies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,7 @@ enum Form {
 }
 
 impl Form {
-    /// The faster one, for a batch of any number of images.
+    /// The faster one.
     fn of(layer: &Convolution, prepared: bool) -> Form {
         let pays = match prepared {
             true => winograd_pays_prepared(&layer.geometry, &layer.output_layout()),
@@ -41,7 +44,8 @@ impl Form {
         if pays { Form::Winograd } else { Form::Direct }
     }
 
-    /// Floats of packed weights and padded bias.
+    /// Floats of packed weights and padded bias. Winograd's are more than four times the others, so that
+    /// the length tells the forms apart.
     fn lengths(self, geometry: &Geometry) -> [usize; 2] {
         let (level, outputs) = (Level::best(), geometry.out_channels);
         let weights = match self {
@@ -78,17 +82,17 @@ fn winograd_serves(geometry: &Geometry) -> bool {
 }
 
 /// Whether Winograd's form serves a convolution over an output of this layout, and is faster than the
-/// direct form where weights are transformed once.
+/// direct form where weights are transformed once. It is asked of one image, whatever the batch: what an image
+/// gives must not depend on those beside it, and batches of all sizes share what is packed.
 fn winograd_pays_prepared(geometry: &Geometry, output: &Layout) -> bool {
     let (pixels, tiles) = pixels_and_tiles(output);
-    // Products go by six rows.
-    let rows = tiles.next_multiple_of(6);
+    let rows = tiles.next_multiple_of(ROWS_TOGETHER);
     winograd_serves(geometry)
-        && WinogradView::pays(geometry.in_channels, geometry.out_channels)
+        && WinogradView::channels_suffice(geometry.in_channels, geometry.out_channels)
         && KERNEL_VALUES * pixels > PLACES * rows + KERNEL_READ_COST
 }
 
-/// Of each image.
+/// Pixels and tiles of each image of an output.
 fn pixels_and_tiles(output: &Layout) -> (usize, usize) {
     let tiles = output.height.div_ceil(OUTPUT_SIDE) * output.width.div_ceil(OUTPUT_SIDE);
     (output.height * output.width, tiles)

@@ -80,8 +80,9 @@ fn assert_prediction_agrees(layer: &Convolution, inputs: &[Vec<f32>]) {
         .map(|threads| prediction::<f32>(layer, inputs, &Workers::with_threads(threads).unwrap()));
     assert_eq!(one, three, "{layer:?}");
     let error = relative_error(&one, &wanted);
-    // Winograd's transforms of 64 channels lose this much.
-    assert!(error < 3e-6, "{error} {layer:?}");
+    // Winograd's transforms of many channels lose a little more.
+    let most = if layer.geometry.in_channels >= 64 { 3e-6 } else { 2e-6 };
+    assert!(error < most, "{error} {layer:?}");
 }
 
 /// ReLU in single precision: a shift keeps every sum away from 0, where rounding decides.
@@ -104,12 +105,20 @@ fn the_gradient_stops_where_the_output_is_zero() {
 
 #[test]
 fn bits_do_not_depend_on_the_number_of_threads() {
-    for shape in [[16, 32, 3, 1, 1], [33, 130, 1, 1, 0], [8, 12, 3, 2, 1], [3, 16, 7, 2, 3]] {
+    let cases = [
+        ([16, 32, 3, 1, 1], [2, 45, 38]),
+        // Winograd's form in as many bands as there are workers.
+        ([16, 32, 3, 1, 1], [1, 20, 22]),
+        ([33, 130, 1, 1, 0], [2, 45, 38]),
+        ([8, 12, 3, 2, 1], [2, 45, 38]),
+        ([3, 16, 7, 2, 3], [2, 45, 38]),
+    ];
+    for (shape, size) in cases {
         let layer = Convolution {
             channels: Channels::Bias,
             residual: true,
             relu: true,
-            ..layer(shape, [2, 45, 38])
+            ..layer(shape, size)
         };
         assert_same_bits(&layer, &draw_inputs::<f32>(&layer, 4), &trained(&layer));
     }
